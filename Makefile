@@ -1,0 +1,55 @@
+# Everything a person does with this project. `make help` tells what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## tell what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, %s is %s: make PYTHON=python3.11 ..." % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## make the environment .venv and install the project into it
+
+.PHONY: sample
+sample: $(INSTALLED) ## build rocov2/ from sample/, check it, and show what load_dataset gives
+	$(BIN)/python scripts/convert_to_parquet.py sample rocov2 --release any
+	$(BIN)/python scripts/check_repository.py rocov2
+	$(BIN)/python scripts/show_repository.py rocov2
+	@echo
+	@echo 'This is the sample, to try the tools on. The release: python scripts/convert_to_parquet.py RAW (see README.md).'
+
+.PHONY: environments
+environments: $(INSTALLED) ## make the environments of the other versions of datasets, for make test
+	$(BIN)/python -m tests.environments
+
+.PHONY: test
+test: environments ## run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(INSTALLED) ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: card
+card: $(INSTALLED) ## write the generated parts of README.md and dataset_infos.json anew
+	$(BIN)/python -m rocov2_build.card
+
+.PHONY: clean
+clean: ## remove environments and caches (never a built repository)
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache
