@@ -1,0 +1,441 @@
+"""ROCOv2 for `datasets`: what the dataset is, the builder that reads a built repository, and `load()`.
+
+This one module needs only `datasets` and what it brings, and runs on datasets 2.21, 3.x, 4.x and 5.x. On 2.x and 3.x it
+is also a loading script: `load_dataset("path/to/rocov2.py", data_dir="path/to/repository", trust_remote_code=True)`.
+
+Source of the data: Rückert et al., ROCOv2: Radiology Objects in COntext Version 2, an Updated Multimodal Image Dataset,
+Scientific Data 11, 688 (2024), https://doi.org/10.1038/s41597-024-03496-6
+"""
+
+# The script loader of datasets < 4 reads the imports as text: one module a line, none of the project's own.
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets.table import table_cast
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+HOMEPAGE = "https://doi.org/10.1038/s41597-024-03496-6"
+
+DESCRIPTION = (
+    "ROCOv2 (Radiology Objects in COntext, version 2): radiology images from open-access articles with captions, UMLS "
+    "concepts, imaging modality and, for X-rays, body region and direction."
+)
+
+CITATION = """\
+@article{rueckert2024rocov2,
+  title   = {{ROCOv2}: Radiology Objects in COntext Version 2, an Updated Multimodal Image Dataset},
+  author  = {R{\\"u}ckert, Johannes and Bloch, Louise and Br{\\"u}ngel, Raphael and Idrissi-Yaghir, Ahmad and
+             Sch{\\"a}fer, Henning and Schmidt, Cynthia S. and Koitka, Sven and Pelka, Obioma and Ben Abacha, Asma and
+             G. Seco de Herrera, Alba and M{\\"u}ller, Henning and Horn, Peter A. and Nensa, Felix and
+             Friedrich, Christoph M.},
+  journal = {Scientific Data},
+  volume  = {11},
+  pages   = {688},
+  year    = {2024},
+  doi     = {10.1038/s41597-024-03496-6}
+}
+"""
+
+# Label name -> UMLS concept (CUI), in label order. The six modalities are codes of the release's manual list; an image
+# without any (several modalities in one picture) is `combined`.
+MODALITIES = {
+    "CT": "C0040405",
+    "X-ray": "C1306645",
+    "MRI": "C0024485",
+    "ultrasound": "C0041618",
+    "angiography": "C0002978",
+    "PET": "C0032743",
+    "combined": None,
+}
+REGIONS = {
+    "chest": "C0817096",
+    "cranium": "C0037303",
+    "lower extremity": "C0023216",
+    "abdomen": "C0000726",
+    "pelvis": "C0030797",
+    "upper extremity": "C1140618",
+    "spine": "C0037949",
+    "breast": "C0006141",
+}
+DIRECTIONS = {"AP": "C1999039", "PA": "C1996865", "sagittal": "C0205129", "transverse": "C0205106"}
+
+# Licence of an image -> whether it allows commercial use. The release has the first two; the project's sample has all.
+LICENSES = {"CC BY": True, "CC BY-NC": False, "MIT": True, "BSD-3-Clause": True, "Apache-2.0": True}
+
+LICENSE = "by image: see the column `license`"
+
+# Split of the repository -> its name in the raw release's files and image ids.
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}
+
+VOCABULARY_SPLIT = "vocabulary"
+
+FEATURES = datasets.Features(
+    {
+        "image": datasets.Image(),
+        "image_id": datasets.Value("string"),
+        "caption": datasets.Value("string"),
+        "cuis": datasets.Sequence(datasets.Value("string")),
+        "modality": datasets.ClassLabel(names=list(MODALITIES)),
+        "concept_names": datasets.Sequence(datasets.Value("string")),
+        "manual_cuis": datasets.Sequence(datasets.Value("string")),
+        "region": datasets.ClassLabel(names=list(REGIONS)),
+        "direction": datasets.ClassLabel(names=list(DIRECTIONS)),
+        "license": datasets.Value("string"),
+        "attribution": datasets.Value("string"),
+        "pmcid": datasets.Value("string"),
+        "url": datasets.Value("string"),
+        "article_in_other_split": datasets.Value("bool"),
+        "width": datasets.Value("int32"),
+        "height": datasets.Value("int32"),
+    }
+)
+TEXT_FEATURES = datasets.Features({name: feature for name, feature in FEATURES.items() if name != "image"})
+VOCABULARY_FEATURES = datasets.Features(
+    {
+        "cui": datasets.Value("string"),
+        "name": datasets.Value("string"),
+        "kind": datasets.Value("string"),
+        **{split: datasets.Value("int32") for split in SPLITS},
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFacts:
+    """One configuration of the repository.
+
+    Attributes:
+        pattern: its files, relative to the repository, with `{split}` where there are several splits.
+        features: its columns, in file order.
+        summary: what a reader gets, in one line.
+    """
+
+    pattern: str
+    features: datasets.Features
+    summary: str
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits that this configuration can have (it lists those that have rows)."""
+        return list(SPLITS) if "{split}" in self.pattern else [VOCABULARY_SPLIT]
+
+
+CONFIGS = {
+    "default": ConfigFacts("data/{split}-*", FEATURES, "every image with all its columns"),
+    "commercial": ConfigFacts(
+        "data/{split}-*-commercial.parquet", FEATURES, "only the images whose licence allows commercial use"
+    ),
+    "text": ConfigFacts("text/{split}.parquet", TEXT_FEATURES, "the rows of default in the same order, without images"),
+    "vocabulary": ConfigFacts(
+        "vocabulary/vocabulary.parquet", VOCABULARY_FEATURES, "one row per concept: name, kind, images per split"
+    ),
+}
+
+_SHARD = re.compile(r"data/(?P<split>\w+)-(?P<index>\d{5})-of-(?P<total>\d{5})-(?:non)?commercial\.parquet")
+_HUB_PATH = re.compile(r"(?:hf://datasets/)?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
+_BUILD = "python scripts/convert_to_parquet.py RAW"
+
+
+@dataclasses.dataclass(frozen=True)
+class Repository:
+    """A built repository: a folder, or a dataset on the Hub at one commit.
+
+    Attributes:
+        root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
+        identity: hash of its `conversion.json`, or the commit: it changes whenever the content does.
+        files: its files, relative to `root`.
+        counts: rows by split, by configuration, as its `dataset_infos.json` states them.
+    """
+
+    root: str
+    identity: str
+    files: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+
+    @classmethod
+    def open(cls, path: str | None, revision: str | None = None, token: bool | str | None = None) -> Repository:
+        """Find the repository that `path` names: a folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
+
+        Raises:
+            FileNotFoundError: there is none, or it was not made by `scripts/convert_to_parquet.py`.
+        """
+        if not path:
+            raise FileNotFoundError(
+                f"no repository given: pass data_dir=, the folder that `{_BUILD}` made, or ORG/NAME"
+            )
+        path = os.path.expanduser(path)
+        if os.path.isdir(path):
+            return cls._open_folder(os.path.abspath(path))
+        hub = _HUB_PATH.fullmatch(path)
+        if hub:
+            return cls._open_hub(hub["id"], hub["revision"] or revision, token)
+        raise FileNotFoundError(
+            f"no folder {path!r} in {os.getcwd()}: build it with `{_BUILD} {path}` (`make sample` builds a small one into "
+            "rocov2), go to the directory that holds it, or name a dataset on the Hub as ORG/NAME"
+        )
+
+    @classmethod
+    def _open_folder(cls, root: str) -> Repository:
+        if os.path.isfile(os.path.join(root, os.path.basename(root) + ".py")):
+            raise FileNotFoundError(
+                f"{root} holds {os.path.basename(root)}.py: it is a clone of the project, not a built repository, and "
+                f"`datasets` would take that file for a loading script. Rename the clone (it is called rocov2-hub), go into "
+                f"it, run `{_BUILD}` and load the folder rocov2 that this makes"
+            )
+        files = [
+            os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
+            for folder, _, names in os.walk(root)
+            for name in names
+        ]
+        _require_built(root, files)
+        with open(os.path.join(root, "conversion.json"), "rb") as conversion:
+            identity = hashlib.sha256(conversion.read()).hexdigest()[:16]
+        return cls(root, identity, tuple(files), _read_counts(os.path.join(root, "dataset_infos.json")))
+
+    @classmethod
+    def _open_hub(cls, repo_id: str, revision: str | None, token: bool | str | None) -> Repository:
+        where = repo_id + (f"@{revision}" if revision else "")
+        try:
+            info = HfApi(token=token).dataset_info(repo_id, revision=revision)
+        except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+            raise FileNotFoundError(
+                f"neither a folder {repo_id!r} in {os.getcwd()} nor a dataset {where!r} on the Hub: build one with "
+                f"`{_BUILD} FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
+            ) from error
+        files = [sibling.rfilename for sibling in info.siblings or []]
+        _require_built(where, files)
+        infos = hf_hub_download(repo_id, "dataset_infos.json", repo_type="dataset", revision=info.sha, token=token)
+        return cls(f"hf://datasets/{repo_id}@{info.sha}", str(info.sha), tuple(files), _read_counts(infos))
+
+    def shards(self, config: str, split: str) -> list[str]:
+        """Files of one split of a configuration, in reading order, relative to `root`.
+
+        Raises:
+            FileNotFoundError: a file of the split is missing, or files of two builds are mixed.
+        """
+        pattern = CONFIGS[config].pattern.format(split=split)
+        if not pattern.startswith("data/"):
+            self._require([pattern] if pattern not in self.files else [], split)
+            return [pattern]
+        shards = {file: match for file, match in self._data_shards() if match["split"] == split}
+        total = max((int(match["total"]) for match in shards.values()), default=1)
+        by_index = {int(match["index"]): file for file, match in shards.items() if int(match["total"]) == total}
+        self._require(
+            [f"data/{split}-{i:05d}-of-{total:05d}-*.parquet" for i in range(total) if i not in by_index], split
+        )
+        if len(by_index) != len(shards):
+            raise FileNotFoundError(
+                f"{self.root}: the shards of split {split!r} come from several builds, found {sorted(shards)}: build it "
+                f"again with `{_BUILD} {self.root} --overwrite`"
+            )
+        return [by_index[i] for i in sorted(by_index) if by_index[i].endswith(pattern.rpartition("*")[2])]
+
+    def _data_shards(self) -> Iterable[tuple[str, re.Match[str]]]:
+        return ((file, match) for file in self.files for match in [_SHARD.fullmatch(file)] if match)
+
+    def _require(self, missing: Sequence[str], split: str) -> None:
+        if missing:
+            raise FileNotFoundError(
+                f"{self.root}: split {split!r} is incomplete, missing {', '.join(missing)}: build it again with `{_BUILD} "
+                f"{self.root} --overwrite`, or download it again"
+            )
+
+    def check(self, config: str, split: Any = None, columns: Sequence[str] | None = None) -> None:
+        """Hold a reader's request against what the repository has.
+
+        Raises:
+            ValueError: unknown configuration, split or column; says what there is.
+            FileNotFoundError: a file of the configuration is missing.
+        """
+        if config not in self.counts:
+            raise ValueError(
+                f"no config {config!r} in {self.root}: it has {', '.join(self.counts)}"
+                + (" (none of its rows may be used commercially)" if config == "commercial" else "")
+            )
+        check_split(split, self.counts[config])
+        check_columns(columns, config)
+        for name in self.counts[config]:
+            self.shards(config, name)
+
+
+def _require_built(where: str, files: Sequence[str]) -> None:
+    missing = [name for name in ("conversion.json", "dataset_infos.json") if name not in files]
+    if missing:
+        raise FileNotFoundError(
+            f"{where} is not a built repository, missing {' and '.join(missing)}: make one with `{_BUILD} FOLDER` and name "
+            "that folder"
+        )
+
+
+def _read_counts(path: str) -> dict[str, dict[str, int]]:
+    with open(path, encoding="utf-8") as file:
+        infos = json.load(file)
+    return {
+        config: {split: facts["num_examples"] for split, facts in info["splits"].items()}
+        for config, info in infos.items()
+    }
+
+
+def check_split(split: Any, known: Iterable[str]) -> None:
+    """Raise ValueError when `split` (a name, `train[:10%]`, `train+test`, or a list of these) names none of `known`."""
+    for part in split if isinstance(split, (list, tuple)) else [split]:
+        names = re.findall(r"(?:^|\+)\s*([^+\[\s]+)", str(part)) if isinstance(part, (str, datasets.NamedSplit)) else []
+        for name in names:
+            if name not in (*known, "all"):
+                renamed = [split for split, raw in SPLITS.items() if raw == name and split in known]
+                hint = f" (the release's {name!r} is called {renamed[0]!r} here)" if renamed else ""
+                raise ValueError(f"no split {name!r}{hint}: there are {', '.join(known)}")
+
+
+def check_columns(columns: Sequence[str] | None, config: str) -> None:
+    """Raise ValueError when `columns` is no list, is empty, or has names that `config` lacks."""
+    known = list(CONFIGS[config].features)
+    if columns is not None and (isinstance(columns, str) or not columns or not set(columns) <= set(known)):
+        raise ValueError(f"columns={columns!r}: expected a list of some of {', '.join(known)}")
+
+
+@dataclasses.dataclass
+class Rocov2Config(datasets.BuilderConfig):
+    """Configuration of `Rocov2`. `columns`: the columns to read, None for all; the others' bytes are not read."""
+
+    columns: list[str] | None = None
+
+
+class Rocov2(datasets.ArrowBasedBuilder):
+    """Builder over a built repository: `Rocov2(data_dir="rocov2", config_name="default")`, map-style and streaming.
+
+    Args:
+        data_dir: folder made by `scripts/convert_to_parquet.py`, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
+        config_name: `default`, `commercial`, `text` or `vocabulary`.
+        columns: the columns to read, None for all.
+        cache_dir, token, hash, **options: as `datasets.DatasetBuilder`.
+
+    Raises:
+        FileNotFoundError: no repository at `data_dir`, or one of its files is missing.
+        ValueError: unknown configuration, split or column.
+    """
+
+    BUILDER_CONFIG_CLASS = Rocov2Config
+    BUILDER_CONFIGS: ClassVar = [Rocov2Config(name=name, description=facts.summary) for name, facts in CONFIGS.items()]
+    DEFAULT_CONFIG_NAME = "default"
+
+    def __init__(
+        self,
+        cache_dir: str | None = None,
+        data_dir: str | None = None,
+        token: bool | str | None = None,
+        hash: str | None = None,
+        **options: Any,
+    ) -> None:
+        self._repository = Repository.open(data_dir, token=token)
+        # The cache of `datasets` must follow the data: an absolute place and what is there now, not just this code.
+        identity = f"{hash}-{self._repository.identity}" if hash else self._repository.identity
+        super().__init__(cache_dir, data_dir=self._repository.root, token=token, hash=identity, **options)
+
+    # datasets 2.x and 3.x would read the counts of a dataset_infos.json beside this module, which is another build's.
+    def get_exported_dataset_info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo()
+
+    def _info(self) -> datasets.DatasetInfo:
+        config = self.config
+        self._repository.check(config.name, columns=config.columns)
+        splits = datasets.SplitDict(dataset_name=self.dataset_name)
+        for split, rows in self._repository.counts[config.name].items():
+            splits.add(datasets.SplitInfo(split, num_examples=rows, dataset_name=self.dataset_name))
+        features = CONFIGS[config.name].features
+        return datasets.DatasetInfo(
+            description=DESCRIPTION,
+            features=datasets.Features(
+                {name: features[name] for name in features if name in (config.columns or features)}
+            ),
+            homepage=HOMEPAGE,
+            license=LICENSE,
+            citation=CITATION,
+            splits=splits,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        generators = []
+        for split in self._repository.counts[self.config.name]:
+            shards = self._repository.shards(self.config.name, split)
+            files = dl_manager.download([f"{self._repository.root}/{shard}" for shard in shards])
+            generators.append(
+                datasets.SplitGenerator(name=split, gen_kwargs={"files": files, "row_groups": [None] * len(files)})
+            )
+        return generators
+
+    def _generate_more_gen_kwargs(self, files: list[str], row_groups: list[Any]) -> Iterator[dict[str, Any]]:
+        """Row groups as shards of their own: what `IterableDataset.reshard()` of datasets >= 4 asks for."""
+        for file, groups in zip(files, row_groups):
+            if groups is None:
+                with open(file, "rb") as stream:
+                    groups = range(pq.ParquetFile(stream).num_row_groups)
+            yield {"files": [file] * len(groups), "row_groups": [(group,) for group in groups]}
+
+    def _generate_tables(self, files: list[str], row_groups: list[Any]) -> Iterator[tuple[str, pa.Table]]:
+        schema = self.info.features.arrow_schema
+        for number, (file, groups) in enumerate(zip(files, row_groups)):
+            with open(file, "rb") as stream:
+                # pre_buffer joins the ranges of a row group: few large requests instead of many small ones.
+                parquet = pq.ParquetFile(stream, pre_buffer=True)
+                for group in range(parquet.num_row_groups) if groups is None else groups:
+                    yield f"{number}-{group}", table_cast(parquet.read_row_group(group, columns=schema.names), schema)
+
+    def as_dataset(self, split: Any = None, *arguments: Any, **options: Any) -> Any:
+        check_split(split, self._repository.counts[self.config.name])
+        return super().as_dataset(split, *arguments, **options)
+
+    def as_streaming_dataset(self, split: Any = None, *arguments: Any, **options: Any) -> Any:
+        check_split(split, self._repository.counts[self.config.name])
+        return super().as_streaming_dataset(split, *arguments, **options)
+
+
+def load(
+    path: str = "rocov2",
+    name: str = "default",
+    split: Any = None,
+    streaming: bool = False,
+    columns: Sequence[str] | None = None,
+    **options: Any,
+) -> Any:
+    """Load a built repository: `datasets.load_dataset` after a check that says what is wrong and what to do.
+
+    Args:
+        path: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
+        name: `default`, `commercial`, `text` or `vocabulary`.
+        split: `train`, `validation`, `test`, or any split expression of `datasets`; None gives all, in a dictionary.
+        streaming: read on demand instead of preparing a copy in the cache.
+        columns: the columns to read, None for all; the others' bytes are not read.
+        **options: passed on to `datasets.load_dataset` (`revision`, `token`, `cache_dir`, `num_proc`, ...).
+
+    Returns:
+        `Dataset` or `IterableDataset`; by split in a `DatasetDict` or `IterableDatasetDict` when `split` is None.
+
+    Raises:
+        FileNotFoundError: no repository at `path`, or one of its files is missing.
+        ValueError: unknown configuration, split or column.
+    """
+    if name not in CONFIGS:
+        raise ValueError(f"no config {name!r}: there are {', '.join(CONFIGS)}")
+    check_columns(columns, name)
+    repository = Repository.open(path, options.pop("revision", None), options.get("token"))
+    repository.check(name, split, columns)
+    if columns is not None:
+        options["columns"] = list(columns)
+    hub = _HUB_PATH.fullmatch(repository.root) if repository.root.startswith("hf://") else None
+    if hub:
+        options["revision"] = hub["revision"]
+    return datasets.load_dataset(
+        hub["id"] if hub else repository.root, name, split=split, streaming=streaming, **options
+    )
