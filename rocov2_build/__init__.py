@@ -1,0 +1,8 @@
+"""How the dataset is made: from the raw release to a verified Parquet repository. The modules follow the data:
+
+releases -> archives, tables -> plan -> images, shards (run by engine, kept by building) -> card -> check; convert is the
+whole way in one function.
+"""
+
+FORMAT_VERSION = 1
+"""Version of the layout that a build writes; part of every plan, so an older unfinished build is never gone on with."""

@@ -1,0 +1,116 @@
+"""The images of one split as the release keeps them: the directory of a zip, or of the folder it was unpacked into."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocov2_build import releases
+from rocov2_build.members import ENCRYPTED, Member
+from rocov2_build.problems import Report
+
+_PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one split.
+
+    Attributes:
+        path: the zip or folder.
+        members: its images, by image id, in the order of the zip or of the names.
+        fingerprint: changes when an image does; for a zip the same for any order and compression of its members.
+        bytes: size of the images.
+    """
+
+    path: Path
+    members: dict[str, Member]
+    fingerprint: str
+    bytes: int
+
+
+def image_id_pattern(raw_split: str) -> re.Pattern[str]:
+    """What an image id of a split looks like."""
+    return re.compile(rf"ROCOv2_2023_{raw_split}_\d{{6}}", re.ASCII)
+
+
+def find_images(raw: Path, raw_split: str) -> Path | None:
+    """The zip of a split, else the folder that it was unpacked into, else None."""
+    archive = raw / releases.images_file(raw_split)
+    folders = [raw / archive.stem, raw / raw_split]
+    return next((path for path in [archive, *folders] if path.is_file() or (path != archive and path.is_dir())), None)
+
+
+def open_images(path: Path, raw_split: str, report: Report) -> Images:
+    """List the images of a zip or folder; whatever is no image of the split goes to the report."""
+    return _open_folder(path, raw_split, report) if path.is_dir() else _open_zip(path, raw_split, report)
+
+
+def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
+    members: dict[str, Member] = {}
+    twice: set[str] = set()
+    pattern = image_id_pattern(raw_split)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
+        report.add("damaged-zip", path.name, expected="a zip of images", found=str(error) or type(error).__name__)
+        return Images(path, {}, "", 0)
+    for entry in entries:
+        name = entry.filename
+        if entry.is_dir() or _PASSED_OVER.search(name):
+            continue
+        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name or "\\" in name:
+            report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
+            continue
+        image_id = _image_id(name, pattern)
+        if image_id is None:
+            report.add("stray-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
+        elif image_id in members:
+            twice.add(image_id)
+        else:
+            members[image_id] = Member(
+                name, entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, entry.compress_type
+            )
+            if entry.flag_bits & ENCRYPTED:
+                report.add(
+                    "encrypted-member", path.name, image_id, expected="no encryption", found="an encrypted member"
+                )
+    for image_id in twice:
+        report.add("duplicate-member", path.name, image_id, expected="one member", found="several")
+    content = sorted((image_id, member.size, member.crc) for image_id, member in members.items())
+    return _images(path, members, content)
+
+
+def _open_folder(path: Path, raw_split: str, report: Report) -> Images:
+    members: dict[str, Member] = {}
+    pattern = image_id_pattern(raw_split)
+    content = []
+    for file in sorted(path.iterdir()):
+        name = f"{path.name}/{file.name}"
+        if _PASSED_OVER.search(name + ("/" if file.is_dir() else "")):
+            continue
+        image_id = _image_id(file.name, pattern)
+        facts = file.stat()
+        if image_id is None or not stat.S_ISREG(facts.st_mode):
+            report.add("stray-member", path.name, expected="<id>.jpg", found=repr(file.name))
+            continue
+        members[image_id] = Member(file.name, -1, facts.st_size, facts.st_size, 0, zipfile.ZIP_STORED)
+        content.append((image_id, facts.st_size, facts.st_mtime_ns))
+    return _images(path, members, content)
+
+
+def _images(path: Path, members: dict[str, Member], content: list[tuple[str, int, int]]) -> Images:
+    fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
+    return Images(path, members, fingerprint, sum(member.size for member in members.values()))
+
+
+def _image_id(name: str, pattern: re.Pattern[str]) -> str | None:
+    folder, _, file = name.rpartition("/")
+    stem, _, suffix = file.rpartition(".")
+    return stem if suffix == "jpg" and "/" not in folder and pattern.fullmatch(stem) else None

@@ -1,0 +1,195 @@
+"""The folder in which a repository grows, and the steps by which it becomes OUTPUT: safe against a kill at any moment.
+
+OUTPUT.lock                      held while a command works on OUTPUT; never removed
+OUTPUT.building/<plan id>/       plan.json first, then
+    repository/...                   the files, each whole
+    facts/<file>.json                written after its file: says that the file is done
+    complete.json                    says that the repository is done
+OUTPUT.old                       the repository that --overwrite replaces, between two renames
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rocov2_build.files import file_sha256, sync_folder, write_json
+from rocov2_build.problems import UserError
+from rocov2_build.shards import FileFacts, Task
+
+
+def _beside(output: Path, suffix: str) -> Path:
+    return output.with_name(output.name + suffix)
+
+
+def problems_path(output: Path) -> Path:
+    """Where the problems of a build of `output` are listed."""
+    return _beside(output, ".problems.csv")
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Hold the lock of `output`, after repairing what a killed command left between two renames.
+
+    Raises:
+        UserError: another command is at work on it.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays: removing it would let two commands lock two files of one name.
+    with _beside(output, ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another command is at work on {output}: wait for it, or choose another OUTPUT") from None
+        old = _beside(output, ".old")
+        if old.is_dir():
+            if output.exists():
+                shutil.rmtree(old)
+            else:
+                old.rename(output)
+                sync_folder(output.parent)
+        yield
+
+
+def plan_id(plan: dict[str, Any]) -> str:
+    """Short hash of everything that decides which bytes a build writes."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def describe_differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two plans, as `name: old -> new`."""
+    differences = []
+    for key in sorted(one.keys() | other.keys()):
+        before, after = one.get(key), other.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            differences += describe_differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            differences.append(f"{prefix}{key}: {json.dumps(before)} -> {json.dumps(after)}")
+    return differences
+
+
+def built_plan(output: Path) -> dict[str, Any] | None:
+    """The plan of the repository in `output`, None when there is none.
+
+    Raises:
+        UserError: there is something else, which this program must not replace.
+    """
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    try:
+        plan: dict[str, Any] = json.loads((output / "conversion.json").read_text(encoding="utf-8"))["plan"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"{output} exists and is no repository of this program: choose another OUTPUT, or move it"
+        ) from None
+    return plan
+
+
+class Building:
+    """The unfinished repository of one plan.
+
+    Attributes:
+        repository: folder of its files.
+    """
+
+    def __init__(self, output: Path, plan: dict[str, Any]) -> None:
+        self._output = output
+        self._plan = plan
+        self._all = _beside(output, ".building")
+        self._folder = self._all / plan_id(plan)
+        self._facts = self._folder / "facts"
+        self.repository = self._folder / "repository"
+
+    def start(self, discard: bool) -> None:
+        """Make the folders, or find them as an earlier command left them.
+
+        Args:
+            discard: throw away unfinished work of other plans; otherwise it is refused to build beside it.
+
+        Raises:
+            UserError: there is unfinished work of another plan.
+        """
+        others = [folder for folder in self._all.iterdir() if folder != self._folder] if self._all.is_dir() else []
+        for other in others:
+            if not discard and any(other.glob("facts/*")):
+                plan = json.loads((other / "plan.json").read_text(encoding="utf-8"))
+                differences = "; ".join(describe_differences(plan, self._plan))
+                raise UserError(
+                    f"{self._all} holds an unfinished build of another plan ({differences}): run the command that began it "
+                    "to go on with it, or add --overwrite to throw it away"
+                )
+            shutil.rmtree(other)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / "plan.json").is_file():
+            write_json(self._folder / "plan.json", self._plan)
+        self._facts.mkdir(exist_ok=True)
+        for folder in ("data", "text", "vocabulary"):
+            (self.repository / folder).mkdir(parents=True, exist_ok=True)
+        for stray in self._folder.rglob(".*.tmp"):
+            stray.unlink()
+
+    def _facts_path(self, path: str) -> Path:
+        return self._facts / (path.replace("/", "--") + ".json")
+
+    def finished(self, task: Task) -> FileFacts | None:
+        """Facts of the file of `task` when it is done and still is what its facts say; else None, and it is to be redone."""
+        record = self._facts_path(task.path)
+        if not record.is_file():
+            return None
+        content = json.loads(record.read_text(encoding="utf-8"))
+        facts = FileFacts(**content["facts"])
+        file = self.repository / task.path
+        same = (
+            content["task"] == _task_id(task)
+            and file.is_file()
+            and file.stat().st_size == facts.bytes
+            and file_sha256(file) == facts.sha256
+        )
+        return facts if same else None
+
+    def record(self, task: Task, facts: FileFacts) -> None:
+        """Say that the file of `task` is done."""
+        write_json(self._facts_path(task.path), {"task": _task_id(task), "facts": dataclasses.asdict(facts)})
+
+    def remove_others(self, paths: set[str]) -> None:
+        """Remove data files that are not in `paths`: an earlier attempt's, before images were left out."""
+        for folder in ("data", "text", "vocabulary"):
+            for file in (self.repository / folder).iterdir():
+                if f"{folder}/{file.name}" not in paths:
+                    self._facts_path(f"{folder}/{file.name}").unlink(missing_ok=True)
+                    file.unlink()
+
+    def publish(self, files: list[FileFacts]) -> None:
+        """Hold the files against their facts once more, and make the folder OUTPUT.
+
+        Raises:
+            UserError: a file is not what its facts say.
+        """
+        for facts in files:
+            size = (self.repository / facts.path).stat().st_size
+            if size != facts.bytes:
+                raise UserError(
+                    f"{self.repository / facts.path} changed while the build ran: {facts.bytes:,} -> {size:,} bytes"
+                )
+        old = _beside(self._output, ".old")
+        if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
+            self._output.rename(old)
+        self.repository.rename(self._output)
+        sync_folder(self._output.parent)
+        shutil.rmtree(old, ignore_errors=True)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove what is left of unfinished builds."""
+        shutil.rmtree(self._all, ignore_errors=True)
+
+
+def _task_id(task: Task) -> str:
+    return hashlib.sha256(repr(task).encode()).hexdigest()

@@ -1,0 +1,319 @@
+"""The whole way: a raw release in one folder -> a repository in another, or a full account of why not."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from rocov2_build import FORMAT_VERSION
+from rocov2_build.building import Building, built_plan, describe_differences, locked, problems_path
+from rocov2_build.card import Contents, config_holds, measure, write_card
+from rocov2_build.engine import default_workers, run_tasks
+from rocov2_build.files import write_json
+from rocov2_build.inputs import RawRelease, read_release
+from rocov2_build.plan import Layout, Shard, plan_shards
+from rocov2_build.problems import MEANINGS, Report, UserError, write_problems
+from rocov2_build.releases import LATEST
+from rocov2_build.shards import FileFacts, ImageFault, Task
+from rocov2_build.tasks import check_tasks, shard_tasks, table_tasks
+from rocov2_build.terminal import Progress, format_seconds, format_size, say
+
+_PROJECT = "rocov2-hub"
+_TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")
+_SPARE = 1.05
+"""Space to have free, relative to the images: the tables and footers beside them are small."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one conversion is asked to do; see `scripts/convert_to_parquet.py --help`."""
+
+    raw: Path
+    output: Path = Path("rocov2")
+    release: str = LATEST
+    workers: int = field(default_factory=default_workers)
+    limit: int | None = None
+    splits: tuple[str, ...] = ()
+    layout: Layout = field(default_factory=Layout)
+    verify: str = "strict"
+    skip_problems: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+
+    @property
+    def part(self) -> str | None:
+        """The options that make the result a part of the release, None for the whole."""
+        chosen = [f"--limit {self.limit}"] if self.limit else []
+        return " ".join([*chosen, *(f"--split {split}" for split in self.splits)]) or None
+
+
+def convert(options: Options) -> None:
+    """Convert a raw release.
+
+    Raises:
+        UserError: with the full account of what is wrong; nothing is then under OUTPUT.
+        OSError: the disk is full, a folder cannot be written, ...
+    """
+    begin = time.monotonic()
+    tell = (lambda *_: None) if options.quiet else say
+    report = Report()
+    raw = read_release(options.raw, options.release, report)
+    tell(*_describe_release(raw, options.raw))
+    tell("Tables", _describe_tables(report))
+    if report.problems and (report.faulty_files or not options.skip_problems):
+        _check_images(raw, options, report)
+        _fail(report, options.output)
+    rows = _select(raw.rows, options, report.faulty_ids)
+    plan = _plan(raw, options)
+    if options.dry_run:
+        _describe_plan(plan_shards(rows, options.layout), rows)
+        return
+    with locked(options.output):
+        existing = built_plan(options.output)
+        building = Building(options.output, plan)
+        if existing == plan:
+            building.remove()
+            tell("Done", f"{options.output}/ is built already, from the same release with the same options.")
+            return
+        if existing is not None and not options.overwrite:
+            differences = "; ".join(describe_differences(existing, plan))
+            raise UserError(
+                f"{options.output} is built from something else ({differences}): add --overwrite to replace it"
+            )
+        building.start(discard=options.overwrite)
+        files, rows = _build(raw, rows, options, building, report)
+        _finish(raw, options, plan, building, files, report)
+    shards = sum(bool(file.modes) for file in files)
+    left = (
+        f" {len(report.problems):,} problems left out, see {problems_path(options.output)}." if report.problems else ""
+    )
+    tell(
+        "Done",
+        f"{options.output}/ in {format_seconds(time.monotonic() - begin)}: {len(rows):,} images in {shards} shards, "
+        f"{format_size(sum(file.bytes for file in files))}, {_VERIFIED[options.verify]}.{left} "
+        f'Use: load_dataset("{options.output}")',
+    )
+
+
+_VERIFIED = {
+    "strict": "every image verified",
+    "markers": "every image complete up to its end marker",
+    "none": "images not verified",
+}
+
+
+def _describe_release(raw: RawRelease, folder: Path) -> tuple[str, str]:
+    counts = {split: len(part.members) for split, part in raw.images.items()}
+    size = format_size(sum(part.bytes for part in raw.images.values()))
+    by_split = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    return (
+        f"ROCOv2 {raw.name or '(unknown release)'}:",
+        f" {sum(counts.values()):,} images ({by_split}), {size} in {folder}/",
+    )
+
+
+def _describe_tables(report: Report) -> str:
+    if report.problems:
+        return f"{len(report.problems):,} problems."
+    warnings = [f"{MEANINGS[code]}: {count:,}" for code, count in sorted(report.warnings.items())]
+    return " ".join(["The files agree.", *([f"Noted: {'; '.join(warnings)}."] if warnings else [])])
+
+
+def _select(rows: pd.DataFrame, options: Options, left_out: set[str]) -> pd.DataFrame:
+    """The rows to build: those not left out, of the wanted splits, up to the limit of each."""
+    rows = rows[~rows["image_id"].isin(left_out)]
+    if options.splits:
+        rows = rows[rows["split"].isin(options.splits)]
+    if options.limit:
+        rows = rows.groupby("split", sort=False).head(options.limit)
+    if rows.empty:
+        raise UserError(f"no image is left to convert in {options.raw}")
+    return rows.reset_index(drop=True)
+
+
+def _plan(raw: RawRelease, options: Options) -> dict[str, Any]:
+    """All that decides which bytes a build writes: versions, inputs and parameters, but not how the work is done."""
+    return {
+        "format": FORMAT_VERSION,
+        "pyarrow": pa.__version__,
+        "release": raw.name,
+        "inputs": raw.files,
+        "limit": options.limit,
+        "splits": sorted(options.splits),
+        "verify": options.verify,
+        **asdict(options.layout),
+    }
+
+
+def _describe_plan(shards: list[Shard], rows: pd.DataFrame) -> None:
+    for shard in shards:
+        part = rows.iloc[shard.rows]
+        say(
+            "",
+            f"{shard.path}  {len(part):,} images, {len(shard.row_groups)} row groups, {format_size(int(part['size'].sum()))}",
+        )
+    say("Dry run", f"{len(shards)} shards, {format_size(int(rows['size'].sum()))}; nothing was written.")
+
+
+def _check_images(raw: RawRelease, options: Options, report: Report) -> None:
+    """Look at every image of a release that cannot be built, so that all its problems are told at once."""
+    tasks = check_tasks(raw, options.verify)
+    with Progress(
+        "Checking", sum(len(task.ids) for task in tasks), len(tasks), "images", "parts", options.quiet
+    ) as progress:
+        for task, faults in run_tasks(tasks, options.raw, options.workers):
+            if isinstance(faults, list):
+                _add_faults(faults, report)
+            progress.add(len(task.ids))
+
+
+def _add_faults(faults: list[ImageFault], report: Report) -> None:
+    for fault in faults:
+        report.add(fault.code, fault.source, fault.image_id, expected=fault.expected, found=fault.found)
+
+
+def _fail(report: Report, output: Path) -> None:
+    path = problems_path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_problems(path, report.problems)
+    rows = {problem.id for problem in report.problems if problem.id}
+    if any(problem.code == "wrong-count" for problem in report.problems):
+        hint = " If it is meant to be another release, a part of one or the sample, add --release any."
+    elif report.faulty_files:
+        hint = ""
+    else:
+        hint = f" Correct the release, or leave out the {len(rows):,} images with --on-problem skip."
+    raise UserError(
+        "\n".join(
+            [
+                f"{len(report.problems):,} problems; nothing was built.",
+                *report.lines(),
+                f"All of them are in {path}.{hint}",
+            ]
+        )
+    )
+
+
+def _build(
+    raw: RawRelease, rows: pd.DataFrame, options: Options, building: Building, report: Report
+) -> tuple[list[FileFacts], pd.DataFrame]:
+    """Write all data files; with faulty images, fail, or plan anew without them until there are none.
+
+    Returns:
+        Facts of the files, and the rows that they hold.
+    """
+    while True:
+        shards = plan_shards(rows, options.layout)
+        _require_space(rows, building, options.output)
+        sizes = {shard.path: len(shard.rows) for shard in shards}
+        images, faults = _run(shard_tasks(raw, rows, shards, options.verify), sizes, "Images", options, building)
+        if not faults:
+            break
+        _add_faults(faults, report)
+        if not options.skip_problems:
+            building.remove()
+            _fail(report, options.output)
+        rows = _select(raw.rows, options, report.faulty_ids)
+    in_order = [images[shard.path] for shard in shards]
+    tasks = table_tasks(raw, rows, in_order)
+    tables, _ = _run(tasks, dict.fromkeys((task.path for task in tasks), 1), "Tables", options, building)
+    files = [*in_order, *(tables[task.path] for task in tasks)]
+    building.remove_others({file.path for file in files})
+    report.warn("benign-jpeg", sum(file.benign for file in files))
+    seen = Counter(digest for file in files for digest in file.images)
+    report.warn("duplicate-image", sum(count for count in seen.values() if count > 1))
+    return files, rows
+
+
+def _run(
+    tasks: Iterable[Task], sizes: dict[str, int], step: str, options: Options, building: Building
+) -> tuple[dict[str, FileFacts], list[ImageFault]]:
+    """Run the tasks that are not done yet; facts by path, and the faults of images.
+
+    `sizes` says by path how many images (or files) the progress bar counts for a task.
+    """
+    done: dict[str, FileFacts] = {}
+    faulty: list[ImageFault] = []
+    unit, part = ("images", "shards") if step == "Images" else ("files", "files")
+    with Progress(step, sum(sizes.values()), len(sizes), unit, part, options.quiet) as progress:
+
+        def unfinished() -> Iterator[Task]:
+            for task in tasks:
+                facts = building.finished(task)
+                if facts is None:
+                    yield task
+                else:
+                    done[task.path] = facts
+                    progress.add(sizes[task.path], skipped=True)
+
+        for task, result in run_tasks(unfinished(), building.repository, options.workers):
+            if isinstance(result, FileFacts):
+                building.record(task, result)
+                done[task.path] = result
+            else:
+                faulty += result
+            progress.add(sizes[task.path])
+    return done, faulty
+
+
+def _require_space(rows: pd.DataFrame, building: Building, output: Path) -> None:
+    written = sum(file.stat().st_size for file in building.repository.rglob("*.parquet"))
+    needed = int(rows["size"].sum() * _SPARE) - written
+    free = shutil.disk_usage(building.repository).free
+    if needed > free:
+        raise UserError(
+            f"{output} needs {format_size(needed)} more, but {format_size(free)} are free there: make room, or choose an "
+            "OUTPUT on another disk"
+        )
+
+
+def _finish(
+    raw: RawRelease, options: Options, plan: dict[str, Any], building: Building, files: list[FileFacts], report: Report
+) -> None:
+    """Add what the repository says of itself, and put it in its place."""
+    sizes = measure(files)
+    identity = {
+        config: _combine([file.rows_sha256 for file in files if config_holds(config, file.path)]) for config in sizes
+    }
+    contents = Contents(sizes, raw.name, options.part, identity)
+    write_card(building.repository, contents)
+    conversion = {
+        "project": {"name": _PROJECT, "version": importlib.metadata.version(_PROJECT)},
+        "release": raw.name,
+        "partial": contents.partial,
+        "part": options.part,
+        "rows_sha256": identity,
+        "files": {
+            file.path: {"rows": file.rows, "bytes": file.bytes, "sha256": file.sha256, "rows_sha256": file.rows_sha256}
+            for file in files
+        },
+        "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
+        "warnings": dict(sorted(report.warnings.items())),
+        "left_out": [
+            {"image_id": problem.id, "code": problem.code, "file": problem.file, "found": problem.found}
+            for problem in sorted(report.problems)
+        ],
+        "versions": {name: importlib.metadata.version(name) for name in _TOOLS},
+        "plan": plan,
+    }
+    write_json(building.repository / "conversion.json", conversion)
+    building.publish(files)
+    if report.problems:
+        write_problems(problems_path(options.output), report.problems)
+    else:
+        problems_path(options.output).unlink(missing_ok=True)
+
+
+def _combine(hashes: list[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""Run the tasks: processes on this machine. A task is pure, so one that a dying worker left is simply run again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from rocov2_build.problems import UserError
+from rocov2_build.shards import CheckTask, FileFacts, ImageFault, Task, run_task
+
+MAX_DEATHS = 3
+"""Pools in a row that may break before one task is finished: then the tasks themselves kill the workers."""
+
+
+def default_workers() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+AnyTask = TypeVar("AnyTask", Task, CheckTask)
+
+
+def run_tasks(
+    tasks: Iterable[AnyTask], repository: Path, workers: int
+) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
+    """Run every task and yield it with its result, in the order in which they end.
+
+    Args:
+        tasks: taken one by one as workers become free, so that only a few are in memory.
+        repository: folder under which the files are written.
+        workers: number of processes.
+
+    Raises:
+        UserError: workers die again and again.
+        OSError: from a worker, as it came (no space left, no permission, ...).
+    """
+    source = iter(tasks)
+    again: deque[AnyTask] = deque()
+    deaths = 0
+    while True:
+        running: dict[Future[FileFacts | list[ImageFault]], AnyTask] = {}
+        executor = _start_pool(workers)
+        try:
+            while True:
+                for task in _take(again, source, 2 * workers - len(running)):
+                    running[executor.submit(run_task, task, str(repository))] = task
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    deaths = 0
+                    yield running.pop(future), result
+        except BrokenProcessPool:
+            deaths += 1
+            if deaths == MAX_DEATHS:
+                raise UserError(
+                    f"the worker processes ended without a word {deaths} times in a row (killed, or out of memory?): run the "
+                    "same command again with fewer --workers; it goes on where it stopped"
+                ) from None
+            again.extend(running.values())
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _take(again: deque[AnyTask], source: Iterator[AnyTask], count: int) -> Iterator[AnyTask]:
+    while again and count > 0:
+        yield again.popleft()
+        count -= 1
+    yield from islice(source, max(count, 0))
+
+
+def _start_pool(workers: int) -> Executor:
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["rocov2_build.shards"])
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    # Ctrl-C is the parent's to handle: the shard at hand is finished, and no half of one is told as an error.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

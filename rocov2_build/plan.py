@@ -1,0 +1,114 @@
+"""Rows -> shards: which image stands in which file, row group and place. Pure: the same rows give the same plan."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import pandas as pd
+
+from rocov2 import LICENSES, SPLITS
+
+TRAIN_SHARDS = 8
+"""A licence group's shards in train are a multiple of this once there are several: nodes and workers get equal shares."""
+
+SHUFFLED = ("train",)
+"""Splits whose rows stand in a fixed shuffled order; the others keep the release's."""
+
+COMMERCIAL, NONCOMMERCIAL = "commercial", "noncommercial"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes in bytes of image data."""
+
+    max_shard_size: int = 300_000_000
+    row_group_size: int = 8_000_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file: its place in the repository and, by row group, the positions of its rows in the table of rows."""
+
+    path: str
+    split: str
+    row_groups: tuple[tuple[int, ...], ...]
+
+    @property
+    def rows(self) -> list[int]:
+        """Positions of all rows, in file order."""
+        return [row for group in self.row_groups for row in group]
+
+
+def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
+    """Lay out all rows.
+
+    Args:
+        rows: columns `split`, `image_id`, `license` and `size` (bytes of the image), in the order of the release.
+        layout: sizes to aim at.
+
+    Returns:
+        The shards of each split in the order of their numbers: the two licence groups' interleaved in proportion, so that
+        any prefix of them is a fair sample of the split. No shard and no row group is empty.
+    """
+    commercial = rows["license"].map(LICENSES)
+    sizes = rows["size"].tolist()
+    ids = rows["image_id"].tolist()
+    shards = []
+    for split in SPLITS:
+        groups: list[tuple[float, str, list[int]]] = []
+        for name, members in ((COMMERCIAL, commercial), (NONCOMMERCIAL, ~commercial)):
+            positions = [int(p) for p in ((rows["split"] == split) & members).to_numpy().nonzero()[0]]
+            if split in SHUFFLED:
+                positions.sort(key=lambda position: hashlib.sha256(ids[position].encode()).digest())
+            parts = _cut_shards([sizes[position] for position in positions], layout, split)
+            groups += [
+                ((i + 0.5) / len(parts), name, [positions[p] for p in range(*part)]) for i, part in enumerate(parts)
+            ]
+        groups.sort(key=lambda group: group[:2])
+        for index, (_, name, positions) in enumerate(groups):
+            cuts = _cut_evenly([sizes[position] for position in positions], layout.row_group_size)
+            shards.append(
+                Shard(
+                    path=f"data/{split}-{index:05d}-of-{len(groups):05d}-{name}.parquet",
+                    split=split,
+                    row_groups=tuple(tuple(positions[start:end]) for start, end in cuts),
+                )
+            )
+    return shards
+
+
+def _cut_shards(sizes: Sequence[int], layout: Layout, split: str) -> list[tuple[int, int]]:
+    """Cut a licence group into shards of equal numbers of rows, each within the largest size where rows allow it."""
+    if not sizes:
+        return []
+    step = TRAIN_SHARDS if split in SHUFFLED else 1
+    most = len(sizes) // step * step or 1
+    total = [0, *accumulate(sizes)]
+    count = math.ceil(total[-1] / layout.max_shard_size) or 1
+    while True:
+        if count > 1:
+            count = min(math.ceil(count / step) * step, most)
+        cuts = [len(sizes) * i // count for i in range(count + 1)]
+        largest = max(total[end] - total[start] for start, end in pairwise(cuts))
+        if count >= most or largest <= 1.1 * layout.max_shard_size:
+            return list(pairwise(cuts))
+        count += 1
+
+
+def _cut_evenly(sizes: Sequence[int], target: int) -> list[tuple[int, int]]:
+    """Cut a sequence into runs of about equal bytes, none much larger than `target` bytes and none empty."""
+    count = min(math.ceil(sum(sizes) / target) or 1, len(sizes))
+    step = sum(sizes) / count
+    cuts = [0]
+    middle = 0.0
+    for position, size in enumerate(sizes):
+        left = count - len(cuts)
+        # A run ends where its share is reached, or where every row left is needed for a run of its own.
+        if left and position > cuts[-1] and (middle + size / 2 > len(cuts) * step or len(sizes) - position <= left):
+            cuts.append(position)
+        middle += size
+    return list(pairwise([*cuts, len(sizes)]))
