@@ -1,0 +1,207 @@
+"""Raw releases for tests: every quirk of the real one, made in memory and written where a test wants it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+HEADERS = {"captions": ["ID", "Caption"], "concepts": ["ID", "CUIs"], "concepts_manual": ["ID", "CUIs"]}
+LICENSE_HEADER = ["ID", "PMCID", "Attribution", "Link"]
+MAPPING_HEADER = ["CUI", "Canonical name"]
+
+# Manual lists with what they mean: modality, region, direction. All modalities, regions and directions occur.
+MANUAL = [
+    (["C0040405"], "CT", None, None),
+    (["C1306645", "C0817096", "C1999039"], "X-ray", "chest", "AP"),
+    ([], "combined", None, None),
+    (["C0024485"], "MRI", None, None),
+    (["C1306645", "C0037303", "C0205129"], "X-ray", "cranium", "sagittal"),
+    (["C0041618"], "ultrasound", None, None),
+    (["C0002978"], "angiography", None, None),
+    (["C1306645", "C1996865"], "X-ray", None, "PA"),
+    (["C0032743"], "PET", None, None),
+    (["C1306645", "C0000726"], "X-ray", "abdomen", None),
+    (["C1306645", "C0023216", "C0205106"], "X-ray", "lower extremity", "transverse"),
+    (["C1306645"], "X-ray", None, None),
+    (["C1306645", "C0030797"], "X-ray", "pelvis", None),
+    (["C1306645", "C1140618"], "X-ray", "upper extremity", None),
+    (["C1306645", "C0037949"], "X-ray", "spine", None),
+    (["C1306645", "C0006141"], "X-ray", "breast", None),
+]
+AUTOMATIC = ["C0034606", "C0497156", "C1699633", "C0817096", "C1266909"]  # the last one has no name in the mapping
+NAMES = {
+    "C0040405": "X-Ray Computed Tomography",
+    "C1306645": "Plain x-ray",
+    "C0024485": "Magnetic Resonance Imaging",
+    "C0041618": "Ultrasonography",
+    "C0002978": "angiogram",
+    "C0032743": "Positron-Emission Tomography",
+    "C0817096": "Chest",
+    "C0034606": "Radionuclide Imaging",
+    "C0497156": "Lymphadenopathy",
+    "C1699633": "PET/CT scan",
+    "C0016522": "Foramen Ovale, Patent",
+    "C1999039": "Anterior-Posterior",
+}
+CAPTIONS = [
+    "CT chest axial view showing a huge ascending aortic aneurysm (*).",
+    " leading blank",
+    "trailing blank ",
+    'Oedema around the "symphysis", spreading cranially, dorsally',
+    "the “string of pearls” sign – 3 × 4 cm",
+    "NA",
+    "null",
+    "None",
+    "nan",
+    " x ",
+    "two\r\nlines",
+    "one\nline break",
+    "'single'",
+    "comma, only",
+]
+
+
+def jpeg(
+    width: int = 40,
+    height: int = 32,
+    mode: str = "L",
+    seed: int = 0,
+    progressive: bool = False,
+    orientation: int | None = None,
+    quality: int = 85,
+) -> bytes:
+    """A JPEG with some structure and noise; `orientation` is an EXIF one."""
+    noise = random.Random(seed)
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    small = Image.frombytes(mode, (8, 8), bytes(noise.randrange(256) for _ in range(64 * channels)))
+    picture = small.resize((width, height), Image.Resampling.BICUBIC)
+    options = {}
+    if orientation is not None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options["exif"] = exif.tobytes()
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, progressive=progressive, **options)
+    return buffer.getvalue()
+
+
+@dataclass
+class RawImage:
+    """One image of a release; tests change its fields to make faults."""
+
+    id: str
+    data: bytes
+    caption: str
+    cuis: list[str]
+    manual: list[str]
+    pmcid: str
+    attribution: str
+    link: str
+    modality: str
+    region: str | None
+    direction: str | None
+
+
+@dataclass
+class RawRelease:
+    """A release in memory: images by the release's split names, and the mapping."""
+
+    splits: dict[str, list[RawImage]]
+    names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
+
+    def image(self, split: str, position: int) -> RawImage:
+        """Image at a position of a split."""
+        return self.splits[split][position]
+
+    def write(
+        self,
+        folder: Path,
+        *,
+        unpacked: bool = False,
+        line_end: str = "\r\n",
+        reverse_members: bool = False,
+        compression: int = zipfile.ZIP_DEFLATED,
+    ) -> Path:
+        """Write the 14 files; `unpacked` writes folders of images instead of zips."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for split, images in self.splits.items():
+            for name, value in (
+                ("captions", lambda image: image.caption),
+                ("concepts", lambda image: ";".join(image.cuis)),
+                ("concepts_manual", lambda image: ";".join(image.manual)),
+            ):
+                rows = [[image.id, value(image)] for image in images]
+                write_csv(folder / f"{split}_{name}.csv", [HEADERS[name], *rows], line_end)
+            members = [(f"{split}/{image.id}.jpg", image.data) for image in images]
+            if unpacked:
+                (folder / split).mkdir()
+                for name, data in members:
+                    (folder / name).write_bytes(data)
+            else:
+                write_zip(folder / f"{split}_images.zip", members[::-1] if reverse_members else members, compression)
+        write_csv(folder / "cui_mapping.csv", [MAPPING_HEADER, *map(list, self.names.items())], line_end, last=False)
+        images = [image for split in self.splits.values() for image in split]
+        rows = [[image.id, image.pmcid, image.attribution, image.link] for image in images]
+        write_csv(folder / "license_information.csv", [LICENSE_HEADER, *rows], line_end)
+        return folder
+
+
+def write_csv(path: Path, rows: list[list[str]], line_end: str = "\r\n", last: bool = True) -> None:
+    """Write a table as the release does; `last`: whether a line end follows the last row."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows(rows)
+    content = text.getvalue() if last else text.getvalue().removesuffix(line_end)
+    path.write_bytes(content.encode())
+
+
+def write_zip(path: Path, members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> None:
+    """Write a zip with fixed times."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+
+
+def make_raw(
+    train: int = 20, valid: int = 6, test: int = 6, *, seed: int = 0, noncommercial: bool = True, side: int = 40
+) -> RawRelease:
+    """A release whose images differ in everything that rows have; ids have holes, some articles stand in two splits.
+
+    Args:
+        train, valid, test: numbers of images.
+        seed: of the pictures.
+        noncommercial: whether every third image is CC BY-NC.
+        side: width of the pictures in pixels, about.
+    """
+    splits: dict[str, list[RawImage]] = {}
+    number = 0
+    for split, count in (("train", train), ("valid", valid), ("test", test)):
+        images = []
+        for position in range(count):
+            manual, modality, region, direction = MANUAL[position % len(MANUAL)]
+            automatic = [cui for cui in AUTOMATIC[: 1 + position % len(AUTOMATIC)] if cui not in manual]
+            license = "CC BY-NC" if noncommercial and position % 3 == 2 else "CC BY"
+            pmcid = f"PMC{number // 2 if split == 'train' else position}"  # articles of train come again elsewhere
+            images.append(
+                RawImage(
+                    id=f"ROCOv2_2023_{split}_{position + position // 3 + 1:06d}",
+                    data=jpeg(side + position, side - 8, "L" if position % 10 < 7 else "RGB", seed * 10_000 + number),
+                    caption=CAPTIONS[number % len(CAPTIONS)],
+                    cuis=[*manual, *automatic],
+                    manual=list(manual),
+                    pmcid=pmcid,
+                    attribution=f"{license} Müller et al. ({2000 + number % 23})",
+                    link=f"https://www.ncbi.nlm.nih.gov/pmc/articles/{pmcid}",
+                    modality=modality,
+                    region=region,
+                    direction=direction,
+                )
+            )
+            number += 1
+        splits[split] = images
+    return RawRelease(splits)

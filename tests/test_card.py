@@ -1,0 +1,178 @@
+"""The card: what it states is what the shards hold, and the project's own generated files are never stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import datasets
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+
+import rocov2
+from rocov2_build.card import (
+    COLUMNS,
+    Contents,
+    SplitSize,
+    config_holds,
+    dataset_infos,
+    fill_blocks,
+    measure,
+    published,
+    readme,
+    split_front_matter,
+    write_card,
+    write_project_files,
+)
+from rocov2_build.releases import RELEASES
+from rocov2_build.shards import FileFacts
+from tests.conftest import PROJECT
+
+SIZES = {
+    "default": {"train": SplitSize(5, 1000, 2000), "test": SplitSize(2, 300, 400)},
+    "commercial": {"train": SplitSize(3, 600, 1200)},
+    "text": {"train": SplitSize(5, 50, 90), "test": SplitSize(2, 20, 30)},
+    "vocabulary": {"vocabulary": SplitSize(9, 10, 20)},
+}
+IDENTITY = {config: f"{number}" * 64 for number, config in enumerate(SIZES)}
+
+
+def contents(release: str | None = "2.0.1", part: str | None = None) -> Contents:
+    return Contents(SIZES, release, part, IDENTITY)
+
+
+def file(path: str, rows: int) -> FileFacts:
+    return FileFacts(path, rows, bytes=10 * rows, sha256="", uncompressed=20 * rows, rows_sha256="")
+
+
+def test_the_projects_generated_files_are_not_stale(tmp_path: Path) -> None:
+    for name in ("README.md", "dataset_infos.json"):
+        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
+    write_project_files(tmp_path)
+    for name in ("README.md", "dataset_infos.json"):
+        assert (tmp_path / name).read_text() == (PROJECT / name).read_text(), f"{name} is stale: run `make card`"
+
+
+def test_the_projects_dataset_infos_state_the_published_counts() -> None:
+    infos = json.loads((PROJECT / "dataset_infos.json").read_text())
+    assert set(infos) == {"default", "text"}
+    for info in infos.values():
+        counts = {split: facts["num_examples"] for split, facts in info["splits"].items()}
+        assert counts == {"train": 59_958, "validation": 9_904, "test": 9_927}
+    assert sum(RELEASES["2.0.1"].images.values()) == 79_789
+    assert infos["default"]["features"]["cuis"] == {
+        "feature": {"dtype": "string", "_type": "Value"},
+        "_type": "Sequence",
+    }
+    assert list(infos["default"]["features"]) == list(rocov2.FEATURES)
+
+
+def test_measure_counts_shards_by_configuration_and_leaves_out_what_has_no_rows() -> None:
+    sizes = measure(
+        [
+            file("data/train-00000-of-00002-commercial.parquet", 3),
+            file("data/train-00001-of-00002-noncommercial.parquet", 2),
+            file("data/test-00000-of-00001-noncommercial.parquet", 1),
+            file("text/train.parquet", 5),
+            file("vocabulary/vocabulary.parquet", 9),
+        ]
+    )
+    assert sizes == {
+        "default": {"train": SplitSize(5, 50, 100), "test": SplitSize(1, 10, 20)},
+        "commercial": {"train": SplitSize(3, 30, 60)},
+        "text": {"train": SplitSize(5, 50, 100)},
+        "vocabulary": {"vocabulary": SplitSize(9, 90, 180)},
+    }
+    assert not config_holds("commercial", "data/train-00001-of-00002-noncommercial.parquet")
+
+
+def test_the_cards_yaml_is_what_datasets_reads_of_it(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(readme(contents()))
+    data = DatasetCard.load(tmp_path / "README.md").data
+    infos = datasets.info.DatasetInfosDict.from_dataset_card_data(data)
+    assert {
+        name: {split: part.num_examples for split, part in info.splits.items()} for name, info in infos.items()
+    } == {
+        "default": {"train": 5, "test": 2},
+        "commercial": {"train": 3},
+        "text": {"train": 5, "test": 2},
+        "vocabulary": {"vocabulary": 9},
+    }
+    assert infos["default"].features == rocov2.FEATURES
+    assert infos["vocabulary"].features == rocov2.VOCABULARY_FEATURES
+    assert (infos["default"].download_size, infos["default"].dataset_size) == (1300, 2400)
+    configs = datasets.utils.metadata.MetadataConfigs.from_dataset_card_data(data)
+    assert configs.get_default_config_name() == "default"
+    assert configs["commercial"]["data_files"] == [{"split": "train", "path": "data/train-*-commercial.parquet"}]
+
+
+def test_lists_are_spelled_so_that_old_versions_read_them() -> None:
+    front, _ = split_front_matter(readme(contents()))
+    cuis = next(feature for feature in front["dataset_info"][0]["features"] if feature["name"] == "cuis")
+    assert cuis == {"name": "cuis", "sequence": "string"}
+    assert '"List"' not in json.dumps(dataset_infos(contents()))
+
+
+def test_other_rows_give_another_description_since_it_is_part_of_the_cache_key() -> None:
+    front, _ = split_front_matter(readme(contents()))
+    descriptions = {config["config_name"]: config["description"] for config in front["configs"]}
+    assert descriptions["default"] == "every image with all its columns; ROCOv2 2.0.1, rows 000000000000"
+    assert descriptions["text"].endswith("rows 222222222222")
+
+
+@pytest.mark.parametrize(
+    ("release", "part", "title"),
+    [
+        ("2.0.1", None, ""),
+        ("1", None, " (1)"),
+        ("sample", None, " (sample, partial)"),
+        (None, None, " (unknown release)"),
+        ("2.0.1", "--limit 3", " (partial)"),
+        (None, "--split test", " (unknown release, partial)"),
+    ],
+)
+def test_the_title_says_what_is_not_the_whole_latest_release(release: str | None, part: str | None, title: str) -> None:
+    card = readme(contents(release, part))
+    front, body = split_front_matter(card)
+    assert front["pretty_name"] == f"ROCOv2{title}"
+    assert f"# ROCOv2: radiology images with captions and concepts{title}\n" in body
+    assert ("a part of the release" in body) == (part is not None)
+
+
+def test_a_built_card_holds_no_part_of_the_project_page() -> None:
+    card = readme(contents())
+    for word in ("project only", "make sample", "scripts/", "sample/SOURCES.md", "CONTRIBUTING"):
+        assert word not in card
+    assert "| `default` | every image with all its columns | 5 |  | 2 |  | 1.3 kB |" in card
+
+
+def test_links_of_the_built_card_lead_to_its_own_files(tmp_path: Path) -> None:
+    write_card(tmp_path, contents())
+    card = (tmp_path / "README.md").read_text()
+    links = set(re.findall(r"\]\((?!https?://)([^)#]+)\)", card))
+    assert links
+    for link in links:
+        assert (tmp_path / link).exists(), link
+    assert (tmp_path / ".gitattributes").read_text().startswith("*.parquet filter=lfs")
+
+
+def test_every_column_is_described() -> None:
+    assert list(COLUMNS) == list(rocov2.FEATURES)
+
+
+def test_a_readme_without_a_block_is_refused() -> None:
+    with pytest.raises(ValueError, match="lacks the block build"):
+        fill_blocks("# Title\n", published())
+
+
+def test_front_matter_has_no_key_twice() -> None:
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+            keys = [self.construct_object(key) for key, _ in node.value]
+            assert len(keys) == len(set(keys)), keys
+            return super().construct_mapping(node, deep)
+
+    for text in ((PROJECT / "README.md").read_text(), readme(contents())):
+        yaml.load(text.split("---\n")[1], Strict)  # noqa: S506 (a SafeLoader)

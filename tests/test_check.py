@@ -1,0 +1,286 @@
+"""The rules of a servable repository: a good one obeys all, and each rule has a repository that breaks just it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from rocov2_build import parquet
+from rocov2_build.card import split_front_matter
+from rocov2_build.check import check_repository
+from rocov2_build.convert import Options, convert
+from rocov2_build.files import file_sha256
+from rocov2_build.plan import Layout
+from rocov2_build.problems import UserError
+from rocov2_build.violations import RULES
+from tests.conftest import Run
+from tests.raw import jpeg, make_raw
+
+SHARD = "data/test-00000-of-00002-commercial.parquet"
+OTHER = "data/test-00001-of-00002-noncommercial.parquet"
+TEXT = "text/test.parquet"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("check")
+    raw = make_raw(train=3, valid=3, test=6).write(folder / "raw")
+    convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
+    return folder / "rocov2"
+
+
+@pytest.fixture
+def repository(built: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(built, tmp_path / "rocov2")
+
+
+def broken(repository: Path) -> list[tuple[str, str]]:
+    return [(violation.rule, violation.file) for violation in check_repository(repository)]
+
+
+def rehash(repository: Path, *files: str) -> None:
+    """Make conversion.json agree with changed files, so that the change breaks no rule but its own."""
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_text())
+    for file in files:
+        conversion["files"][file]["sha256"] = file_sha256(repository / file)
+    path.write_text(json.dumps(conversion))
+
+
+def rewrite(repository: Path, file: str, change: Callable[[pa.Table], pa.Table], metadata: bytes | None = None) -> None:
+    """Write a file again with changed rows, by the project's own writer."""
+    path = repository / file
+    table = change(pq.read_table(path, partitioning=None))
+    schema = table.schema.with_metadata(pq.read_schema(path).metadata)
+    if metadata is not None:
+        schema = schema.with_metadata(schema.metadata | {b"huggingface": metadata})
+    with parquet.open_writer(path, schema) as writer:
+        parquet.write_row_group(writer, table.replace_schema_metadata(schema.metadata))
+    rehash(repository, file)
+
+
+def set_value(column: str, row: int, value: object) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        values = table[column].to_pylist()
+        values[row] = value
+        field = table.schema.field(column)
+        return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
+
+    return change
+
+
+def edit_card(repository: Path, change: Callable[[dict[str, object]], None]) -> None:
+    path = repository / "README.md"
+    metadata, body = split_front_matter(path.read_text())
+    change(metadata)
+    path.write_text(f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n{body}")
+
+
+def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
+    path = repository / "dataset_infos.json"
+    infos = json.loads(path.read_text())
+    change(infos)
+    path.write_text(json.dumps(infos))
+
+
+def test_a_built_repository_obeys_every_rule(built: Path) -> None:
+    assert check_repository(built) == []
+
+
+def test_a_script_is_refused(repository: Path) -> None:
+    (repository / "rocov2.py").write_text("")
+    assert broken(repository) == [("script", "rocov2.py")]
+
+
+@pytest.mark.parametrize("name", ["LICENSE.md", "README.md", "dataset_infos.json", "conversion.json"])
+def test_a_missing_file_is_told(repository: Path, name: str) -> None:
+    (repository / name).unlink()
+    assert broken(repository) == [("missing-file", name)]
+
+
+def test_a_stray_parquet_file_is_told(repository: Path) -> None:
+    shutil.copy(repository / TEXT, repository / "text" / "more.parquet")
+    assert broken(repository) == [("changed-file", "text/more.parquet"), ("stray-file", "text/more.parquet")]
+
+
+def test_a_missing_shard_is_told_by_number_counts_and_order(repository: Path) -> None:
+    (repository / OTHER).unlink()
+    assert {rule for rule, _ in broken(repository)} == {"numbering", "changed-file", "counts", "text-order"}
+
+
+def test_a_file_that_is_no_parquet_is_told_once(repository: Path) -> None:
+    (repository / "vocabulary" / "vocabulary.parquet").write_bytes(b"PAR1 no more")
+    rehash(repository, "vocabulary/vocabulary.parquet")
+    assert ("unreadable", "vocabulary/vocabulary.parquet") in broken(repository)
+
+
+def test_a_flipped_byte_is_told(repository: Path) -> None:
+    content = bytearray((repository / "vocabulary" / "vocabulary.parquet").read_bytes())
+    content[-1000] ^= 1
+    (repository / "vocabulary" / "vocabulary.parquet").write_bytes(content)
+    assert ("changed-file", "vocabulary/vocabulary.parquet") in broken(repository)
+
+
+def test_another_schema_is_told(repository: Path) -> None:
+    def widen(table: pa.Table) -> pa.Table:
+        return table.set_column(table.column_names.index("width"), "width", table["width"].cast(pa.int64()))
+
+    rewrite(repository, "text/train.parquet", widen)
+    assert ("schema", "text/train.parquet") in broken(repository)
+
+
+def test_lists_spelled_as_datasets_4_does_are_told(repository: Path) -> None:
+    metadata = pq.read_schema(repository / SHARD).metadata[b"huggingface"].replace(b'"Sequence"', b'"List"')
+    rewrite(repository, SHARD, lambda table: table, metadata)
+    assert broken(repository) == [("features", SHARD)]
+
+
+def test_an_empty_row_group_is_told(repository: Path) -> None:
+    path = repository / TEXT
+    table = pq.read_table(path, partitioning=None)
+    with parquet.open_writer(path, pq.read_schema(path)) as writer:
+        parquet.write_row_group(writer, table)
+        writer.write_table(table.slice(0, 0))
+    rehash(repository, TEXT)
+    assert broken(repository) == [("empty", TEXT)]
+
+
+def test_a_row_group_over_the_limit_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rocov2_build.check_files.MAX_ROW_GROUP", 10)
+    assert {rule for rule, _ in broken(repository)} == {"row-group-size"}
+
+
+def test_compressed_images_and_a_missing_page_index_are_told(repository: Path) -> None:
+    path = repository / SHARD
+    table = pq.read_table(path, partitioning=None).replace_schema_metadata(pq.read_schema(path).metadata)
+    pq.write_table(table, path)
+    rehash(repository, SHARD)
+    rules = broken(repository)
+    assert ("image-storage", SHARD) in rules
+    assert ("page-index", SHARD) in rules
+    assert {rule for rule, _ in rules} == {"image-storage", "page-index"}
+
+
+def test_a_card_without_yaml_is_told(repository: Path) -> None:
+    (repository / "README.md").write_text("# ROCOv2\n")
+    assert ("yaml", "README.md") in broken(repository)
+
+
+def test_a_card_with_broken_yaml_is_told(repository: Path) -> None:
+    (repository / "README.md").write_text("---\na: [\n---\n")
+    assert broken(repository) == [("yaml", "README.md")]
+
+
+def test_another_pattern_in_the_card_is_told(repository: Path) -> None:
+    def change(metadata: dict[str, object]) -> None:
+        metadata["configs"][0]["data_files"][0]["path"] = "data/train*"  # type: ignore[index]
+
+    edit_card(repository, change)
+    assert broken(repository) == [("configs", "README.md")]
+
+
+def test_wrong_counts_are_told_in_card_and_json(repository: Path) -> None:
+    def change(metadata: dict[str, object]) -> None:
+        metadata["dataset_info"][0]["splits"][0]["num_examples"] += 1  # type: ignore[index]
+
+    edit_card(repository, change)
+    edit_infos(repository, lambda infos: infos.pop("text"))
+    assert broken(repository) == [("counts", "README.md"), ("counts", "dataset_infos.json")]
+
+
+def test_wrong_features_are_told_in_card_and_json(repository: Path) -> None:
+    def change(metadata: dict[str, object]) -> None:
+        metadata["dataset_info"][1]["features"].pop()  # type: ignore[index]
+
+    edit_card(repository, change)
+    edit_infos(repository, lambda infos: infos["default"]["features"].pop("width"))  # type: ignore[attr-defined]
+    assert broken(repository) == [("card-features", "README.md"), ("card-features", "dataset_infos.json")]
+
+
+def test_text_in_another_order_is_told(repository: Path) -> None:
+    rewrite(repository, TEXT, lambda table: table.take([1, 0, *range(2, len(table))]))
+    assert broken(repository) == [("text-order", TEXT)]
+
+
+def test_text_with_another_caption_is_told(repository: Path) -> None:
+    rewrite(repository, TEXT, set_value("caption", 0, "another"))
+    assert broken(repository) == [("text-order", TEXT)]
+
+
+def test_an_id_twice_is_told(repository: Path) -> None:
+    ids = pq.read_table(repository / SHARD, columns=["image_id"], partitioning=None)["image_id"].to_pylist()
+    rewrite(repository, SHARD, set_value("image_id", 1, ids[0]))
+    rewrite(repository, TEXT, set_value("image_id", 1, ids[0]))
+    assert broken(repository) == [("duplicate-id", "data/test-*")]
+
+
+def test_missing_values_are_told_but_for_labels_that_may_be(repository: Path) -> None:
+    for file in (SHARD, TEXT):
+        rewrite(repository, file, set_value("cuis", 0, ["C0040405", None]))
+        rewrite(repository, file, set_value("region", 0, None))
+    assert broken(repository) == [("null", SHARD), ("null", TEXT)]
+
+
+def test_a_label_out_of_range_is_told(repository: Path) -> None:
+    for file in (SHARD, TEXT):
+        rewrite(repository, file, set_value("modality", 0, 7))
+    assert broken(repository) == [("label", SHARD), ("label", TEXT)]
+
+
+@pytest.mark.parametrize("license", ["CC BY-NC", "CC0"])
+def test_a_licence_of_the_other_group_and_an_unknown_one_are_told(repository: Path, license: str) -> None:
+    for file in (SHARD, TEXT):
+        rewrite(repository, file, set_value("license", 0, license))
+    assert broken(repository) == [("license", SHARD)]
+
+
+def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
+    image = pq.read_table(repository / SHARD, columns=["image"], partitioning=None)["image"][0].as_py()
+    rewrite(repository, SHARD, set_value("image", 0, image | {"bytes": image["bytes"][:-20]}))
+    assert broken(repository) == [("image", f"{SHARD} ROCOv2_2023_test_000001")]
+
+
+def test_wrong_sizes_are_told(repository: Path) -> None:
+    rewrite(repository, SHARD, set_value("image", 0, {"bytes": jpeg(11, 12), "path": "x.jpg"}))
+    violation = check_repository(repository)[0]
+    assert (violation.rule, violation.expected, violation.found) == ("image-size", "11 x 12", "40 x 32")
+
+
+def test_all_violations_are_told_at_once(repository: Path) -> None:
+    (repository / "LICENSE.md").unlink()
+    (repository / "rocov2.py").write_text("")
+    rewrite(repository, TEXT, set_value("caption", 0, "another"))
+    assert {rule for rule, _ in broken(repository)} == {"missing-file", "script", "text-order"}
+
+
+def test_a_folder_without_parquet_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no Parquet file"):
+        check_repository(tmp_path)
+    with pytest.raises(UserError, match="no folder"):
+        check_repository(tmp_path / "nowhere")
+
+
+def test_the_command_line(repository: Path, run: Run) -> None:
+    done = run("check_repository", repository)
+    assert (done.returncode, done.stdout) == (0, f"{repository} obeys all {len(RULES)} rules.\n")
+    (repository / "LICENSE.md").unlink()
+    done = run("check_repository", repository)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "missing-file: LICENSE.md: expected the file, found none",
+        f"Error: {repository} breaks 1 of {len(RULES)} rules; violations: 1",
+    ]
+    report = json.loads(run("check_repository", repository, "--json").stdout)
+    assert report["rules"] == RULES
+    assert [violation["rule"] for violation in report["violations"]] == ["missing-file"]
+    done = run("check_repository", repository / "nowhere")
+    assert done.returncode == 1
+    assert "no folder" in done.stderr
+    assert run("check_repository", "--fast-and-loose").returncode == 2

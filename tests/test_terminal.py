@@ -1,0 +1,130 @@
+"""What a person sees: sizes, progress lines, and the exit code of every way to end."""
+
+from __future__ import annotations
+
+import errno
+
+import click
+import pytest
+
+from rocov2_build.problems import UserError
+from rocov2_build.terminal import Progress, Size, format_seconds, format_size, run, say
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("300MB", 300_000_000),
+        ("8mb", 8_000_000),
+        ("1.5GB", 1_500_000_000),
+        ("64KiB", 65_536),
+        ("8MiB", 8_388_608),
+        ("2G", 2_000_000_000),
+        ("4096", 4096),
+        ("512B", 512),
+        (" 7 kB ", 7000),
+    ],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert Size().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-3MB", "0", "3TB", "3 4MB", "1e3", "0.0GB", "nan"])
+def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"300MB|above 0"):
+        Size().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (71_400, "71 kB"),
+        (6_323_004_731, "6.3 GB"),
+        (5 * 10**12, "5000 GB"),
+    ],
+)
+def test_sizes_are_shown(size: int, text: str) -> None:
+    assert format_size(size) == text
+
+
+def test_time_is_shown() -> None:
+    assert format_seconds(51.4) == "0:00:51"
+    assert format_seconds(3 * 3600 + 61) == "3:01:01"
+
+
+def test_progress_shows_share_rate_and_time_left() -> None:
+    progress = Progress("Images", total=100, parts=4, unit="images", part="shards", quiet=True)
+    progress.add(25)
+    assert progress.line(5.0) == "Images    ####..........  1/4 shards  25/100  5 images/s  0:00:15 left"
+    progress.add(25, skipped=True)
+    assert progress.line(5.0) == "Images    #######.......  2/4 shards  50/100  5 images/s  0:00:10 left"
+
+
+def test_progress_without_a_rate_does_not_guess() -> None:
+    progress = Progress("Images", total=10, parts=2, unit="images", part="shards", quiet=True)
+    progress.add(5, skipped=True)
+    assert progress.line(3.0).endswith("0 images/s  ? left")
+
+
+def test_progress_away_from_a_terminal_is_plain_and_ends_with_the_last_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Images", total=4, parts=4, unit="images", part="shards") as progress:
+        for _ in range(4):
+            progress.add(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Images    ##############  4/4 shards  4/4")
+    assert "\r" not in lines[0]
+
+
+def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Images", total=1, parts=1, unit="images", part="shards", quiet=True) as progress:
+        progress.add(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
+    say("Tables", "14 files")
+    assert capsys.readouterr().err == "Tables    14 files\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (None, 0, ""),
+        (UserError("no folder x"), 1, "Error: no folder x\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. The same command goes on where this one stopped.\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/x/y"),
+            1,
+            "Error: No space left on device (/x/y). The same command goes on where this one stopped.\n",
+        ),
+    ],
+)
+def test_every_end_has_its_code_and_one_message(
+    error: BaseException | None,
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @click.command()
+    def command() -> None:
+        if error:
+            raise error
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit) as stop:
+        run(command, resumes=True)
+    assert stop.value.code == code
+    assert capsys.readouterr().err.lstrip("\n") == message.lstrip("\n")
+
+
+def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["command", "--no-such-option"])
+    with pytest.raises(SystemExit) as stop:
+        run(click.Command("command"))
+    assert stop.value.code == 2
+    assert "No such option" in capsys.readouterr().err
