@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets.table import table_cast
 from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
 HOMEPAGE = "https://doi.org/10.1038/s41597-024-03496-6"
 
@@ -146,6 +146,9 @@ _SHARD = re.compile(r"data/(?P<split>\w+)-(?P<index>\d{5})-of-(?P<total>\d{5})-(
 _HUB_PATH = re.compile(r"(?:hf://datasets/)?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
 _BUILD = "python scripts/convert_to_parquet.py RAW"
 
+# On the Hub a file system reads 5 MiB at a time unless told otherwise: beside each image column, most of it.
+_SMALL_READS = {"hf": {"block_size": 1 << 16}}
+
 
 @dataclasses.dataclass(frozen=True)
 class Repository:
@@ -164,7 +167,9 @@ class Repository:
     counts: dict[str, dict[str, int]]
 
     @classmethod
-    def open(cls, path: str | None, revision: str | None = None, token: bool | str | None = None) -> Repository:
+    def open(
+        cls, path: str | os.PathLike[str] | None, revision: str | None = None, token: bool | str | None = None
+    ) -> Repository:
         """Find the repository that `path` names: a folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
 
         Raises:
@@ -213,6 +218,12 @@ class Repository:
                 f"neither a folder {repo_id!r} in {os.getcwd()} nor a dataset {where!r} on the Hub: build one with "
                 f"`{_BUILD} FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
             ) from error
+        except OfflineModeIsEnabled:
+            raise
+        except Exception as error:  # of requests or httpx, by the version of huggingface_hub
+            raise ConnectionError(
+                f"no folder {repo_id!r} in {os.getcwd()}, and the Hub could not be asked for {where!r}: {error}"
+            ) from error
         files = [sibling.rfilename for sibling in info.siblings or []]
         _require_built(where, files)
         infos = hf_hub_download(repo_id, "dataset_infos.json", repo_type="dataset", revision=info.sha, token=token)
@@ -236,8 +247,8 @@ class Repository:
         )
         if len(by_index) != len(shards):
             raise FileNotFoundError(
-                f"{self.root}: the shards of split {split!r} come from several builds, found {sorted(shards)}: build it "
-                f"again with `{_BUILD} {self.root} --overwrite`"
+                f"{self.root}: the shards of split {split!r} come from several builds, found {sorted(shards)}: "
+                f"{self._remedy}"
             )
         return [by_index[i] for i in sorted(by_index) if by_index[i].endswith(pattern.rpartition("*")[2])]
 
@@ -247,9 +258,14 @@ class Repository:
     def _require(self, missing: Sequence[str], split: str) -> None:
         if missing:
             raise FileNotFoundError(
-                f"{self.root}: split {split!r} is incomplete, missing {', '.join(missing)}: build it again with `{_BUILD} "
-                f"{self.root} --overwrite`, or download it again"
+                f"{self.root}: split {split!r} is incomplete, missing {', '.join(missing)}: {self._remedy}"
             )
+
+    @property
+    def _remedy(self) -> str:
+        if self.root.startswith("hf://"):
+            return "tell those who publish it, or name another revision"
+        return f"build it again with `{_BUILD} {self.root} --overwrite`, or download it again"
 
     def check(self, config: str, split: Any = None, columns: Sequence[str] | None = None) -> None:
         """Hold a reader's request against what the repository has.
@@ -305,9 +321,13 @@ def check_columns(columns: Sequence[str] | None, config: str) -> None:
         raise ValueError(f"columns={columns!r}: expected a list of some of {', '.join(known)}")
 
 
+def _leaves_images_out(columns: Sequence[str] | None) -> bool:
+    return columns is not None and "image" not in columns
+
+
 @dataclasses.dataclass
 class Rocov2Config(datasets.BuilderConfig):
-    """Configuration of `Rocov2`. `columns`: the columns to read, None for all; the others' bytes are not read."""
+    """Configuration of `Rocov2`. `columns`: the columns to read, None for all."""
 
     columns: list[str] | None = None
 
@@ -333,7 +353,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
     def __init__(
         self,
         cache_dir: str | None = None,
-        data_dir: str | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
         token: bool | str | None = None,
         hash: str | None = None,
         **options: Any,
@@ -341,6 +361,8 @@ class Rocov2(datasets.ArrowBasedBuilder):
         self._repository = Repository.open(data_dir, token=token)
         # The cache of `datasets` must follow the data: an absolute place and what is there now, not just this code.
         identity = f"{hash}-{self._repository.identity}" if hash else self._repository.identity
+        if _leaves_images_out(options.get("columns")):
+            options.setdefault("storage_options", _SMALL_READS)
         super().__init__(cache_dir, data_dir=self._repository.root, token=token, hash=identity, **options)
 
     # datasets 2.x and 3.x would read the counts of a dataset_infos.json beside this module, which is another build's.
@@ -402,7 +424,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
 
 
 def load(
-    path: str = "rocov2",
+    path: str | os.PathLike[str] = "rocov2",
     name: str = "default",
     split: Any = None,
     streaming: bool = False,
@@ -416,7 +438,7 @@ def load(
         name: `default`, `commercial`, `text` or `vocabulary`.
         split: `train`, `validation`, `test`, or any split expression of `datasets`; None gives all, in a dictionary.
         streaming: read on demand instead of preparing a copy in the cache.
-        columns: the columns to read, None for all; the others' bytes are not read.
+        columns: the columns to read, None for all; the others' bytes are not read (of a Hub dataset: when streaming).
         **options: passed on to `datasets.load_dataset` (`revision`, `token`, `cache_dir`, `num_proc`, ...).
 
     Returns:
@@ -429,13 +451,19 @@ def load(
     if name not in CONFIGS:
         raise ValueError(f"no config {name!r}: there are {', '.join(CONFIGS)}")
     check_columns(columns, name)
-    repository = Repository.open(path, options.pop("revision", None), options.get("token"))
-    repository.check(name, split, columns)
+    revision = options.pop("revision", None)
+    try:
+        repository = Repository.open(path, revision, options.get("token"))
+        repository.check(name, split, columns)
+        root = repository.root
+    except OfflineModeIsEnabled:
+        root = os.fspath(path)  # `datasets` finds by itself what an earlier load has left in its cache
     if columns is not None:
         options["columns"] = list(columns)
-    hub = _HUB_PATH.fullmatch(repository.root) if repository.root.startswith("hf://") else None
+    hub = None if os.path.isdir(root) else _HUB_PATH.fullmatch(root)
     if hub:
-        options["revision"] = hub["revision"]
-    return datasets.load_dataset(
-        hub["id"] if hub else repository.root, name, split=split, streaming=streaming, **options
-    )
+        root = hub["id"]
+        options["revision"] = hub["revision"] or revision
+        if streaming and _leaves_images_out(columns):
+            options.setdefault("storage_options", _SMALL_READS)
+    return datasets.load_dataset(root, name, split=split, streaming=streaming, **options)

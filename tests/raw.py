@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import random
+import tempfile
 import zipfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
+
+from rocov2_build.convert import Options, convert
+from rocov2_build.plan import Layout
 
 HEADERS = {"captions": ["ID", "Caption"], "concepts": ["ID", "CUIs"], "concepts_manual": ["ID", "CUIs"]}
 LICENSE_HEADER = ["ID", "PMCID", "Attribution", "Link"]
@@ -151,6 +158,13 @@ class RawRelease:
         write_csv(folder / "license_information.csv", [LICENSE_HEADER, *rows], line_end)
         return folder
 
+    def build(self, output: Path, *, shard: int = 300_000_000, row_group: int = 8_000_000, **options: Any) -> Path:
+        """Convert the release to the repository `output`; sizes are bytes of images, `options` those of `Options`."""
+        with tempfile.TemporaryDirectory() as folder:
+            settings: dict[str, Any] = {"release": "any", "workers": 1, "quiet": True} | options
+            convert(Options(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings))
+        return output
+
 
 def write_csv(path: Path, rows: list[list[str]], line_end: str = "\r\n", last: bool = True) -> None:
     """Write a table as the release does; `last`: whether a line end follows the last row."""
@@ -205,3 +219,78 @@ def make_raw(
             number += 1
         splits[split] = images
     return RawRelease(splits)
+
+
+Rows = list[dict[str, Any]]
+
+
+def expected_rows(raw: RawRelease, repository: Path, limit: int | None = None) -> dict[str, dict[str, Rows]]:
+    """What readers have to see of a release, by configuration and split: worked out anew, by nothing of the project.
+
+    Labels are names; an image is its path and the SHA-256 of its bytes. How the two licence groups alternate is read from
+    the names of the shards of `repository`, which was built with `limit`.
+    """
+    seen = {(image.pmcid, split) for split, images in raw.splits.items() for image in images}
+    articles = [pmcid for pmcid, _ in seen]
+    default: dict[str, list[RawImage]] = {}
+    for split, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        groups = [path.stem.rpartition("-")[2] for path in sorted((repository / "data").glob(f"{name}-*"))]
+        parts = {}
+        for group in set(groups):
+            images = [image for image in raw.splits[split][:limit] if ("-NC" in image.attribution) == (group[0] == "n")]
+            if split == "train":
+                images.sort(key=lambda image: hashlib.sha256(image.id.encode()).digest())
+            cuts = [len(images) * i // groups.count(group) for i in range(groups.count(group) + 1)]
+            parts[group] = iter([images[start:end] for start, end in pairwise(cuts)])
+        if groups:
+            default[name] = [image for group in groups for image in next(parts[group])]
+    rows = {
+        name: [_expected_row(image, raw.names, articles.count(image.pmcid) > 1) for image in images]
+        for name, images in default.items()
+    }
+    free = {name: [row for row in part if row["license"] == "CC BY"] for name, part in rows.items()}
+    return {
+        "default": rows,
+        "commercial": {name: part for name, part in free.items() if part},
+        "text": {name: [{k: v for k, v in row.items() if k != "image"} for row in part] for name, part in rows.items()},
+        "vocabulary": {"vocabulary": _expected_vocabulary(default, raw.names)},
+    }
+
+
+def _expected_row(image: RawImage, names: dict[str, str], in_other_split: bool) -> dict[str, Any]:
+    license = "CC BY-NC" if "-NC" in image.attribution else "CC BY"
+    width, height = ImageOps.exif_transpose(Image.open(io.BytesIO(image.data))).size
+    return {
+        "image": [f"{image.id}.jpg", hashlib.sha256(image.data).hexdigest()],
+        "image_id": image.id,
+        "caption": image.caption,
+        "cuis": image.cuis,
+        "modality": image.modality,
+        "concept_names": [names.get(cui, cui) for cui in image.cuis],
+        "manual_cuis": image.manual,
+        "region": image.region,
+        "direction": image.direction,
+        "license": license,
+        "attribution": image.attribution.removeprefix(license + " "),
+        "pmcid": image.pmcid,
+        "url": image.link,
+        "article_in_other_split": in_other_split,
+        "width": width,
+        "height": height,
+    }
+
+
+def _expected_vocabulary(splits: dict[str, list[RawImage]], names: dict[str, str]) -> Rows:
+    kinds: dict[str, str] = {}
+    for manual, _, region, direction in MANUAL:
+        kinds |= dict.fromkeys(manual[:1], "modality")
+        kinds |= {manual[1]: "region"} if region else {}
+        kinds |= {manual[-1]: "direction"} if direction else {}
+    rows = []
+    for cui in {*names, *(cui for images in splits.values() for image in images for cui in image.cuis)}:
+        counts = {
+            split: sum(cui in image.cuis for image in splits.get(split, []))
+            for split in ("train", "validation", "test")
+        }
+        rows.append({"cui": cui, "name": names.get(cui), "kind": kinds.get(cui, "concept"), **counts})
+    return sorted(rows, key=lambda row: (-row["train"] - row["validation"] - row["test"], row["cui"]))
