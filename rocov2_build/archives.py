@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import stat
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from rocov2_build import releases
-from rocov2_build.members import ENCRYPTED, Member
+from rocov2_build.members import ENCRYPTED, MAX_IMAGE_BYTES, Member
 from rocov2_build.problems import Report
 
 _PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
@@ -24,7 +24,7 @@ class Images:
     Attributes:
         path: the zip or folder.
         members: its images, by image id, in the order of the zip or of the names.
-        fingerprint: changes when an image does; for a zip the same for any order and compression of its members.
+        fingerprint: of the images by id, size and CRC-32: the same for any order and compression of a zip, and unpacked.
         bytes: size of the images.
     """
 
@@ -42,8 +42,9 @@ def image_id_pattern(raw_split: str) -> re.Pattern[str]:
 def find_images(raw: Path, raw_split: str) -> Path | None:
     """The zip of a split, else the folder that it was unpacked into, else None."""
     archive = raw / releases.images_file(raw_split)
-    folders = [raw / archive.stem, raw / raw_split]
-    return next((path for path in [archive, *folders] if path.is_file() or (path != archive and path.is_dir())), None)
+    if archive.is_file():
+        return archive
+    return next((folder for folder in (raw / archive.stem, raw / raw_split) if folder.is_dir()), None)
 
 
 def open_images(path: Path, raw_split: str, report: Report) -> Images:
@@ -63,9 +64,9 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
         return Images(path, {}, "", 0)
     for entry in entries:
         name = entry.filename
-        if entry.is_dir() or _PASSED_OVER.search(name):
+        if name.endswith("/") or _PASSED_OVER.search(name):
             continue
-        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name or "\\" in name:
+        if not name or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name or "\\" in name:
             report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
             continue
         image_id = _image_id(name, pattern)
@@ -83,29 +84,35 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
                 )
     for image_id in twice:
         report.add("duplicate-member", path.name, image_id, expected="one member", found="several")
-    content = sorted((image_id, member.size, member.crc) for image_id, member in members.items())
-    return _images(path, members, content)
+    return _images(path, members)
 
 
 def _open_folder(path: Path, raw_split: str, report: Report) -> Images:
     members: dict[str, Member] = {}
     pattern = image_id_pattern(raw_split)
-    content = []
     for file in sorted(path.iterdir()):
         name = f"{path.name}/{file.name}"
         if _PASSED_OVER.search(name + ("/" if file.is_dir() else "")):
             continue
         image_id = _image_id(file.name, pattern)
-        facts = file.stat()
-        if image_id is None or not stat.S_ISREG(facts.st_mode):
+        if image_id is None or not file.is_file():
             report.add("stray-member", path.name, expected="<id>.jpg", found=repr(file.name))
             continue
-        members[image_id] = Member(file.name, -1, facts.st_size, facts.st_size, 0, zipfile.ZIP_STORED)
-        content.append((image_id, facts.st_size, facts.st_mtime_ns))
-    return _images(path, members, content)
+        size = file.stat().st_size
+        members[image_id] = Member(file.name, -1, size, size, _file_crc(file, size), zipfile.ZIP_STORED)
+    return _images(path, members)
 
 
-def _images(path: Path, members: dict[str, Member], content: list[tuple[str, int, int]]) -> Images:
+def _file_crc(file: Path, size: int) -> int:
+    """CRC-32 of a file, as a zip's directory would state it: the same images are the same release in either form."""
+    try:
+        return zlib.crc32(file.read_bytes()) if size <= MAX_IMAGE_BYTES else 0
+    except OSError:  # told when the image is read
+        return 0
+
+
+def _images(path: Path, members: dict[str, Member]) -> Images:
+    content = sorted((image_id, member.size, member.crc) for image_id, member in members.items())
     fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
     return Images(path, members, fingerprint, sum(member.size for member in members.values()))
 

@@ -48,14 +48,39 @@ def locked(output: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another command is at work on {output}: wait for it, or choose another OUTPUT") from None
-        old = _beside(output, ".old")
-        if old.is_dir():
-            if output.exists():
-                shutil.rmtree(old)
-            else:
-                old.rename(output)
-                sync_folder(output.parent)
+        _repair(output)
         yield
+
+
+def _repair(output: Path) -> None:
+    """Undo, or finish, what a kill between the steps of an overwriting left. Somebody else's OUTPUT.old stays."""
+    old = _beside(output, ".old")
+    if _read_conversion(old) is None:
+        return
+    if output.exists():
+        _discard(old, _beside(output, ".building"))
+    else:
+        old.rename(output)
+        sync_folder(output.parent)
+
+
+def _discard(folder: Path, building: Path) -> None:
+    """Remove a repository: first, in one step, out of the sight of whoever looks for one; half of it is nobody's."""
+    building.mkdir(exist_ok=True)
+    replaced = building / "replaced"
+    shutil.rmtree(replaced, ignore_errors=True)
+    folder.rename(replaced)
+    shutil.rmtree(replaced)
+
+
+def _read_conversion(repository: Path) -> dict[str, Any] | None:
+    """`conversion.json` of a repository of this program, None where there is none."""
+    try:
+        conversion = json.loads((repository / "conversion.json").read_text(encoding="utf-8"))
+        known = isinstance(conversion["plan"], dict) and isinstance(conversion["files"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return conversion if known else None
 
 
 def plan_id(plan: dict[str, Any]) -> str:
@@ -83,13 +108,21 @@ def built_plan(output: Path) -> dict[str, Any] | None:
     """
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
-    try:
-        plan: dict[str, Any] = json.loads((output / "conversion.json").read_text(encoding="utf-8"))["plan"]
-    except (OSError, ValueError, KeyError):
-        raise UserError(
-            f"{output} exists and is no repository of this program: choose another OUTPUT, or move it"
-        ) from None
+    conversion = _read_conversion(output)
+    if conversion is None:
+        raise UserError(f"{output} exists and is no repository of this program: choose another OUTPUT, or move it")
+    plan: dict[str, Any] = conversion["plan"]
     return plan
+
+
+def damaged_files(output: Path) -> list[str]:
+    """Files of a built repository that are missing, or have another size than its `conversion.json` states."""
+    files = (_read_conversion(output) or {}).get("files", {})
+    return [
+        path
+        for path, facts in files.items()
+        if not (output / path).is_file() or (output / path).stat().st_size != facts["bytes"]
+    ]
 
 
 class Building:
@@ -105,6 +138,7 @@ class Building:
         self._all = _beside(output, ".building")
         self._folder = self._all / plan_id(plan)
         self._facts = self._folder / "facts"
+        self._seen: dict[str, tuple[int, int]] = {}
         self.repository = self._folder / "repository"
 
     def start(self, discard: bool) -> None:
@@ -152,10 +186,18 @@ class Building:
             and file.stat().st_size == facts.bytes
             and file_sha256(file) == facts.sha256
         )
-        return facts if same else None
+        if not same:
+            return None
+        self._seen[task.path] = self._state(task.path)
+        return facts
+
+    def _state(self, path: str) -> tuple[int, int]:
+        facts = (self.repository / path).stat()
+        return facts.st_size, facts.st_mtime_ns
 
     def record(self, task: Task, facts: FileFacts) -> None:
         """Say that the file of `task` is done."""
+        self._seen[task.path] = self._state(task.path)
         write_json(self._facts_path(task.path), {"task": _task_id(task), "facts": dataclasses.asdict(facts)})
 
     def remove_others(self, paths: set[str]) -> None:
@@ -173,17 +215,21 @@ class Building:
             UserError: a file is not what its facts say.
         """
         for facts in files:
-            size = (self.repository / facts.path).stat().st_size
-            if size != facts.bytes:
+            # By size and time: each was hashed when it was written or found, and reading all again would take a while.
+            if self._state(facts.path) != self._seen.get(facts.path) or self._state(facts.path)[0] != facts.bytes:
                 raise UserError(
-                    f"{self.repository / facts.path} changed while the build ran: {facts.bytes:,} -> {size:,} bytes"
+                    f"{self.repository / facts.path} changed while the build ran: run the same command again, it makes "
+                    "that file anew"
                 )
         old = _beside(self._output, ".old")
         if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
+            if old.exists():
+                raise UserError(f"{old} is in the way and not of this program: move it")
             self._output.rename(old)
         self.repository.rename(self._output)
         sync_folder(self._output.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists():
+            _discard(old, self._all)
         self.remove()
 
     def remove(self) -> None:

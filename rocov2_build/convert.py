@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
-from rocov2_build.building import Building, built_plan, describe_differences, locked, problems_path
+from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
 from rocov2_build.card import Contents, config_holds, measure, write_card
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.files import write_json
@@ -68,13 +68,15 @@ def convert(options: Options) -> None:
     begin = time.monotonic()
     tell = (lambda *_: None) if options.quiet else say
     report = Report()
-    raw = read_release(options.raw, options.release, report)
+    if not options.output.name:
+        raise UserError(f"{options.output} is the folder that you are in: name one that can be made, such as rocov2")
+    raw = read_release(options.raw, options.release, report, options.output)
     tell(*_describe_release(raw, options.raw))
     tell("Tables", _describe_tables(report))
     if report.problems and (report.faulty_files or not options.skip_problems):
         _check_images(raw, options, report)
-        _fail(report, options.output)
-    rows = _select(raw.rows, options, report.faulty_ids)
+        _fail(report, options)
+    rows = _select(raw.rows, options, report)
     plan = _plan(raw, options)
     if options.dry_run:
         _describe_plan(plan_shards(rows, options.layout), rows)
@@ -82,10 +84,13 @@ def convert(options: Options) -> None:
     with locked(options.output):
         existing = built_plan(options.output)
         building = Building(options.output, plan)
-        if existing == plan:
+        damaged = damaged_files(options.output)
+        if existing == plan and not damaged:
             building.remove()
             tell("Done", f"{options.output}/ is built already, from the same release with the same options.")
             return
+        if damaged and not options.overwrite:
+            raise UserError(f"{options.output} is damaged ({', '.join(damaged)}): add --overwrite to build it again")
         if existing is not None and not options.overwrite:
             differences = "; ".join(describe_differences(existing, plan))
             raise UserError(
@@ -130,13 +135,15 @@ def _describe_tables(report: Report) -> str:
     return " ".join(["The files agree.", *([f"Noted: {'; '.join(warnings)}."] if warnings else [])])
 
 
-def _select(rows: pd.DataFrame, options: Options, left_out: set[str]) -> pd.DataFrame:
-    """The rows to build: those not left out, of the wanted splits, up to the limit of each."""
-    rows = rows[~rows["image_id"].isin(left_out)]
+def _select(rows: pd.DataFrame, options: Options, report: Report) -> pd.DataFrame:
+    """The rows to build: those not at fault, of the wanted splits, up to the limit of each."""
+    rows = rows[~rows["image_id"].isin(report.faulty_ids)]
     if options.splits:
         rows = rows[rows["split"].isin(options.splits)]
     if options.limit:
         rows = rows.groupby("split", sort=False).head(options.limit)
+    if rows.empty and report.problems:
+        _fail(report, options)
     if rows.empty:
         raise UserError(f"no image is left to convert in {options.raw}")
     return rows.reset_index(drop=True)
@@ -183,25 +190,25 @@ def _add_faults(faults: list[ImageFault], report: Report) -> None:
         report.add(fault.code, fault.source, fault.image_id, expected=fault.expected, found=fault.found)
 
 
-def _fail(report: Report, output: Path) -> None:
-    path = problems_path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_problems(path, report.problems)
+def _fail(report: Report, options: Options) -> NoReturn:
+    """Tell all problems, and list them beside OUTPUT unless nothing is to be written."""
+    path = problems_path(options.output)
     rows = {problem.id for problem in report.problems if problem.id}
+    hint = ""
     if any(problem.code == "wrong-count" for problem in report.problems):
         hint = " If it is meant to be another release, a part of one or the sample, add --release any."
-    elif report.faulty_files:
-        hint = ""
-    else:
+    elif options.skip_problems and not report.faulty_files:
+        hint = " With all of them left out, no image is left to convert."
+    elif not report.faulty_files:
         hint = f" Correct the release, or leave out the {len(rows):,} images with --on-problem skip."
+    listed = f"All of them are in {path}."
+    if options.dry_run:
+        listed = f"Without --dry-run all of them are listed in {path}."
+    else:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        write_problems(path, report.problems)
     raise UserError(
-        "\n".join(
-            [
-                f"{len(report.problems):,} problems; nothing was built.",
-                *report.lines(),
-                f"All of them are in {path}.{hint}",
-            ]
-        )
+        "\n".join([f"{len(report.problems):,} problems; nothing was built.", *report.lines(), f"{listed}{hint}"])
     )
 
 
@@ -221,10 +228,10 @@ def _build(
         if not faults:
             break
         _add_faults(faults, report)
-        if not options.skip_problems:
+        if not options.skip_problems or len(report.faulty_ids) == len(raw.rows):
             building.remove()
-            _fail(report, options.output)
-        rows = _select(raw.rows, options, report.faulty_ids)
+            _fail(report, options)
+        rows = _select(raw.rows, options, report)
     in_order = [images[shard.path] for shard in shards]
     tasks = table_tasks(raw, rows, in_order)
     tables, _ = _run(tasks, dict.fromkeys((task.path for task in tasks), 1), "Tables", options, building)

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,8 +51,9 @@ def run_tasks(
     deaths = 0
     while True:
         running: dict[Future[FileFacts | list[ImageFault]], AnyTask] = {}
-        executor = _start_pool(workers)
+        executor = _make_pool(workers)
         try:
+            _start_pool(executor)
             while True:
                 for task in _take(again, source, 2 * workers - len(running)):
                     running[executor.submit(run_task, task, str(repository))] = task
@@ -79,7 +82,7 @@ def _take(again: deque[AnyTask], source: Iterator[AnyTask], count: int) -> Itera
     yield from islice(source, max(count, 0))
 
 
-def _start_pool(workers: int) -> Executor:
+def _make_pool(workers: int) -> Executor:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
@@ -87,9 +90,35 @@ def _start_pool(workers: int) -> Executor:
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
 
+def _start_pool(executor: Executor) -> None:
+    """Start the processes; a Ctrl-C meanwhile comes after, so that none of them is left half-started."""
+    resource_tracker.ensure_running()  # before, since it lifts the block for its own start
+    with _interrupts_deferred():
+        executor.submit(os.getpid).result()
+
+
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Hold Ctrl-C back: blocked for the processes that are started, which inherit that; kept for the end in this one."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
+        yield
+        return
+    kept: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: kept.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if kept:
+            raise KeyboardInterrupt
+
+
 def _start_worker() -> None:
-    # Ctrl-C is the parent's to handle: the shard at hand is finished, and no half of one is told as an error.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the shard at hand is finished, and no half of one is told as an error
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -28,6 +28,7 @@ _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 _STANDALONE = frozenset(b"\x01\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7")
 _EOI, _SOS = 0xD9, 0xDA
 
+_MAY_BE_BENIGN = re.compile("extraneous|Could not determine subsampling")
 _ZEROED_BLOCK = bytes(256)
 """A hole that a disk left. Flat pictures hold such runs too: it speaks only against an image that is refused already."""
 
@@ -119,9 +120,9 @@ def _strict_refusal(data: bytes) -> str:
 def _decodes_strictly(data: bytes, junk: list[slice]) -> bool:
     """Whether the strict decoder has no complaint; False for a benign one; raises when picture data is lost.
 
-    A complaint is benign when it is about bytes that are too many (`extraneous`) and Pillow, which readers use, loads the
-    whole picture. Only the first complaint of a decode is known, so junk between segments is taken out and the rest is
-    decoded again: it must not hide what is missing further on.
+    A complaint is benign when it is about bytes that are too many (`extraneous`), or a kind of colour sampling that this
+    decoder does not know, and Pillow, which readers use, loads the whole picture. Only the first complaint of a decode is
+    known, so junk between segments is taken out and the rest is decoded again: it must not hide what is missing.
     """
     refusal = _strict_refusal(data)
     if not refusal:
@@ -132,7 +133,7 @@ def _decodes_strictly(data: bytes, junk: list[slice]) -> bool:
         for part in reversed(junk):
             del kept[part]
         rest = _strict_refusal(bytes(kept))
-    if rest and ("extraneous" not in rest or _ZEROED_BLOCK in data):
+    if rest and (not _MAY_BE_BENIGN.search(rest) or _ZEROED_BLOCK in data):
         raise BadImageError("damaged-jpeg", "a JPEG that decodes without a loss", rest)
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:

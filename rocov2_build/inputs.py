@@ -40,16 +40,17 @@ class RawRelease:
     files: dict[str, dict[str, int | str]]
 
 
-def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
+def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:
     """Read the release in the folder `raw`.
 
     Args:
         raw: folder with the release's 14 files; folders of images may stand instead of zips.
         wanted: name of the release that it has to be, or `any`.
         report: takes every problem.
+        output: what is made of it; it and its companions may stand in `raw`, and are no strangers there.
 
     Raises:
-        UserError: there is no such folder, or it has none of the release's files.
+        UserError: there is no such folder.
     """
     if not raw.is_dir():
         raise UserError(
@@ -57,7 +58,7 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
             f"train_captions.csv, ...), from {releases.RELEASES[releases.LATEST].url}"
         )
     found = {split: find_images(raw, raw_split) for split, raw_split in SPLITS.items()}
-    _compare_files(raw, found, report)
+    _compare_files(raw, found, output, report)
     images = {
         split: open_images(path, SPLITS[split], report) if path else Images(raw / "", {}, "", 0)
         for split, path in found.items()
@@ -74,13 +75,19 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
     files: dict[str, dict[str, int | str]] = {
         name: {"sha256": file_sha256(raw / name)} for name in releases.HEADERS if (raw / name).is_file()
     }
-    for part in images.values():
-        files[part.path.name] = {"images": len(part.members), "bytes": part.bytes, "fingerprint": part.fingerprint}
+    for split, part in images.items():
+        files[releases.images_file(SPLITS[split])] = {
+            "images": len(part.members),
+            "bytes": part.bytes,
+            "fingerprint": part.fingerprint,
+        }
     return RawRelease(wanted if release else _identify(rows), images, rows, tables.names, files)
 
 
-def _compare_files(raw: Path, images: dict[str, Path | None], report: Report) -> None:
+def _compare_files(raw: Path, images: dict[str, Path | None], output: Path | None, report: Report) -> None:
     present = {path.name for path in raw.iterdir()}
+    if output and output.parent.resolve() == raw.resolve():
+        present = {name for name in present if name != output.name and not name.startswith(f"{output.name}.")}
     used = {path.name for path in images.values() if path}
     for name in releases.HEADERS:
         if not (raw / name).is_file():

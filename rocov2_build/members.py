@@ -21,6 +21,7 @@ MAX_IMAGE_BYTES = 100_000_000
 ENCRYPTED = 0x1
 """Flag of an encrypted member."""
 
+_UTF_8 = 0x800
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 
@@ -67,14 +68,14 @@ class MemberReader:
             self._zip.close()
 
     def read(self, member: Member) -> bytes:
-        """The bytes of one image, checked against the size and, in a zip, the CRC-32 that the directory states."""
+        """The bytes of one image, checked against the size and the CRC-32 that were found when the run began."""
         if member.size > MAX_IMAGE_BYTES:
             raise BadImageError("image-too-large", f"at most {MAX_IMAGE_BYTES:,} bytes", f"{member.size:,} bytes")
         if member.size == 0:
             raise BadImageError("not-a-jpeg", "a JPEG", "an empty file")
-        if self._zip is None:
-            return self._read_file(member)
-        data = _inflate(self._read_compressed(self._zip, member), member)
+        data = (
+            self._read_file(member) if self._zip is None else _inflate(self._read_compressed(self._zip, member), member)
+        )
         if len(data) != member.size:
             raise BadImageError("damaged-member", f"{member.size:,} bytes", f"{len(data):,}")
         crc = zlib.crc32(data)
@@ -85,24 +86,23 @@ class MemberReader:
     def _read_file(self, member: Member) -> bytes:
         try:
             with (self._path / member.name).open("rb") as file:
-                data = file.read(member.size + 1)
+                return file.read(member.size + 1)
         except OSError as error:
             raise BadImageError("damaged-member", "a readable file", str(error)) from error
-        if len(data) != member.size:
-            raise BadImageError("damaged-member", f"{member.size:,} bytes", "another size than when the run began")
-        return data
 
     def _read_compressed(self, file: BinaryIO, member: Member) -> bytes:
+        if not 0 <= member.offset <= self._end - _LOCAL_HEADER.size:
+            raise BadImageError(
+                "damaged-member", f"a place in the {self._end:,} bytes of the zip", f"{member.offset:,}"
+            )
         file.seek(member.offset)
         header = file.read(_LOCAL_HEADER.size)
-        if len(header) != _LOCAL_HEADER.size:
-            raise BadImageError("damaged-member", "a member at its place in the zip", "the end of the file")
         signature, _, flags, method, _, _, _, _, _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         if signature != b"PK\3\4":
             raise BadImageError("damaged-member", "a local header at its place in the zip", repr(signature))
         if flags & ENCRYPTED:
             raise BadImageError("encrypted-member", "no encryption", "an encrypted member")
-        name = file.read(name_length).decode("utf-8", "replace")
+        name = file.read(name_length).decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
         if name != member.name or method != member.method:
             raise BadImageError(
                 "damaged-member",

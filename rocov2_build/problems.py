@@ -100,13 +100,16 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
+    _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     def add(self, code: str, file: str, id: str = "", *, expected: str, found: str) -> None:
-        """Record one case of `code`. `found` is shortened: a broken file may hold megabytes."""
+        """Record one case of `code`, once for an id of a file. `found` is shortened: a broken file may hold megabytes."""
         problem = Problem(code, file, id, expected, found if len(found) <= 200 else found[:200] + "...")
         if problem.severity is Severity.WARNING:
             raise ValueError(f"{code} is a warning: count it with warn()")
-        self.problems.append(problem)
+        if (code, file, id) not in self._told or not id:
+            self.problems.append(problem)
+        self._told.add((code, file, id))
 
     def warn(self, code: str, count: int = 1) -> None:
         """Count `count` cases of the warning `code`."""

@@ -81,6 +81,8 @@ def read_csv(path: Path, report: Report) -> list[list[str]]:
     Line breaks inside quotes survive; both CRLF and LF end a row; a byte order mark is passed over.
     """
     header = releases.HEADERS[path.name]
+    if not path.is_file():  # told by whoever looked for the release's files
+        return []
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import click
@@ -64,13 +65,24 @@ class Progress:
     Args:
         step: name of the step.
         total, parts: numbers of items and of parts to come.
-        unit, part: what they are called.
+        unit, part: what they are called; no unit where `show` names it.
         quiet: show nothing.
+        show: how a number of items is written.
     """
 
-    def __init__(self, step: str, total: int, parts: int, unit: str, part: str, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        step: str,
+        total: int,
+        parts: int,
+        unit: str,
+        part: str,
+        quiet: bool = False,
+        show: Callable[[int], str] = "{:,}".format,
+    ) -> None:
         self._step, self._total, self._parts, self._unit, self._part = step, total, parts, unit, part
         self._items = self._done = self._skipped = 0
+        self._show = show
         self._begin = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._wait = _BAR_SECONDS if self._terminal else _PLAIN_SECONDS
@@ -85,9 +97,13 @@ class Progress:
             sys.stderr.write("\n")
 
     def add(self, items: int, skipped: bool = False) -> None:
-        """One more part with `items` items is done; `skipped`: an earlier run did it, so it does not count in the rate."""
-        self._items += items
+        """One more part with `items` items is done; `skipped`: by an earlier run, so it does not count in the rate."""
         self._done += 1
+        self.advance(items, skipped)
+
+    def advance(self, items: int, skipped: bool = False) -> None:
+        """`items` more items of a part are done, or fewer when they have to be done again."""
+        self._items += items
         self._skipped += items if skipped else 0
         now = time.monotonic()
         if self._quiet or (now - self._last < self._wait and self._done < self._parts):
@@ -105,11 +121,12 @@ class Progress:
         """The line to show `seconds` after the beginning."""
         share = self._items / self._total if self._total else 1.0
         bar = "#" * round(share * _BAR_WIDTH)
-        rate = (self._items - self._skipped) / seconds if seconds > 0 else 0.0
+        rate = max(self._items - self._skipped, 0) / seconds if seconds > 0 else 0.0
         left = format_seconds((self._total - self._items) / rate) if rate else "?"
         return (
             f"{self._step:<10}{bar:.<{_BAR_WIDTH}}  {self._done}/{self._parts} {self._part}  "
-            f"{self._items:,}/{self._total:,}  {rate:,.0f} {self._unit}/s  {left} left"
+            f"{self._show(self._items)}/{self._show(self._total)}  "
+            f"{f'{self._show(round(rate))} {self._unit}'.strip()}/s  {left} left"
         )
 
 

@@ -1,0 +1,148 @@
+"""Releases with random damage, and what must hold of a conversion: success with the right rows, or a told problem."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from random import Random
+from unittest.mock import patch
+
+import pyarrow.parquet as pq
+
+from rocov2_build.convert import Options, convert
+from rocov2_build.problems import UserError
+from rocov2_build.shards import CheckTask, FileFacts, ImageFault, Task, run_task
+
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}
+SPECIAL = [
+    b"\0",
+    b'"',
+    b"\r",
+    b"\n",
+    b",",
+    b";",
+    b"\xff",
+    b"\xff\xd9",
+    b"PK\3\4",
+    b"PK\1\2",
+    b"\xef\xbb\xbf",
+    b"C0040405",
+    b"../",
+]
+
+
+def damage(content: bytes, random: Random) -> bytes:
+    """The bytes of a file with one random damage."""
+    kind = random.randrange(8)
+    place = random.randrange(len(content) + 1)
+    length = random.choice([1, 1, 2, 4, 16, 300])
+    if kind == 0:  # a bit
+        place = min(place, len(content) - 1)
+        return content[:place] + bytes([content[place] ^ 1 << random.randrange(8)]) + content[place + 1 :]
+    if kind == 1:
+        return content[:place]
+    if kind == 2:
+        return content[:place] + random.randbytes(length) + content[place + length :]
+    if kind == 3:
+        return content[:place] + bytes(length) + content[place + length :]
+    if kind == 4:
+        return content[:place] + random.choice(SPECIAL) + content[place:]
+    if kind == 5:
+        return content[:place] + content[place + length :]
+    if kind == 6:
+        other = random.randrange(len(content) + 1)
+        return content[:place] + content[min(place, other) : max(place, other)][:5000] + content[place:]
+    return content + random.choice(SPECIAL) * length
+
+
+def damage_release(raw: Path, target: Path, random: Random) -> list[str]:
+    """Copy a release and damage one to three of its files, or images inside its zips; tells which."""
+    shutil.copytree(raw, target)
+    damaged = []
+    for _ in range(random.choice([1, 1, 2, 3])):
+        path = random.choice(sorted(target.iterdir()))
+        if path.suffix == ".zip" and random.random() < 0.5:
+            _damage_image(path, random)
+            damaged.append(f"an image in {path.name}")
+        else:
+            path.write_bytes(damage(path.read_bytes(), random))
+            damaged.append(path.name)
+    return damaged
+
+
+def _damage_image(path: Path, random: Random) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {entry: archive.read(entry) for entry in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
+        return  # damaged already
+    victim = random.choice(list(members))
+    members[victim] = damage(members[victim], random)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, data in members.items():
+            archive.writestr(zipfile.ZipInfo(entry.filename), data, zipfile.ZIP_DEFLATED)
+
+
+def _run_here(
+    tasks: Iterable[Task | CheckTask], repository: Path, workers: int
+) -> Iterator[tuple[Task | CheckTask, FileFacts | list[ImageFault]]]:
+    """The engine without processes: a fault of a worker is then a traceback of this one."""
+    for task in tasks:
+        yield task, run_task(task, str(repository))
+
+
+def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
+    """Convert a damaged release and hold the result against a reading of its own.
+
+    Returns:
+        `built` or `told`.
+
+    Raises:
+        AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
+    """
+    options = Options(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
+    with patch("rocov2_build.convert.run_tasks", _run_here):
+        try:
+            convert(options)
+        except UserError:
+            if output.exists():
+                raise AssertionError("something under OUTPUT after a failure") from None
+            return "told"
+    compare(raw, output)
+    return "built"
+
+
+def compare(raw: Path, output: Path) -> None:
+    """Every built row is what csv and zipfile read from the release, and no row stands twice."""
+    seen: set[str] = set()
+    licenses = {row[0]: row[1:] for row in _read(raw / "license_information.csv")}
+    for split, raw_split in SPLITS.items():
+        captions, concepts, manual = (
+            dict(_read(raw / f"{raw_split}_{name}.csv")) for name in ("captions", "concepts", "concepts_manual")
+        )
+        with zipfile.ZipFile(raw / f"{raw_split}_images.zip") as archive:
+            images = {entry.filename.rpartition("/")[2]: entry for entry in archive.infolist()}
+            for shard in sorted(output.glob(f"data/{split}-*.parquet")):
+                for row in pq.read_table(shard, partitioning=None).to_pylist():
+                    image_id = row["image_id"]
+                    assert image_id not in seen, f"{image_id} twice"
+                    seen.add(image_id)
+                    assert row["image"]["path"] == f"{image_id}.jpg"
+                    assert row["image"]["bytes"] == archive.read(images[f"{image_id}.jpg"])
+                    assert row["caption"] == captions[image_id]
+                    assert row["cuis"] == concepts[image_id].split(";")
+                    assert row["manual_cuis"] == (manual[image_id].split(";") if manual[image_id] else [])
+                    pmcid, attribution, link = licenses[image_id]
+                    assert (row["pmcid"], row["url"]) == (pmcid, link)
+                    assert attribution.startswith(row["license"])
+                    assert attribution.endswith(row["attribution"])
+    assert seen, "an empty repository"
+
+
+def _read(path: Path) -> list[list[str]]:
+    text = path.read_bytes().decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))[1:]

@@ -1,0 +1,155 @@
+"""The catalogue of problems, the report that collects them, and the list of them that a machine reads."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from rocov2_build.problems import _CATALOGUE, CODES, MEANINGS, Problem, Report, Severity, write_problems
+
+
+def test_every_code_has_a_severity_and_a_meaning() -> None:
+    assert CODES.keys() == MEANINGS.keys()
+    assert set(CODES.values()) == set(Severity)
+    assert all(meaning and not meaning.endswith(".") for meaning in MEANINGS.values())
+
+
+def test_no_code_has_two_severities() -> None:
+    assert sum(map(len, _CATALOGUE.values())) == len(CODES)
+
+
+@pytest.mark.parametrize(
+    ("code", "severity"),
+    [
+        ("missing-file", Severity.FILE),
+        ("wrong-count", Severity.FILE),
+        ("bad-id", Severity.ROW),
+        ("truncated-jpeg", Severity.ROW),
+        ("stray-member", Severity.ROW),
+        ("benign-jpeg", Severity.WARNING),
+        ("duplicate-image", Severity.WARNING),
+    ],
+)
+def test_severity(code: str, severity: Severity) -> None:
+    assert CODES[code] is severity
+    assert Problem(code, "", "", "", "").severity is severity
+
+
+def test_unknown_codes_are_refused() -> None:
+    with pytest.raises(KeyError, match="no-such-code"):
+        Problem("no-such-code", "", "", "", "")
+    with pytest.raises(KeyError, match="no-such-code"):
+        Report().warn("no-such-code")
+
+
+def test_warnings_are_counted_and_the_rest_is_recorded() -> None:
+    report = Report()
+    report.warn("benign-jpeg")
+    report.warn("benign-jpeg", 3)
+    report.warn("two-regions", 0)
+    assert report.warnings == {"benign-jpeg": 4}
+    assert "two-regions" not in report.warnings
+    with pytest.raises(ValueError, match="benign-jpeg is a warning"):
+        report.add("benign-jpeg", "train_images.zip", expected="", found="")
+    with pytest.raises(ValueError, match="bad-id is no warning"):
+        report.warn("bad-id")
+    assert report.problems == []
+
+
+@pytest.mark.parametrize(("length", "kept"), [(199, "x" * 199), (200, "x" * 200), (201, "x" * 200 + "...")])
+def test_found_is_shortened(length: int, kept: str) -> None:
+    report = Report()
+    report.add("bad-id", "train_captions.csv", "a", expected="an id", found="x" * length)
+    assert report.problems == [Problem("bad-id", "train_captions.csv", "a", "an id", kept)]
+
+
+def test_faulty_files() -> None:
+    report = Report()
+    assert not report.faulty_files
+    report.warn("two-regions")
+    report.add("bad-id", "train_captions.csv", "a", expected="an id", found="a")
+    assert not report.faulty_files
+    report.add("missing-file", "cui_mapping.csv", expected="a file", found="none")
+    assert report.faulty_files
+
+
+def test_faulty_ids_are_those_of_rows_alone() -> None:
+    report = Report()
+    report.add("empty-caption", "train_captions.csv", "a", expected="a caption", found="''")
+    report.add("unknown-license", "license_information.csv", "a", expected="CC BY", found="'?'")
+    report.add("truncated-jpeg", "test_images.zip", "b", expected="EOI", found="none")
+    report.add("stray-member", "test_images.zip", expected="an image", found="'x.txt'")
+    report.add("bad-mapping", "cui_mapping.csv", "C0000001", expected="one name", found="the CUI twice")
+    assert report.faulty_ids == {"a", "b"}
+
+
+def test_lines_group_by_code_the_commonest_first() -> None:
+    report = Report()
+    report.add("wrong-count", "train_captions.csv", expected="59,958 images in release 2.0.1", found="3")
+    for image_id in ("e", "d", "c", "b", "a"):
+        report.add("empty-caption", "train_captions.csv", image_id, expected="a caption", found="''")
+    report.add("bad-id", "valid_captions.csv", "x", expected="an id", found="'x'")
+    report.warn("two-regions", 7)
+    assert report.lines() == [
+        "empty-caption: an image without caption (5 cases)",
+        "    train_captions.csv a: expected a caption, found ''",
+        "    train_captions.csv b: expected a caption, found ''",
+        "    train_captions.csv c: expected a caption, found ''",
+        "    and 2 more",
+        "bad-id: an id that is not one of the split (1 case)",
+        "    valid_captions.csv x: expected an id, found 'x'",
+        "wrong-count: not the numbers of the named release (1 case)",
+        "    train_captions.csv: expected 59,958 images in release 2.0.1, found 3",
+    ]
+    assert report.lines(examples=5)[5:7] == [
+        "    train_captions.csv e: expected a caption, found ''",
+        "bad-id: an id that is not one of the split (1 case)",
+    ]
+
+
+def test_lines_of_thousands() -> None:
+    report = Report()
+    for number in range(1500):
+        report.add("empty-caption", "f", f"{number:04}", expected="a caption", found="''")
+    assert report.lines(examples=1) == [
+        "empty-caption: an image without caption (1,500 cases)",
+        "    f 0000: expected a caption, found ''",
+        "    and 1,499 more",
+    ]
+
+
+def test_lines_of_nothing() -> None:
+    assert Report().lines() == []
+
+
+def test_write_problems(tmp_path: Path) -> None:
+    path = tmp_path / "rocov2.problems.csv"
+    problems = [
+        Problem("truncated-jpeg", "test_images.zip", "b", "the end", "none"),
+        Problem("bad-id", "train_captions.csv", 'Ü"\n', "an id, whole", "é\r\n"),
+        Problem("bad-id", "test_captions.csv", "", "an id", "''"),
+        Problem("missing-file", "cui_mapping.csv", "", "a file", "none"),
+    ]
+    write_problems(path, problems)
+    assert path.read_bytes().decode() == (
+        "code,file,id,expected,found,severity\r\n"
+        "bad-id,test_captions.csv,,an id,'',row\r\n"
+        'bad-id,train_captions.csv,"Ü""\n","an id, whole","é\r\n",row\r\n'
+        "missing-file,cui_mapping.csv,,a file,none,file\r\n"
+        "truncated-jpeg,test_images.zip,b,the end,none,row\r\n"
+    )
+    with path.open(newline="", encoding="utf-8") as file:
+        assert [row[:5] for row in csv.reader(file)][2] == [
+            "bad-id",
+            "train_captions.csv",
+            'Ü"\n',
+            "an id, whole",
+            "é\r\n",
+        ]
+
+
+def test_write_no_problems(tmp_path: Path) -> None:
+    write_problems(tmp_path / "none.csv", [])
+    assert (tmp_path / "none.csv").read_bytes() == b"code,file,id,expected,found,severity\r\n"
