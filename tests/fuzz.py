@@ -87,7 +87,7 @@ def _damage_image(path: Path, random: Random) -> None:
             archive.writestr(zipfile.ZipInfo(entry.filename), data, zipfile.ZIP_DEFLATED)
 
 
-def _run_here(
+def run_here(
     tasks: Iterable[Task | CheckTask], repository: Path, workers: int
 ) -> Iterator[tuple[Task | CheckTask, FileFacts | list[ImageFault]]]:
     """The engine without processes: a fault of a worker is then a traceback of this one."""
@@ -105,7 +105,7 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
         AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
     """
     options = Options(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
-    with patch("rocov2_build.convert.run_tasks", _run_here):
+    with patch("rocov2_build.convert.run_tasks", run_here):
         try:
             convert(options)
         except UserError:

@@ -177,6 +177,18 @@ def test_publish_replaces(output: Path, building: Building) -> None:
     assert sorted(path.name for path in output.parent.iterdir()) == ["rocov2", "rocov2.lock"]
 
 
+def test_publish_never_replaces_a_folder_of_somebody_else(output: Path, building: Building) -> None:
+    facts = build(building, task())
+    repository(output, "old")
+    old = output.with_name("rocov2.old")
+    old.mkdir()
+    (old / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="is in the way and not of this program: move it"):
+        building.publish([facts])
+    assert tree(old) == {"thesis.txt": "years of work"}
+    assert (output / "mark").read_text() == "old"
+
+
 def test_publish_into_an_empty_folder(output: Path, building: Building) -> None:
     output.mkdir()
     facts = build(building, task())

@@ -198,7 +198,12 @@ def test_output_of_another_plan(raw: Path, built: Path, tmp_path: Path) -> None:
 def test_a_damaged_repository_is_made_whole_by_overwrite(raw: Path, built: Path, tmp_path: Path) -> None:
     output = tmp_path / "rocov2"
     shutil.copytree(built, output)
-    next((output / "data").iterdir()).unlink()  # rocov2.load() then asks to build again with --overwrite
+    gone, cut = sorted((output / "data").iterdir())[1:3]
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    names = ", ".join(path.relative_to(output).as_posix() for path in (gone, cut))
+    with pytest.raises(UserError, match=rf"rocov2 is damaged \({names}\): add --overwrite to build it again"):
+        run(raw, output)
     run(raw, output, overwrite=True)
     assert files_of(output) == files_of(built)
 

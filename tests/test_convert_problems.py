@@ -10,10 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_build import inputs
 from rocov2_build.convert import Options
-from rocov2_build.problems import Problem, Report, UserError
-from tests.raw import RawRelease, expected_rows, make_raw
+from rocov2_build.problems import UserError
+from tests.raw import RawRelease, expected_rows, make_raw, write_zip
 from tests.repositories import all_rows, counts_of, facts_of, files_of, left_beside, problems_of, run, tables_of
 
 IDS = "ROCOv2_2023_{}_{:06}".format
@@ -58,9 +57,11 @@ def break_tables(raw: RawRelease) -> list[tuple[str, str, str]]:
 
 
 def break_images(raw: RawRelease, shard: list[str]) -> list[tuple[str, str, str]]:
-    """Faults of images: those of a whole shard, and one of another split; their problems."""
-    raw.image("valid", 4).data = b"<html>"
-    problems = [("not-a-jpeg", "valid_images.zip", raw.image("valid", 4).id)]
+    """Faults of images: those of a whole shard, and so many of another split that it has fewer shards; their problems."""
+    problems = []
+    for position in (0, 1, 4):
+        raw.image("valid", position).data = b"<html>"
+        problems.append(("not-a-jpeg", "valid_images.zip", raw.image("valid", position).id))
     for image in raw.splits["train"]:
         if image.id in shard:
             image.data = image.data[:-2]
@@ -126,6 +127,7 @@ def test_skip_leaves_out_and_builds_as_if_they_had_never_been_there(built: Path,
     rest = without(raw, ids)
     never = run(rest.write(tmp_path / "rest"), tmp_path / "never")
     assert tables_of(skipped) == tables_of(never)
+    assert [len(list((path / "data").glob("validation-*"))) for path in (built, skipped)] == [3, 2]
     assert all_rows(skipped) == expected_rows(rest, skipped)
     assert counts_of(skipped) == counts_of(never)
     left_out = facts_of(skipped).pop("left_out")
@@ -174,6 +176,31 @@ def test_skip_with_every_image_at_fault_is_told_in_full(tmp_path: Path, fault: s
     assert left_beside(output) == {"rocov2.problems.csv"}
 
 
+def test_skip_with_every_wanted_image_at_fault(tmp_path: Path) -> None:
+    raw = make_raw(2, 1, 2)
+    for image in raw.splits["test"]:
+        image.data = b"GIF89a"
+    output = tmp_path / "rocov2"
+    with pytest.raises(UserError, match="no image is left to convert"):
+        run(raw.write(tmp_path / "raw"), output, skip_problems=True, splits=("test",))
+    assert problems_of(output) == [("not-a-jpeg", "test_images.zip", image.id) for image in raw.splits["test"]]
+    assert left_beside(output) == {"rocov2.problems.csv"}
+
+
+def test_skip_with_as_many_faults_as_there_are_rows(tmp_path: Path) -> None:
+    raw = make_raw(4, 1, 1)
+    folder = raw.write(tmp_path / "raw")
+    # Of six images two are not in the zip; of the other four two are at fault: two are left.
+    images = raw.splits["train"]
+    write_zip(folder / "train_images.zip", [(f"train/{image.id}.jpg", b"GIF89a") for image in images[2:]])
+    output = run(folder, tmp_path / "rocov2", skip_problems=True)
+    assert {split: len(rows) for split, rows in all_rows(output)["default"].items()} == {"validation": 1, "test": 1}
+    assert problems_of(output) == [
+        *(("id-without-image", "train_images.zip", image.id) for image in images[:2]),
+        *(("not-a-jpeg", "train_images.zip", image.id) for image in images[2:]),
+    ]
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda raw: (raw / name).unlink()
 
@@ -214,25 +241,6 @@ def test_faults_of_files_fail_with_skip_too(
         run(raw, tmp_path / "rocov2", skip_problems=True)
     assert problems_of(tmp_path / "rocov2") == problems
     assert left_beside(tmp_path / "rocov2") == {"rocov2.problems.csv"}
-
-
-@pytest.mark.parametrize(
-    "name", ["README.md", "md5sums.txt", "MD5SUM", ".DS_Store", "__MACOSX", "Thumbs.db", "SOURCES.md"]
-)
-def test_notes_beside_the_release_are_passed_over(tmp_path: Path, name: str) -> None:
-    raw = make_raw(2, 1, 1).write(tmp_path / "raw")
-    (raw / name).touch()
-    report = Report()
-    inputs.read_release(raw, "any", report)
-    assert report.problems == []
-
-
-def test_a_zip_and_its_folder_together(tmp_path: Path) -> None:
-    raw = make_raw(2, 1, 1).write(tmp_path / "raw")
-    (raw / "train").mkdir()
-    report = Report()
-    inputs.read_release(raw, "any", report)
-    assert report.problems == [Problem("extra-file", "train", "", "the 14 files of the release", "another")]
 
 
 def test_numbers_of_another_release(tmp_path: Path) -> None:
