@@ -16,13 +16,15 @@ import pandas as pd
 import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
+from rocov2_build.account import VERIFIED, describe_plan, describe_release, describe_tables, fail
+from rocov2_build.blocks import Contents
 from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
-from rocov2_build.card import Contents, config_holds, measure, write_card
+from rocov2_build.card import config_holds, measure, write_card
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
-from rocov2_build.plan import Layout, Shard, plan_shards
-from rocov2_build.problems import MEANINGS, Report, UserError, write_problems
+from rocov2_build.plan import Layout, plan_shards
+from rocov2_build.problems import Report, UserError, write_problems
 from rocov2_build.releases import LATEST
 from rocov2_build.shards import FileFacts, ImageFault, Task
 from rocov2_build.tasks import check_tasks, shard_tasks, table_tasks
@@ -71,15 +73,19 @@ def convert(options: Options) -> None:
     if not options.output.name:
         raise UserError(f"{options.output} is the folder that you are in: name one that can be made, such as rocov2")
     raw = read_release(options.raw, options.release, report, options.output)
-    tell(*_describe_release(raw, options.raw))
-    tell("Tables", _describe_tables(report))
+    tell(*describe_release(raw, options.raw))
+    tell("Tables", describe_tables(report))
     if report.problems and (report.faulty_files or not options.skip_problems):
         _check_images(raw, options, report)
         _fail(report, options)
     rows = _select(raw.rows, options, report)
+    if rows.empty and report.problems:
+        _fail(report, options)
+    if rows.empty:
+        raise UserError(f"no image is left to convert in {options.raw}")
     plan = _plan(raw, options)
     if options.dry_run:
-        _describe_plan(plan_shards(rows, options.layout), rows)
+        describe_plan(plan_shards(rows, options.layout), rows)
         return
     with locked(options.output):
         existing = built_plan(options.output)
@@ -106,33 +112,9 @@ def convert(options: Options) -> None:
     tell(
         "Done",
         f"{options.output}/ in {format_seconds(time.monotonic() - begin)}: {len(rows):,} images in {shards} shards, "
-        f"{format_size(sum(file.bytes for file in files))}, {_VERIFIED[options.verify]}.{left} "
+        f"{format_size(sum(file.bytes for file in files))}, {VERIFIED[options.verify]}.{left} "
         f'Use: load_dataset("{options.output}")',
     )
-
-
-_VERIFIED = {
-    "strict": "every image verified",
-    "markers": "every image complete up to its end marker",
-    "none": "images not verified",
-}
-
-
-def _describe_release(raw: RawRelease, folder: Path) -> tuple[str, str]:
-    counts = {split: len(part.members) for split, part in raw.images.items()}
-    size = format_size(sum(part.bytes for part in raw.images.values()))
-    by_split = ", ".join(f"{count:,} {split}" for split, count in counts.items())
-    return (
-        f"ROCOv2 {raw.name or '(unknown release)'}:",
-        f" {sum(counts.values()):,} images ({by_split}), {size} in {folder}/",
-    )
-
-
-def _describe_tables(report: Report) -> str:
-    if report.problems:
-        return f"{len(report.problems):,} problems."
-    warnings = [f"{MEANINGS[code]}: {count:,}" for code, count in sorted(report.warnings.items())]
-    return " ".join(["The files agree.", *([f"Noted: {'; '.join(warnings)}."] if warnings else [])])
 
 
 def _select(rows: pd.DataFrame, options: Options, report: Report) -> pd.DataFrame:
@@ -142,10 +124,6 @@ def _select(rows: pd.DataFrame, options: Options, report: Report) -> pd.DataFram
         rows = rows[rows["split"].isin(options.splits)]
     if options.limit:
         rows = rows.groupby("split", sort=False).head(options.limit)
-    if rows.empty and report.problems:
-        _fail(report, options)
-    if rows.empty:
-        raise UserError(f"no image is left to convert in {options.raw}")
     return rows.reset_index(drop=True)
 
 
@@ -163,14 +141,8 @@ def _plan(raw: RawRelease, options: Options) -> dict[str, Any]:
     }
 
 
-def _describe_plan(shards: list[Shard], rows: pd.DataFrame) -> None:
-    for shard in shards:
-        part = rows.iloc[shard.rows]
-        say(
-            "",
-            f"{shard.path}  {len(part):,} images, {len(shard.row_groups)} row groups, {format_size(int(part['size'].sum()))}",
-        )
-    say("Dry run", f"{len(shards)} shards, {format_size(int(rows['size'].sum()))}; nothing was written.")
+def _fail(report: Report, options: Options) -> NoReturn:
+    fail(report, options.output, skip_problems=options.skip_problems, dry_run=options.dry_run)
 
 
 def _check_images(raw: RawRelease, options: Options, report: Report) -> None:
@@ -190,28 +162,6 @@ def _add_faults(faults: list[ImageFault], report: Report) -> None:
         report.add(fault.code, fault.source, fault.image_id, expected=fault.expected, found=fault.found)
 
 
-def _fail(report: Report, options: Options) -> NoReturn:
-    """Tell all problems, and list them beside OUTPUT unless nothing is to be written."""
-    path = problems_path(options.output)
-    rows = {problem.id for problem in report.problems if problem.id}
-    hint = ""
-    if any(problem.code == "wrong-count" for problem in report.problems):
-        hint = " If it is meant to be another release, a part of one or the sample, add --release any."
-    elif options.skip_problems and not report.faulty_files:
-        hint = " With all of them left out, no image is left to convert."
-    elif not report.faulty_files:
-        hint = f" Correct the release, or leave out the {len(rows):,} images with --on-problem skip."
-    listed = f"All of them are in {path}."
-    if options.dry_run:
-        listed = f"Without --dry-run all of them are listed in {path}."
-    else:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        write_problems(path, report.problems)
-    raise UserError(
-        "\n".join([f"{len(report.problems):,} problems; nothing was built.", *report.lines(), f"{listed}{hint}"])
-    )
-
-
 def _build(
     raw: RawRelease, rows: pd.DataFrame, options: Options, building: Building, report: Report
 ) -> tuple[list[FileFacts], pd.DataFrame]:
@@ -228,10 +178,10 @@ def _build(
         if not faults:
             break
         _add_faults(faults, report)
-        if not options.skip_problems or len(report.faulty_ids) == len(raw.rows):
+        rows = _select(raw.rows, options, report)
+        if rows.empty or not options.skip_problems:
             building.remove()
             _fail(report, options)
-        rows = _select(raw.rows, options, report)
     in_order = [images[shard.path] for shard in shards]
     tasks = table_tasks(raw, rows, in_order)
     tables, _ = _run(tasks, dict.fromkeys((task.path for task in tasks), 1), "Tables", options, building)

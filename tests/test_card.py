@@ -12,13 +12,10 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import rocov2
+from rocov2_build.blocks import COLUMNS, Contents, SplitSize, fill_blocks
 from rocov2_build.card import (
-    COLUMNS,
-    Contents,
-    SplitSize,
     config_holds,
     dataset_infos,
-    fill_blocks,
     measure,
     published,
     readme,

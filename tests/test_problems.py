@@ -58,6 +58,20 @@ def test_warnings_are_counted_and_the_rest_is_recorded() -> None:
     assert report.problems == []
 
 
+def test_a_case_of_an_image_is_told_once_and_of_a_file_each_time() -> None:
+    report = Report()
+    for found in ("'b.txt'", "'c.txt'"):
+        report.add("stray-member", "train_images.zip", expected="an image", found=found)
+        report.add("bad-id", "train_captions.csv", "a", expected="an id", found=found)
+    report.add("bad-id", "valid_captions.csv", "a", expected="an id", found="'a'")
+    assert [(problem.code, problem.file, problem.found) for problem in report.problems] == [
+        ("stray-member", "train_images.zip", "'b.txt'"),
+        ("bad-id", "train_captions.csv", "'b.txt'"),
+        ("stray-member", "train_images.zip", "'c.txt'"),
+        ("bad-id", "valid_captions.csv", "'a'"),
+    ]
+
+
 @pytest.mark.parametrize(("length", "kept"), [(199, "x" * 199), (200, "x" * 200), (201, "x" * 200 + "...")])
 def test_found_is_shortened(length: int, kept: str) -> None:
     report = Report()
