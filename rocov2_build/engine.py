@@ -56,7 +56,9 @@ def run_tasks(
             _start_pool(executor)
             while True:
                 for task in _take(again, source, 2 * workers - len(running)):
+                    again.appendleft(task)  # until it is submitted: a pool may break just then
                     running[executor.submit(run_task, task, str(repository))] = task
+                    again.popleft()
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,7 +18,7 @@ import pytest
 from rocov2_build import engine
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.problems import UserError
-from rocov2_build.shards import FileFacts, TableTask, serialize
+from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
 from tests.conftest import PROJECT
 
 SCHEMA = pa.schema([("number", pa.int32())])
@@ -61,6 +64,31 @@ def test_workers_that_die_again_and_again_are_told(tmp_path: Path, monkeypatch: 
 def die(task: object, repository: str) -> None:
     """A task that ends its worker without a word, as a kill does."""
     os._exit(7)
+
+
+class _Breaking(ThreadPoolExecutor):
+    """A pool that breaks when the task after so many is submitted."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(1)
+        self._left = tasks
+
+    def submit(self, function: Any, /, *arguments: Any, **options: Any) -> Any:
+        if function is run_task:
+            if not self._left:
+                raise BrokenProcessPool
+            self._left -= 1
+        return super().submit(function, *arguments, **options)
+
+
+@pytest.mark.parametrize("breaks", [0, 1, 2, 3])
+def test_no_task_is_lost_when_a_pool_breaks_as_it_is_given_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: int
+) -> None:
+    pools = [_Breaking(breaks), _Breaking(breaks + 2), _Breaking(99)]
+    monkeypatch.setattr(engine, "_make_pool", lambda _: pools.pop(0))
+    paths = {task.path for task, _ in run_tasks(map(table_task, range(9)), tmp_path, workers=2)}
+    assert paths == {f"{number}.parquet" for number in range(9)}
 
 
 def children_of(pid: int) -> list[int]:
