@@ -54,14 +54,16 @@ def locked(output: Path) -> Iterator[None]:
 
 def _repair(output: Path) -> None:
     """Undo, or finish, what a kill between the steps of an overwriting left. Somebody else's OUTPUT.old stays."""
+    marks = list(_beside(output, ".building").glob("*/complete.json"))
     old = _beside(output, ".old")
-    if _read_conversion(old) is None:
-        return
-    if output.exists():
-        _discard(old, _beside(output, ".building"))
-    else:
-        old.rename(output)
-        sync_folder(output.parent)
+    if marks and old.is_dir():
+        if output.exists():
+            _discard(old, _beside(output, ".building"))
+        else:
+            old.rename(output)
+            sync_folder(output.parent)
+    for mark in marks:
+        mark.unlink()
 
 
 def _discard(folder: Path, building: Path) -> None:
@@ -222,9 +224,10 @@ class Building:
                     "that file anew"
                 )
         old = _beside(self._output, ".old")
+        if old.exists():
+            raise UserError(f"{old} is in the way: move it, and run the same command again")
+        write_json(self._folder / "complete.json", {"plan": plan_id(self._plan)})
         if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
-            if old.exists():
-                raise UserError(f"{old} is in the way and not of this program: move it")
             self._output.rename(old)
         self.repository.rename(self._output)
         sync_folder(self._output.parent)

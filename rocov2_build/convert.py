@@ -57,7 +57,7 @@ class Options:
     def part(self) -> str | None:
         """The options that make the result a part of the release, None for the whole."""
         chosen = [f"--limit {self.limit}"] if self.limit else []
-        return " ".join([*chosen, *(f"--split {split}" for split in self.splits)]) or None
+        return " ".join([*chosen, *(f"--split {split}" for split in sorted(set(self.splits)))]) or None
 
 
 def convert(options: Options) -> None:
@@ -135,7 +135,7 @@ def _plan(raw: RawRelease, options: Options) -> dict[str, Any]:
         "release": raw.name,
         "inputs": raw.files,
         "limit": options.limit,
-        "splits": sorted(options.splits),
+        "splits": sorted(set(options.splits)),
         "verify": options.verify,
         **asdict(options.layout),
     }

@@ -13,8 +13,10 @@ from rocov2_build.problems import Report
 from rocov2_build.tables import CUI, Tables
 
 _PMCID = re.compile(r"PMC\d+", re.ASCII)
-# A space must follow: "CC BY-ND ..." must not pass for "CC BY". The longest name first.
-_ATTRIBUTION = re.compile(rf"({'|'.join(sorted(map(re.escape, LICENSES), key=len, reverse=True))})\s+(\S.*)", re.DOTALL)
+# A space must follow, and no other condition: neither "CC BY-ND ..." nor "CC BY ND ..." may pass for "CC BY".
+_ATTRIBUTION = re.compile(
+    rf"({'|'.join(sorted(map(re.escape, LICENSES), key=len, reverse=True))})\s+(?!(?:NC|ND|SA)\b)(\S.*)", re.DOTALL
+)
 _LABELS = {
     "modality": {cui: label for label, cui in enumerate(MODALITIES.values()) if cui},
     "region": {cui: label for label, cui in enumerate(REGIONS.values())},

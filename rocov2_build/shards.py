@@ -219,7 +219,7 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
 
 
 def _assemble(rows: pa.Table, group: range, images: list[tuple[bytes, ImageFacts]], schema: pa.Schema) -> pa.Table:
-    # take() copies: a slice would share the buffers of the whole shard, and the writer's bytes depend on that.
+    # take() copies into contiguous arrays: the bytes of a row group then depend on its rows alone.
     columns = dict(zip(rows.column_names, rows.take(pa.array(group)).columns, strict=True))
     paths = [f"{image_id}.jpg" for image_id in columns["image_id"].to_pylist()]
     kind = schema.field("image").type

@@ -134,39 +134,53 @@ def test_a_kill_before_the_first_rename_changes_nothing(output: Path) -> None:
         assert tree(output.parent) == before
 
 
-def test_a_kill_between_the_renames_gives_the_old_one_back(output: Path) -> None:
+@pytest.fixture
+def swapping(output: Path) -> Path:
+    """The mark of a command that was killed while it put a new repository in the place of an old one."""
+    mark = output.with_name("rocov2.building") / "id" / "complete.json"
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}")
+    return mark
+
+
+def test_a_kill_between_the_renames_gives_the_old_one_back(output: Path, swapping: Path) -> None:
     repository(output.with_name("rocov2.old"), "old")
     with locked(output):
         assert (output / "mark").read_text() == "old"
         assert not output.with_name("rocov2.old").exists()
         assert built_plan(output) == PLAN
+        assert not swapping.exists()
 
 
-def test_a_kill_after_the_second_rename_removes_the_old_one(output: Path) -> None:
+def test_a_kill_after_the_second_rename_removes_the_old_one(output: Path, swapping: Path) -> None:
     repository(output, "new", OTHER)
     repository(output.with_name("rocov2.old"), "old")
     with locked(output):
         assert (output / "mark").read_text() == "new"
         assert not output.with_name("rocov2.old").exists()
+        assert not swapping.exists()
 
 
-def test_a_kill_while_the_old_one_is_removed(output: Path) -> None:
+def test_a_kill_while_the_old_one_is_removed(output: Path, swapping: Path) -> None:
     repository(output, "new", OTHER)
-    repository(output.with_name("rocov2.old"), "old")
-    (output.with_name("rocov2.old") / "conversion.json").unlink()
+    repository(output.with_name("rocov2.building") / "replaced", "old")
+    (output.with_name("rocov2.building") / "replaced" / "conversion.json").unlink()
     with locked(output):
         assert tree(output.parent)["rocov2/mark"] == "new"
 
 
 @pytest.mark.parametrize("output_exists", [False, True])
-def test_a_folder_of_somebody_else_that_is_called_old_stays(output: Path, output_exists: bool) -> None:
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_an_old_one_that_no_command_left_stays(output: Path, output_exists: bool, unfinished: bool) -> None:
     if output_exists:
         repository(output, "new")
+    if unfinished:
+        repository(output.with_name("rocov2.building") / "id" / "repository", "next")
     old = output.with_name("rocov2.old")
-    old.mkdir()
-    (old / "thesis.txt").write_text("years of work")
+    repository(old, "a backup")
     with locked(output):
-        assert tree(old) == {"thesis.txt": "years of work"}
+        assert (old / "mark").read_text() == "a backup"
+        assert output.exists() == output_exists
 
 
 def test_publish_replaces(output: Path, building: Building) -> None:
@@ -183,10 +197,13 @@ def test_publish_never_replaces_a_folder_of_somebody_else(output: Path, building
     old = output.with_name("rocov2.old")
     old.mkdir()
     (old / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="is in the way and not of this program: move it"):
+    with pytest.raises(UserError, match=r"rocov2\.old is in the way: move it, and run the same command again"):
         building.publish([facts])
     assert tree(old) == {"thesis.txt": "years of work"}
     assert (output / "mark").read_text() == "old"
+    old.rename(output.with_name("thesis"))
+    building.publish([facts])
+    assert (output / facts.path).is_file()
 
 
 def test_publish_into_an_empty_folder(output: Path, building: Building) -> None:

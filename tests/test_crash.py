@@ -113,6 +113,8 @@ def test_the_moment_between_the_two_renames(
     output = tmp_path / "rocov2"
     assert finish(start(raw, output, *OPTIONS, "--limit", "2")) == (0, "")
     output.rename(tmp_path / "rocov2.old")
+    (tmp_path / "rocov2.building" / "id").mkdir(parents=True)
+    (tmp_path / "rocov2.building" / "id" / "complete.json").write_text("{}")
     # Any command repairs it first, also one that then refuses.
     code, error = finish(start(raw, output, *OPTIONS))
     assert code == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rocov2_build.building import Building
+from rocov2_build.building import Building, plan_id
 from rocov2_build.files import file_sha256, write_json, write_text, write_whole
 from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
 
@@ -63,6 +63,9 @@ def test_a_shard_is_safe_before_its_facts_say_so_and_the_folder_becomes_output_l
         "fsync temporary",
         "rename temporary to data--a.parquet.json",
         "fsync facts",
+        "fsync temporary",
+        "rename temporary to complete.json",
+        f"fsync {plan_id({'format': 1})}",
         "rename repository to rocov2",
         f"fsync {tmp_path.name}",
     ]

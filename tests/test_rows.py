@@ -163,7 +163,18 @@ def test_licenses(attribution: str, license: str, credit: str) -> None:
 
 
 UNKNOWN_LICENSES = [
-    *("", "CC BY", "CC BY ", " CC BY X", "CC BYX", "CC BY-ND Doe (2020)", "CC BY-NC-SA Doe (2020)", "CC BY-SA X"),
+    *(
+        "",
+        "CC BY",
+        "CC BY ",
+        " CC BY X",
+        "CC BYX",
+        "CC BY-ND Doe (2020)",
+        "CC BY-NC-SA Doe (2020)",
+        "CC BY-SA X",
+        "CC BY NC Doe",
+        "CC BY ND Doe",
+    ),
     *("CC-BY X", "cc by X", "CC0 X", "Doe et al. (2020)", "MITX Y", "Apache-2x0 Y"),
 ]
 
