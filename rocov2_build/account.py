@@ -10,7 +10,8 @@ import pandas as pd
 from rocov2_build.building import problems_path
 from rocov2_build.inputs import RawRelease
 from rocov2_build.plan import Shard
-from rocov2_build.problems import MEANINGS, Report, UserError, write_problems
+from rocov2_build.problems import Report, UserError, write_problems
+from rocov2_build.releases import FILES
 from rocov2_build.terminal import format_size, say
 
 VERIFIED = {
@@ -31,12 +32,26 @@ def describe_release(raw: RawRelease, folder: Path) -> tuple[str, str]:
     )
 
 
+NOTES = {
+    "cui-without-name": "concepts without a name in cui_mapping.csv",
+    "article-in-two-splits": "images that share an article with another split",
+    "duplicate-image": "images whose bytes occur more than once",
+    "repeated-cui": "lists with a concept twice",
+    "two-regions": "images with two body regions",
+    "two-directions": "images with two directions",
+    "region-without-xray": "images with a body region or direction that are no X-rays",
+    "manual-not-first": "images whose curated concepts do not stand first",
+    "benign-jpeg": "complete JPEGs that the strict decoder complains about or does not know",
+}
+"""What is counted under each warning."""
+
+
 def describe_tables(report: Report) -> str:
-    """Whether the tables agree, and what was noted."""
+    """Whether the release's files agree, and what was noted."""
     if report.problems:
         return f"{len(report.problems):,} problems."
-    warnings = [f"{MEANINGS[code]}: {count:,}" for code, count in sorted(report.warnings.items())]
-    return " ".join(["The files agree.", *([f"Noted: {'; '.join(warnings)}."] if warnings else [])])
+    notes = ", ".join(f"{count:,} {NOTES[code]}" for code, count in sorted(report.warnings.items()))
+    return f"{len(FILES)} files agree." + (f" Noted: {notes}." if notes else "")
 
 
 def describe_plan(shards: list[Shard], rows: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
-from rocov2_build.account import VERIFIED, describe_plan, describe_release, describe_tables, fail
+from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_release, describe_tables, fail
 from rocov2_build.blocks import Contents
 from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
 from rocov2_build.card import config_holds, measure, write_card
@@ -103,7 +103,10 @@ def convert(options: Options) -> None:
                 f"{options.output} is built from something else ({differences}): add --overwrite to replace it"
             )
         building.start(discard=options.overwrite)
+        told = set(report.warnings)
         files, rows = _build(raw, rows, options, building, report)
+        for code in sorted(set(report.warnings) - told):
+            tell("Noted", f"{report.warnings[code]:,} {NOTES[code]}.")
         _finish(raw, options, plan, building, files, report)
     shards = sum(bool(file.modes) for file in files)
     left = (

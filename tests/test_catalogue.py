@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+from rocov2_build.account import NOTES
 from rocov2_build.convert import Options, convert
 from rocov2_build.problems import CODES, Problem, Severity, UserError
 from tests.fuzz import run_here
@@ -196,8 +197,9 @@ def convert_here(raw: Path, output: Path, skip: bool = False) -> dict[str, objec
     return conversion
 
 
-def test_every_code_has_a_release() -> None:
+def test_every_code_has_a_release_and_every_warning_a_note() -> None:
     assert {*FAULTS, *WARNINGS} == set(CODES)
+    assert set(NOTES) == set(WARNINGS)
 
 
 def test_a_plain_release_has_neither_problem_nor_warning(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: 
     assert re.fullmatch(
         r"ROCOv2 \(unknown release\): 8 images \(4 train, 2 validation, 2 test\), \d+(\.\d)? kB in raw/", head
     )
-    assert tables.startswith("Tables    The files agree. Noted: ")
+    assert tables.startswith("Tables    14 files agree. Noted: ")
     assert progress[0].startswith("Images    ##############  4/4 shards  8/8  ")
     assert done.startswith("Done      rocov2/ in 0:00:0")
     assert done.endswith('every image verified. Use: load_dataset("rocov2")')
