@@ -7,10 +7,13 @@ import re
 import struct
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from rocov2_build.members import BadImageError
+from rocov2_build.perceptual import perceptual_hash
 
 VERIFY = ("strict", "markers", "none")
 """How much of an image is checked: a strict decode, the markers up to its end, or its header alone."""
@@ -18,6 +21,10 @@ VERIFY = ("strict", "markers", "none")
 MAX_SIDE = 30_000
 MAX_PIXELS = 89_478_485
 """Pillow warns above this number of pixels (`Image.MAX_IMAGE_PIXELS`), and fails at twice it."""
+
+SMALL_SIDE = 256
+"""A picture with a shorter side than this, in pixels, is decoded at full scale: 1/8 of it would be less than the grid of the
+perceptual hash."""
 
 _ORIENTATION = 0x0112
 _SWAPPED_SIDES = (5, 6, 7, 8)
@@ -34,14 +41,20 @@ _ZEROED_BLOCK = bytes(256)
 
 
 class ImageFacts(NamedTuple):
-    """Width and height in pixels as `datasets` decodes the image (EXIF orientation applied), Pillow's mode, and whether a
-    strict decoder complained about an image that is nevertheless complete.
+    """What is known of one image.
+
+    Attributes:
+        width, height: in pixels as `datasets` decodes the image (EXIF orientation applied).
+        mode: Pillow's.
+        benign: whether a strict decoder complained about the image, which is nevertheless complete.
+        perceptual: hash of the pixels as they are stored (`perceptual.perceptual_hash`); "" unless it was decoded.
     """
 
     width: int
     height: int
     mode: str
-    benign: bool
+    benign: bool = False
+    perceptual: str = ""
 
 
 def inspect(data: bytes, verify: str = "strict") -> ImageFacts:
@@ -55,12 +68,13 @@ def inspect(data: bytes, verify: str = "strict") -> ImageFacts:
         BadImageError: `not-a-jpeg`, `image-too-large`, `truncated-jpeg` or `damaged-jpeg`.
     """
     width, height, mode = _measure(data)
-    benign = False
-    if verify != "none":
-        junk = _walk_markers(data)
-        if verify == "strict":
-            benign = not _decodes_strictly(data, junk)
-    return ImageFacts(width, height, mode, benign)
+    if verify == "none":
+        return ImageFacts(width, height, mode)
+    junk = _walk_markers(data)
+    if verify == "markers":
+        return ImageFacts(width, height, mode)
+    grey, benign = _decode_strictly(data, junk, 1 if min(width, height) < SMALL_SIDE else 8)
+    return ImageFacts(width, height, mode, benign, perceptual_hash(grey))
 
 
 def _measure(data: bytes) -> tuple[int, int, str]:
@@ -105,39 +119,43 @@ def _walk_markers(data: bytes) -> list[slice]:
             scans += in_scan
 
 
-def _strict_refusal(data: bytes) -> str:
-    """Why libjpeg-turbo does not decode the image without a warning; "" when it does.
+def _decode(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
+    """Grey pixels at 1/`factor` scale; None, and why, when libjpeg-turbo does not decode the image without a warning.
 
     Grey at 1/8 scale is the cheapest decode that still reads every coefficient.
     """
+    least = 0 if factor == 1 else 1  # in pixels; without it nothing is scaled, with it all that may be
     try:
-        simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+        grey = simplejpeg.decode_jpeg(
+            data, colorspace="GRAY", min_height=least, min_width=least, min_factor=factor, strict=True
+        )
     except ValueError as error:
-        return str(error)
-    return ""
+        return None, str(error)
+    return grey[:, :, 0], ""
 
 
-def _decodes_strictly(data: bytes, junk: list[slice]) -> bool:
-    """Whether the strict decoder has no complaint; False for a benign one; raises when picture data is lost.
+def _decode_strictly(data: bytes, junk: list[slice], factor: int) -> tuple[npt.NDArray[np.uint8], bool]:
+    """Grey pixels at 1/`factor` scale, and whether there was a benign complaint; raises when picture data is lost.
 
     A complaint is benign when it is about bytes that are too many (`extraneous`), or a kind of colour sampling that this
     decoder does not know, and Pillow, which readers use, loads the whole picture. Only the first complaint of a decode is
     known, so junk between segments is taken out and the rest is decoded again: it must not hide what is missing.
     """
-    refusal = _strict_refusal(data)
-    if not refusal:
-        return True
+    grey, refusal = _decode(data, factor)
+    if grey is not None:
+        return grey, False
     rest = refusal
     if junk:
         kept = bytearray(data)
         for part in reversed(junk):
             del kept[part]
-        rest = _strict_refusal(bytes(kept))
+        grey, rest = _decode(bytes(kept), factor)
     if rest and (not _MAY_BE_BENIGN.search(rest) or _ZEROED_BLOCK in data):
         raise BadImageError("damaged-jpeg", "a JPEG that decodes without a loss", rest)
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             image.load()
+            picture = image.convert("L")
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise BadImageError("damaged-jpeg", "a JPEG that decodes", f"{refusal}; {error}") from error
-    return False
+    return (np.asarray(picture.reduce(factor)) if grey is None else grey), True

@@ -91,6 +91,7 @@ class FileFacts:
         modes: number of images by Pillow mode.
         benign: number of complete images that the strict decoder complained about.
         images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
+        perceptual: perceptual hash of each image, to find near-duplicates; none when the images were not decoded.
     """
 
     path: str
@@ -102,6 +103,7 @@ class FileFacts:
     modes: dict[str, int] = field(default_factory=dict)
     benign: int = 0
     images: list[str] = field(default_factory=list)
+    perceptual: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
     ids = rows["image_id"].to_pylist()
     modes: Counter[str] = Counter()
     hashes: list[str] = []
+    perceptual: list[str] = []
     faults: list[ImageFault] = []
     rows_hash = _RowsHash()
     benign = 0
@@ -207,6 +210,7 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
                 digests = [hashlib.sha256(data).hexdigest() for data, _ in ordered]
                 rows_hash.add(table.drop_columns(["image"]), digests)
                 hashes += [digest[:32] for digest in digests]
+                perceptual += [facts.perceptual for _, facts in ordered if facts.perceptual]
                 modes.update(facts.mode for _, facts in ordered)
                 benign += sum(facts.benign for _, facts in ordered)
             if faults:
@@ -214,7 +218,8 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
     except _FaultyImagesError:
         return faults
     facts = _file_facts(task.path, path, rows_hash.hexdigest())
-    facts.modes, facts.benign, facts.images = dict(sorted(modes.items())), benign, hashes
+    facts.modes, facts.benign = dict(sorted(modes.items())), benign
+    facts.images, facts.perceptual = hashes, perceptual
     return facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import random
 from collections.abc import Callable
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rocov2_build import images
-from rocov2_build.images import MAX_PIXELS, MAX_SIDE, VERIFY, ImageFacts, inspect
+from rocov2_build.images import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, VERIFY, ImageFacts, inspect
 from rocov2_build.members import BadImageError
+from rocov2_build.perceptual import hash_distance
 from tests.raw import jpeg
 
 EOI = b"\xff\xd9"
@@ -26,6 +28,11 @@ def refusal(data: bytes, verify: str = "strict") -> tuple[str, str, str]:
     with pytest.raises(BadImageError) as caught:
         inspect(data, verify)
     return caught.value.code, caught.value.expected, caught.value.found
+
+
+def measured(data: bytes, verify: str = "strict") -> ImageFacts:
+    """Facts of an image but its perceptual hash."""
+    return inspect(data, verify)._replace(perceptual="")
 
 
 def shown(data: bytes) -> tuple[int, int]:
@@ -85,7 +92,7 @@ NOISY = noisy()
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 37), (37, 1), (17, 9)])
 def test_intact(mode: str, size: tuple[int, int], progressive: bool, verify: str) -> None:
-    assert inspect(jpeg(*size, mode, progressive=progressive), verify) == ImageFacts(*size, mode, False)
+    assert measured(jpeg(*size, mode, progressive=progressive), verify) == ImageFacts(*size, mode, False)
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 9)])
@@ -131,7 +138,7 @@ def test_every_intact_jpeg_passes(
         restart_marker_blocks=restart,
     )
     data = buffer.getvalue()
-    assert inspect(data) == ImageFacts(*shown(data), mode, False)
+    assert measured(data) == ImageFacts(*shown(data), mode, False)
 
 
 @pytest.mark.parametrize("factors", [(1, 1), (2, 1), (2, 2), (1, 2), (4, 1), (1, 4), (3, 1), (1, 3), (4, 2), (2, 4)])
@@ -146,7 +153,7 @@ def test_every_sampling_of_colours_passes(factors: tuple[int, int]) -> None:
         (4, 1),
         (1, 4),
     ]  # to the strict decoder; Pillow judges the others
-    assert inspect(data) == ImageFacts(16 * factors[0], 16 * factors[1], "RGB", not known)
+    assert measured(data) == ImageFacts(16 * factors[0], 16 * factors[1], "RGB", not known)
     assert refusal(data[:-3])[0] == "truncated-jpeg"
     if known:
         assert refusal(data[:-3] + EOI)[0] == "damaged-jpeg"
@@ -154,7 +161,7 @@ def test_every_sampling_of_colours_passes(factors: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 def test_every_sampling_of_printing_colours_passes(subsampling: str) -> None:
-    assert inspect(noisy("CMYK", subsampling=subsampling)) == ImageFacts(128, 128, "CMYK", subsampling != "4:4:4")
+    assert measured(noisy("CMYK", subsampling=subsampling)) == ImageFacts(128, 128, "CMYK", subsampling != "4:4:4")
 
 
 def test_thumbnail_with_an_end_of_its_own() -> None:
@@ -162,7 +169,7 @@ def test_thumbnail_with_an_end_of_its_own() -> None:
     place = segments(NOISY)[0xDB]
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     data = NOISY[:place] + segment + NOISY[place:]
-    assert inspect(data) == ImageFacts(128, 128, "L", False)
+    assert measured(data) == ImageFacts(128, 128, "L", False)
     assert refusal(data[:-2])[0] == "truncated-jpeg"
 
 
@@ -196,7 +203,7 @@ def test_too_large(size: tuple[int, int], verify: str) -> None:
 
 
 def test_largest_size_passes_as_far_as_the_header_tells() -> None:
-    assert inspect(with_size(jpeg(), MAX_SIDE, 2_982), "none") == ImageFacts(MAX_SIDE, 2_982, "L", False)
+    assert measured(with_size(jpeg(), MAX_SIDE, 2_982), "none") == ImageFacts(MAX_SIDE, 2_982, "L", False)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -205,7 +212,7 @@ def test_cut_tail(mode: str) -> None:
     for cut in (*range(scan_start(data), len(data) - 2, 997), len(data) - 2, len(data) - 1):
         expected = ("truncated-jpeg", "the marker of the end (EOI)", f"none in {cut:,} bytes")
         assert refusal(data[:cut]) == refusal(data[:cut], "markers") == expected
-        assert inspect(data[:cut], "none") == ImageFacts(128, 128, mode, False)
+        assert measured(data[:cut], "none") == ImageFacts(128, 128, mode, False)
 
 
 @pytest.mark.parametrize("verify", VERIFY)
@@ -222,7 +229,7 @@ def test_cut_tail_with_an_end_pasted_on(mode: str) -> None:
         code, expected, found = refusal(data[:cut] + EOI)
         assert (code, expected) == ("damaged-jpeg", "a JPEG that decodes without a loss")
         assert "premature end of data segment" in found
-        assert inspect(data[:cut] + EOI, "markers") == ImageFacts(64, 64, mode, False)
+        assert measured(data[:cut] + EOI, "markers") == ImageFacts(64, 64, mode, False)
 
 
 def test_no_picture_data_before_the_end() -> None:
@@ -238,7 +245,7 @@ def test_zeroed_kilobyte(mode: str) -> None:
     for start in range(scan_start(data) + 100, len(data) - 1100, 1777):
         hole = data[:start] + bytes(1024) + data[start + 1024 :]
         assert refusal(hole)[:2] == ("damaged-jpeg", "a JPEG that decodes without a loss")
-        assert inspect(hole, "markers") == inspect(hole, "none") == ImageFacts(128, 128, mode, False)
+        assert measured(hole, "markers") == measured(hole, "none") == ImageFacts(128, 128, mode, False)
 
 
 def test_zeroed_end() -> None:
@@ -248,15 +255,15 @@ def test_zeroed_end() -> None:
 def test_flat_pictures_hold_zeros_themselves() -> None:
     buffer = io.BytesIO()
     Image.new("L", (3000, 2000), 128).save(buffer, "JPEG", quality=50)
-    assert inspect(buffer.getvalue()) == ImageFacts(3000, 2000, "L", False)
+    assert measured(buffer.getvalue()) == ImageFacts(3000, 2000, "L", False)
 
 
 @pytest.mark.parametrize("marker", [0xDB, 0xC0, 0xC4, 0xDA])
 def test_junk_between_segments(marker: int) -> None:
     place = segments(NOISY)[marker]
     data = NOISY[:place] + b"junk" * 3 + NOISY[place:]
-    assert inspect(data) == ImageFacts(128, 128, "L", True)
-    assert inspect(data, "markers") == inspect(data, "none") == ImageFacts(128, 128, "L", False)
+    assert measured(data) == ImageFacts(128, 128, "L", True)
+    assert measured(data, "markers") == measured(data, "none") == ImageFacts(128, 128, "L", False)
     code, _, found = refusal(data[:-3000] + EOI)
     assert code == "damaged-jpeg"
     assert "premature end" in found
@@ -265,26 +272,62 @@ def test_junk_between_segments(marker: int) -> None:
 
 @pytest.mark.parametrize("tail", [b"\0", b"hello", bytes(5000), NOISY, b"\xff\xd8\xff", EOI], ids=range(6))
 def test_bytes_after_the_end(tail: bytes) -> None:
-    assert inspect(NOISY + tail) == ImageFacts(128, 128, "L", False)
+    assert measured(NOISY + tail) == ImageFacts(128, 128, "L", False)
 
 
 def test_padding_before_a_marker() -> None:
-    assert inspect(NOISY[:-2] + b"\xff\xff\xff" + EOI) == ImageFacts(128, 128, "L", False)
+    assert measured(NOISY[:-2] + b"\xff\xff\xff" + EOI) == ImageFacts(128, 128, "L", False)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("size", [(256, 256), (257, 264), (1000, 259), (263, 700)])
+def test_large_pictures_are_decoded_at_an_eighth(
+    size: tuple[int, int], progressive: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "perceptual_hash", lambda grey: str(grey.shape))
+    facts = inspect(jpeg(*size, mode, progressive=progressive))
+    assert facts.perceptual == str((math.ceil(size[1] / 8), math.ceil(size[0] / 8)))
+
+
+@pytest.mark.parametrize("size", [(255, 256), (256, 255), (255, 3000), (40, 32), (1, 1)])
+def test_small_pictures_are_decoded_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "perceptual_hash", lambda grey: str(grey.shape))
+    assert inspect(jpeg(*size)).perceptual == str(size[::-1])
+
+
+def test_only_decoded_pictures_have_a_perceptual_hash() -> None:
+    assert inspect(NOISY, "none").perceptual == inspect(NOISY, "markers").perceptual == ""
+    assert len(inspect(NOISY).perceptual) == 64
+
+
+@pytest.mark.parametrize("side", [SMALL_SIDE - 1, SMALL_SIDE])
+def test_a_complaint_hardly_changes_the_perceptual_hash(side: int) -> None:
+    data = jpeg(side, side, "RGB")
+    place = segments(data)[0xDB]
+    facts, junk = inspect(data), inspect(data[:place] + b"junk" + data[place:])
+    assert (junk.benign, junk.perceptual) == (True, facts.perceptual)
+    unknown = bytearray(jpeg(side, side, "CMYK", quality=90))  # to the strict decoder, once it is subsampled
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(unknown)).save(buffer, "JPEG", quality=90, subsampling="4:2:0")
+    plain, pillow = inspect(bytes(unknown)), inspect(buffer.getvalue())
+    assert (plain.benign, pillow.benign) == (False, True)
+    assert hash_distance(plain.perceptual, pillow.perceptual) <= 40
 
 
 def test_what_each_level_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
-    def watched(name: str) -> Callable[[bytes], object]:
-        run: Callable[[bytes], object] = getattr(images, name)
-        return lambda data: [ran.append(name), run(data)][1]  # type: ignore[func-returns-value]
+    def watched(name: str) -> Callable[..., object]:
+        run: Callable[..., object] = getattr(images, name)
+        return lambda *given: [ran.append(name), run(*given)][1]  # type: ignore[func-returns-value]
 
-    for name in ("_walk_markers", "_strict_refusal"):
+    for name in ("_walk_markers", "_decode"):
         monkeypatch.setattr(images, name, watched(name))
     for verify, steps in (
         ("none", []),
         ("markers", ["_walk_markers"]),
-        ("strict", ["_walk_markers", "_strict_refusal"]),
+        ("strict", ["_walk_markers", "_decode"]),
     ):
         ran.clear()
         inspect(jpeg(), verify)

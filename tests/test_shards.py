@@ -14,6 +14,7 @@ import pytest
 
 from rocov2 import MODALITIES
 from rocov2_build.archives import Images, open_images
+from rocov2_build.images import inspect
 from rocov2_build.problems import Report, UserError
 from rocov2_build.rows import MEASURED
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, run_task, serialize
@@ -108,7 +109,13 @@ def test_shard(tmp_path: Path) -> None:
         modes={"CMYK": 1, "L": 6, "RGB": 1},
         benign=0,
         images=[hashlib.sha256(image.data).hexdigest()[:32] for image in images],
+        perceptual=[inspect(image.data).perceptual for image in images],
     )
+
+
+@pytest.mark.parametrize("verify", ["markers", "none"])
+def test_images_that_are_not_decoded_have_no_perceptual_hashes(tmp_path: Path, verify: str) -> None:
+    assert run(shard_task(small_release(), tmp_path / "raw", verify=verify), tmp_path).perceptual == []
 
 
 def test_twice_is_the_same(tmp_path: Path) -> None:
