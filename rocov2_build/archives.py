@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
     members: dict[str, Member] = {}
     twice: set[str] = set()
     pattern = image_id_pattern(raw_split)
+    usual = re.compile(rf"{raw_split}/({pattern.pattern})\.jpg", re.ASCII)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -64,12 +66,13 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
         return Images(path, {}, "", 0)
     for entry in entries:
         name = entry.filename
-        if name.endswith("/") or _PASSED_OVER.search(name):
+        match = usual.fullmatch(name)
+        if not match and (name.endswith("/") or _PASSED_OVER.search(name)):
             continue
-        if not name or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name or "\\" in name:
+        if not match and _unsafe(name):
             report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
             continue
-        image_id = _image_id(name, pattern)
+        image_id = sys.intern(match[1]) if match else _image_id(name, pattern)
         if image_id is None:
             report.add("stray-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
         elif image_id in members:
@@ -85,6 +88,10 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
     for image_id in twice:
         report.add("duplicate-member", path.name, image_id, expected="one member", found="several")
     return _images(path, members)
+
+
+def _unsafe(name: str) -> bool:
+    return not name or name.startswith("/") or ".." in name.split("/") or ":" in name or "\\" in name
 
 
 def _open_folder(path: Path, raw_split: str, report: Report) -> Images:

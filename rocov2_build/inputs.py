@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +43,19 @@ class RawRelease:
     files: dict[str, dict[str, int | str]]
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the search for cycles: it would walk millions of small values without one again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_collector_paused()
 def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:
     """Read the release in the folder `raw`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS, SPLITS, TEXT_FEATU
 from rocov2_build import releases
 from rocov2_build.archives import Images
 from rocov2_build.problems import Report
-from rocov2_build.tables import CUI, Tables
+from rocov2_build.tables import CUI, Source, Tables
 
 _PMCID = re.compile(r"PMC\d+", re.ASCII)
 # A space must follow, and no other condition: neither "CC BY-ND ..." nor "CC BY ND ..." may pass for "CC BY".
@@ -50,89 +51,142 @@ def join_tables(
     Returns:
         The rows by split, in the order of the release's captions.
     """
-    rows = pd.DataFrame(
-        [
-            (split, i, caption, part.concepts[i], part.manual[i], source.pmcid, source.attribution, source.url)
-            for split, part in tables.splits.items()
-            for i, caption in part.captions.items()
-            if i in part.concepts and i in part.manual and i in images[split].members
-            for source in [tables.sources.get(i)]
-            if source
-        ],
-        columns=["split", "image_id", "caption", "cuis", "manual_cuis", "pmcid", "attribution", "url"],
-    )
-    _check_captions(rows, report)
-    _check_concepts(rows, tables.names, report)
-    rows["concept_names"] = [[tables.names.get(code, code) for code in codes] for codes in rows["cuis"]]
-    _add_labels(rows, report)
-    _add_licenses(rows, release.licenses if release else tuple(LICENSES), report)
-    splits_of_article = rows.groupby("pmcid")["split"].nunique()
-    rows["article_in_other_split"] = rows["pmcid"].map(splits_of_article) > 1
+    found = [
+        _Row(split, image_id, caption, part.concepts[image_id], part.manual[image_id], source)
+        for split, part in tables.splits.items()
+        for image_id, caption in part.captions.items()
+        if image_id in part.concepts and image_id in part.manual and image_id in images[split].members
+        for source in [tables.sources.get(image_id)]
+        if source
+    ]
+    _check_captions(found, report)
+    _check_concepts(found, tables.names, report)
+    licenses, credits = _licenses(found, release.licenses if release else tuple(LICENSES), report)
+    elsewhere = _articles_of_several_splits(found)
+    columns = {
+        "split": [row.split for row in found],
+        "image_id": [row.image_id for row in found],
+        "caption": [row.caption for row in found],
+        "cuis": [row.cuis for row in found],
+        "concept_names": [[tables.names.get(code, code) for code in row.cuis] for row in found],
+        "manual_cuis": [row.manual for row in found],
+        "license": licenses,
+        "attribution": credits,
+        "pmcid": [row.source.pmcid for row in found],
+        "url": [row.source.url for row in found],
+        "article_in_other_split": [row.source.pmcid in elsewhere for row in found],
+        **{name: pd.Series(labels, dtype=object) for name, labels in _labels(found, report).items()},
+    }
+    rows = pd.DataFrame(columns, columns=COLUMNS)
     report.warn("article-in-two-splits", int(rows["article_in_other_split"].sum()))
-    return rows[COLUMNS]
+    return rows
 
 
-def _check_captions(rows: pd.DataFrame, report: Report) -> None:
-    for split, image_id, caption in rows[["split", "image_id", "caption"]].itertuples(index=False):
-        if not caption.strip():
-            file = releases.captions_file(SPLITS[split])
-            report.add("empty-caption", file, image_id, expected="a caption", found=repr(caption))
+class _Row(NamedTuple):
+    split: str
+    image_id: str
+    caption: str
+    cuis: list[str]
+    manual: list[str]
+    source: Source
 
 
-def _check_concepts(rows: pd.DataFrame, names: dict[str, str], report: Report) -> None:
-    unnamed: set[str] = set()
-    for split, image_id, codes, manual in rows[["split", "image_id", "cuis", "manual_cuis"]].itertuples(index=False):
-        all_file, manual_file = (releases.concepts_file(SPLITS[split], manual=manual) for manual in (False, True))
-        for file, listed in ((all_file, codes), (manual_file, manual)):
-            wrong = [code for code in listed if not CUI.fullmatch(code)]
+def _articles_of_several_splits(rows: list[_Row]) -> set[str]:
+    first: dict[str, str] = {}
+    return {row.source.pmcid for row in rows if first.setdefault(row.source.pmcid, row.split) != row.split}
+
+
+def _check_captions(rows: list[_Row], report: Report) -> None:
+    for row in rows:
+        if not row.caption or row.caption.isspace():
+            file = releases.captions_file(SPLITS[row.split])
+            report.add("empty-caption", file, row.image_id, expected="a caption", found=repr(row.caption))
+
+
+def _check_concepts(rows: list[_Row], names: dict[str, str], report: Report) -> None:
+    codes = {code for row in rows for code in row.cuis}
+    report.warn("cui-without-name", len(codes - names.keys()))
+    codes.update(code for row in rows for code in row.manual)
+    malformed = {code for code in codes if not CUI.fullmatch(code)}
+    for row in rows:
+        all_file, manual_file = (releases.concepts_file(SPLITS[row.split], manual=manual) for manual in (False, True))
+        for file, listed in ((all_file, row.cuis), (manual_file, row.manual)):
+            wrong = [code for code in listed if code in malformed] if malformed else []
             if wrong:
-                report.add("malformed-cui", file, image_id, expected="C and seven digits", found=repr(wrong[0]))
-            report.warn("repeated-cui", len(set(listed)) < len(listed))
-        if not codes:
-            report.add("empty-concepts", all_file, image_id, expected="at least one concept", found="none")
-        report.warn("manual-not-first", codes[: len(manual)] != manual)
-        unnamed.update(code for code in codes if code not in names)
-    report.warn("cui-without-name", len(unnamed))
+                report.add("malformed-cui", file, row.image_id, expected="C and seven digits", found=repr(wrong[0]))
+            if len(set(listed)) < len(listed):
+                report.warn("repeated-cui")
+        if not row.cuis:
+            report.add("empty-concepts", all_file, row.image_id, expected="at least one concept", found="none")
+        if row.cuis[: len(row.manual)] != row.manual:
+            report.warn("manual-not-first")
 
 
-def _add_labels(rows: pd.DataFrame, report: Report) -> None:
+class _Meaning(NamedTuple):
+    """Labels that a list of curated concepts has, by column, and its codes that mean nothing."""
+
+    labels: dict[str, list[int]]
+    unknown: list[str]
+
+
+def _meaning(manual: tuple[str, ...]) -> _Meaning:
+    return _Meaning(
+        {
+            column: list(dict.fromkeys(codes[code] for code in manual if code in codes))
+            for column, codes in _LABELS.items()
+        },
+        [code for code in manual if code not in _MANUAL_CODES and CUI.fullmatch(code)],
+    )
+
+
+def _labels(rows: list[_Row], report: Report) -> dict[str, list[int | None]]:
     found: dict[str, list[int | None]] = {column: [] for column in _LABELS}
-    for split, image_id, manual in rows[["split", "image_id", "manual_cuis"]].itertuples(index=False):
-        file = releases.concepts_file(SPLITS[split], manual=True)
-        modalities, regions, directions = (
-            list(dict.fromkeys(codes[code] for code in manual if code in codes)) for codes in _LABELS.values()
-        )
-        unknown = [code for code in manual if code not in _MANUAL_CODES and CUI.fullmatch(code)]
-        if unknown:
-            expected = f"one of {len(_MANUAL_CODES)} codes"
-            report.add("unknown-manual-code", file, image_id, expected=expected, found=unknown[0])
-        if len(modalities) > 1:
-            report.add("two-modalities", file, image_id, expected="one modality", found=";".join(manual))
-        if manual and not modalities:
-            report.add("no-modality", file, image_id, expected="a modality, or an empty list", found=";".join(manual))
+    meanings: dict[tuple[str, ...], _Meaning] = {}  # there are few
+    for row in rows:
+        manual = tuple(row.manual)
+        if manual not in meanings:
+            meanings[manual] = _meaning(manual)
+        (modalities, regions, directions), unknown = meanings[manual].labels.values(), meanings[manual].unknown
+        if unknown or len(modalities) > 1 or (manual and not modalities):
+            _report_labels(row, modalities, unknown, report)
         report.warn("two-regions", len(regions) > 1)
         report.warn("two-directions", len(directions) > 1)
         report.warn("region-without-xray", bool(regions or directions) and modalities != [_XRAY])
         found["modality"].append(modalities[0] if modalities else _COMBINED)
         found["region"].append(regions[0] if regions else None)
         found["direction"].append(directions[0] if directions else None)
-    for column, labels in found.items():
-        rows[column] = pd.Series(labels, dtype=object, index=rows.index)
+    return found
 
 
-def _add_licenses(rows: pd.DataFrame, known: tuple[str, ...], report: Report) -> None:
+def _report_labels(row: _Row, modalities: list[int], unknown: list[str], report: Report) -> None:
+    file, codes = releases.concepts_file(SPLITS[row.split], manual=True), ";".join(row.manual)
+    if unknown:
+        expected = f"one of {len(_MANUAL_CODES)} codes"
+        report.add("unknown-manual-code", file, row.image_id, expected=expected, found=unknown[0])
+    if len(modalities) > 1:
+        report.add("two-modalities", file, row.image_id, expected="one modality", found=codes)
+    if row.manual and not modalities:
+        report.add("no-modality", file, row.image_id, expected="a modality, or an empty list", found=codes)
+
+
+def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple[list[str], list[str]]:
+    """Licence and whom to credit of each row."""
     licenses, credits = [], []
-    for image_id, attribution, pmcid, url in rows[["image_id", "attribution", "pmcid", "url"]].itertuples(index=False):
+    for row in rows:
+        pmcid, attribution, url = row.source
         parsed = _ATTRIBUTION.fullmatch(attribution)
         license, credit = parsed.groups() if parsed else ("", "")
         if license not in known:
             expected = f"{', '.join(known)}, then whom to credit"
-            report.add("unknown-license", releases.LICENSE_FILE, image_id, expected=expected, found=repr(attribution))
+            report.add(
+                "unknown-license", releases.LICENSE_FILE, row.image_id, expected=expected, found=repr(attribution)
+            )
         licenses.append(license)
         credits.append(credit)
         if not _PMCID.fullmatch(pmcid):
-            report.add("bad-source", releases.LICENSE_FILE, image_id, expected="PMC and digits", found=repr(pmcid))
+            report.add("bad-source", releases.LICENSE_FILE, row.image_id, expected="PMC and digits", found=repr(pmcid))
         elif not (url.startswith(("https://", "http://")) and url.rstrip("/").endswith(f"/{pmcid}")):
-            report.add("bad-source", releases.LICENSE_FILE, image_id, expected=f"a link to {pmcid}", found=repr(url))
-    rows["license"] = licenses
-    rows["attribution"] = credits
+            report.add(
+                "bad-source", releases.LICENSE_FILE, row.image_id, expected=f"a link to {pmcid}", found=repr(url)
+            )
+    return licenses, credits

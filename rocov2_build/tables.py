@@ -8,9 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rocov2 import SPLITS
 from rocov2_build import releases
@@ -38,8 +41,7 @@ class SplitTables:
         }
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A row of `license_information.csv`."""
 
     pmcid: str
@@ -61,46 +63,44 @@ def read_tables(raw: Path, report: Report) -> Tables:
     splits = {}
     for split, raw_split in SPLITS.items():
         ids = image_id_pattern(raw_split)
-        captions = _read_by_id(raw, releases.captions_file(raw_split), ids, report)
+        captions = dict(_read_by_id(raw, releases.captions_file(raw_split), ids, report))
         concepts, manual = (
-            {i: _split_codes(text) for i, (text,) in _read_by_id(raw, file, ids, report).items()}
+            {i: _split_codes(text) for i, text in _read_by_id(raw, file, ids, report)}
             for file in (releases.concepts_file(raw_split), releases.concepts_file(raw_split, manual=True))
         )
-        splits[split] = SplitTables({i: text for i, (text,) in captions.items()}, concepts, manual)
+        splits[split] = SplitTables(captions, concepts, manual)
     anywhere = image_id_pattern(f"(?:{'|'.join(SPLITS.values())})")
     sources = {
-        image_id: Source(pmcid, attribution, url)
-        for image_id, (pmcid, attribution, url) in _read_by_id(raw, releases.LICENSE_FILE, anywhere, report).items()
+        image_id: Source(*values) for image_id, *values in _read_by_id(raw, releases.LICENSE_FILE, anywhere, report)
     }
     return Tables(splits, sources, read_mapping(raw, report))
 
 
-def read_csv(path: Path, report: Report) -> list[list[str]]:
+def read_csv(path: Path, report: Report) -> Iterator[list[str]]:
     """Rows of a table of the release below its header, each with as many fields as the header; faults go to the report.
 
     Line breaks inside quotes survive; both CRLF and LF end a row; a byte order mark is passed over.
     """
     header = releases.HEADERS[path.name]
     if not path.is_file():  # told by whoever looked for the release's files
-        return []
+        return
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         report.add(
             "bad-csv", path.name, expected="UTF-8", found=f"byte {error.object[error.start]:#04x} at {error.start:,}"
         )
-        return []
+        return
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         report.add("bad-csv", path.name, expected="text", found=f"a NUL character in line {line:,}")
-        return []
+        return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[list[str]] = []
     try:
         first = next(reader, [])
         if tuple(first) != header:
             report.add("bad-header", path.name, expected=",".join(header), found=",".join(first) or "an empty file")
-            return []
+            return
         for row in reader:
             if len(row) != len(header):
                 report.add(
@@ -110,10 +110,9 @@ def read_csv(path: Path, report: Report) -> list[list[str]]:
                     found=f"{len(row)} in line {reader.line_num:,}",
                 )
             else:
-                rows.append(row)
+                yield row
     except csv.Error as error:
         report.add("bad-csv", path.name, expected="CSV", found=f"{error} in line {reader.line_num:,}")
-    return rows
 
 
 def read_mapping(raw: Path, report: Report) -> dict[str, str]:
@@ -129,23 +128,25 @@ def read_mapping(raw: Path, report: Report) -> dict[str, str]:
     return names
 
 
-def _read_by_id(raw: Path, file: str, ids: re.Pattern[str], report: Report) -> dict[str, list[str]]:
+def _read_by_id(raw: Path, file: str, ids: re.Pattern[str], report: Report) -> Iterator[list[str]]:
+    """Rows of a table that begin with an id, which is theirs alone."""
     anywhere = image_id_pattern(f"(?:{'|'.join(SPLITS.values())})")
-    found: dict[str, list[str]] = {}
-    for image_id, *values in read_csv(raw / file, report):
+    found: set[str] = set()
+    for row in read_csv(raw / file, report):
+        image_id = row[0] = sys.intern(row[0])  # each stands in five files
         if image_id in found:
             report.add("duplicate-id", file, image_id, expected="one row", found="several")
         elif ids.fullmatch(image_id):
-            found[image_id] = values
+            found.add(image_id)
+            yield row
         elif anywhere.fullmatch(image_id):
             report.add("id-in-two-splits", file, image_id, expected="ids of this split", found="an id of another split")
         else:
             report.add("bad-id", file, image_id, expected="ROCOv2_2023_<split>_<six digits>", found=repr(image_id))
-    return found
 
 
 def _split_codes(text: str) -> list[str]:
-    return text.split(";") if text else []
+    return [sys.intern(code) for code in text.split(";")] if text else []
 
 
 def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> None:

@@ -67,7 +67,7 @@ def test_any_bytes_as_a_table(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "train_captions.csv"
     path.write_bytes(b"ID,Caption\r\n" + content)
     report = Report()
-    rows = read_csv(path, report)
+    rows = list(read_csv(path, report))
     assert all(len(row) == 2 for row in rows)
     assert rows or report.problems or not content.strip(b"\r\n\xef\xbb\xbf")
 

@@ -26,7 +26,7 @@ def read(folder: Path, content: bytes, file: str = FILE) -> tuple[list[list[str]
     """Rows and problems of a table with this content."""
     (folder / file).write_bytes(content)
     report = Report()
-    return read_csv(folder / file, report), report.problems
+    return list(read_csv(folder / file, report)), report.problems
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\n"])
