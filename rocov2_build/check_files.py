@@ -108,16 +108,21 @@ def _one_line(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}: {field.type}" for field in schema)
 
 
-def check_hashes(check: Check) -> None:
-    """Hold every file against `conversion.json`."""
-    conversion = check.read_json("conversion.json")
-    if conversion is None:
-        return
-    stated = conversion.get("files", {})
-    for file in sorted(stated.keys() | {file for file in check.files if file.endswith(".parquet")}):
+def check_records(check: Check) -> None:
+    """Hold the names and sizes of all files against `conversion.json`."""
+    for file in sorted(check.stated.keys() | {file for file in check.files if file.endswith(".parquet")}):
         if file not in check.files:
             check.add("changed-file", file, expected="the file", found="none")
-        elif file not in stated:
+        elif file not in check.stated:
             check.add("changed-file", file, expected="an entry in conversion.json", found="none")
-        elif file_sha256(check.root / file) != stated[file]["sha256"]:
-            check.add("changed-file", file, expected=f"SHA-256 {stated[file]['sha256']}", found="another")
+        else:
+            stated, found = check.stated[file].get("bytes"), (check.root / file).stat().st_size
+            if stated != found:
+                check.add("changed-file", file, expected=f"{stated:,} bytes", found=f"{found:,}")
+
+
+def check_hash(check: Check, file: str) -> None:
+    """Hold the bytes of a file against `conversion.json`."""
+    stated = check.stated.get(file, {})
+    if (check.root / file).stat().st_size == stated.get("bytes") and file_sha256(check.root / file) != stated["sha256"]:
+        check.add("changed-file", file, expected=f"SHA-256 {stated['sha256']}", found="another")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from hashlib import sha256
 
 import datasets
 import pyarrow as pa
@@ -13,31 +13,61 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import rocov2
+from rocov2_build.check_files import check_hash
 from rocov2_build.engine import default_workers
-from rocov2_build.images import ImageFacts, inspect
+from rocov2_build.images import inspect
 from rocov2_build.members import BadImageError
 from rocov2_build.plan import COMMERCIAL
+from rocov2_build.shards import RowsHash
 from rocov2_build.violations import Check
 
 _NULLABLE = {"region", "direction", "name"}
 
 
-def check_rows(check: Check, readable: list[str]) -> None:
-    """Read every file of `readable` once, row group by row group."""
+def check_rows(check: Check, readable: list[str], decode: bool) -> None:
+    """Read every Parquet file once: its bytes for their hash, then, of those in `readable`, row group by row group."""
     texts: dict[str, list[pa.Table]] = {}
-    with ThreadPoolExecutor(default_workers()) as threads:  # the decoder releases the interpreter
-        for file in readable:
-            folder, _, name = file.partition("/")
-            config = "default" if folder == "data" else folder
-            split = name.partition(".")[0].partition("-")[0]
-            for table in _row_groups(check, file):
-                _check_values(check, file, table, rocov2.CONFIGS[config].features)
-                if "image" in table.column_names:
-                    _check_images(check, file, table, threads)
-                    _check_licenses(check, file, table)
-                    table = table.drop_columns(["image"])
-                texts.setdefault(f"{config} {split}", []).append(table)
+    files = [file for file in check.files if file.endswith(".parquet")]
+    with ThreadPoolExecutor(default_workers()) as threads:  # reading, hashing and decoding release the interpreter
+        tables = threads.map(lambda file: _check_file(check, file, file in readable, decode), files)
+        for file, table in zip(files, tables, strict=True):
+            if table is not None:
+                texts.setdefault(" ".join(_place(file)), []).append(table)
     _compare_texts(check, {name: pa.concat_tables(tables) for name, tables in texts.items()})
+
+
+def _place(file: str) -> tuple[str, str]:
+    """Configuration and split of a file."""
+    folder, _, name = file.partition("/")
+    return "default" if folder == "data" else folder, name.partition(".")[0].partition("-")[0]
+
+
+def _check_file(check: Check, file: str, readable: bool, decode: bool) -> pa.Table | None:
+    """Check one file; returns its rows without the images, None when it cannot be read."""
+    check_hash(check, file)
+    if not readable:
+        return None
+    stated = check.stated.get(file, {}).get("rows_sha256") if check.verified and not decode else None
+    rows_hash, tables = RowsHash(), []
+    for table in _row_groups(check, file):
+        _check_values(check, file, table, rocov2.CONFIGS[_place(file)[0]].features)
+        if "image" in table.column_names:
+            _check_licenses(check, file, table)
+            if stated is None:
+                _check_images(check, file, table)
+            else:
+                rows_hash.add(table.drop_columns(["image"]), _digests(table))
+            table = table.drop_columns(["image"])
+        tables.append(table)
+    if file.startswith("data/") and stated is not None and rows_hash.hexdigest() != stated:
+        check.add("changed-file", file, expected=f"rows with the SHA-256 {stated}", found="another")
+        for table in _row_groups(check, file):
+            _check_images(check, file, table)
+    return pa.concat_tables(tables) if tables else None
+
+
+def _digests(table: pa.Table) -> list[str]:
+    return [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
 
 
 def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
@@ -68,20 +98,15 @@ def _check_values(check: Check, file: str, table: pa.Table, features: datasets.F
                 check.add("label", file, expected=f"0 to {feature.num_classes - 1} in {name}", found=wrong[0])
 
 
-def _check_images(check: Check, file: str, table: pa.Table, threads: ThreadPoolExecutor) -> None:
-    rows = table.select(["image", "image_id", "width", "height"]).to_pylist()
-
-    def look(row: dict[str, Any]) -> ImageFacts | BadImageError:
-        try:
-            return inspect((row["image"] or {}).get("bytes") or b"")
-        except BadImageError as error:
-            return error
-
-    for row, facts in zip(rows, threads.map(look, rows), strict=True):
+def _check_images(check: Check, file: str, table: pa.Table) -> None:
+    for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
         where = f"{file} {row['image_id']}"
-        if isinstance(facts, BadImageError):
-            check.add("image", where, expected=facts.expected, found=facts.found)
-        elif (row["width"], row["height"]) != (facts.width, facts.height):
+        try:
+            facts = inspect((row["image"] or {}).get("bytes") or b"")
+        except BadImageError as error:
+            check.add("image", where, expected=error.expected, found=error.found)
+            continue
+        if (row["width"], row["height"]) != (facts.width, facts.height):
             check.add(
                 "image-size",
                 where,

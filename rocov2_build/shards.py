@@ -161,7 +161,7 @@ def _look(
         return ImageFault(error.code, Path(task.source).name, image_id, error.expected, error.found)
 
 
-class _RowsHash:
+class RowsHash:
     """Hash over the values of rows in order; an image counts by its SHA-256."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
     hashes: list[str] = []
     perceptual: list[str] = []
     faults: list[ImageFault] = []
-    rows_hash = _RowsHash()
+    rows_hash = RowsHash()
     benign = 0
     start = 0
     try:
@@ -244,7 +244,7 @@ def _text_tables(task: TextTask, repository: Path, schema: pa.Schema) -> Iterato
 
 
 def _write_tables(relative: str, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileFacts:
-    rows_hash = _RowsHash()
+    rows_hash = RowsHash()
     with parquet.open_writer(path, schema) as writer:
         for table in tables:
             parquet.write_row_group(writer, table.cast(schema))

@@ -50,12 +50,32 @@ class Violation:
 
 @dataclass
 class Check:
-    """What is known of a repository while it is checked. `rows` counts by configuration and split, from the footers."""
+    """What is known of a repository while it is checked.
+
+    Attributes:
+        root: its folder.
+        files: all files in it, relative to it.
+        violations: found so far.
+        rows: number of rows by configuration and split, from the footers.
+        stated: what `conversion.json` says of each file.
+        verified: whether it says that all images were decoded strictly when the files were written.
+    """
 
     root: Path
     files: list[str]
     violations: list[Violation] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    stated: dict[str, dict[str, Any]] = field(default_factory=dict)
+    verified: bool = False
+
+    def read_conversion(self) -> bool:
+        """Read what `conversion.json` says; False when there is none."""
+        conversion = self.read_json("conversion.json")
+        if conversion is None:
+            return False
+        self.stated = conversion.get("files", {})
+        self.verified = conversion.get("plan", {}).get("verify") == "strict"
+        return True
 
     def add(self, rule: str, file: str, *, expected: object, found: object) -> None:
         """Record that `file` breaks `rule`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +18,10 @@ from rocov2_build.card import split_front_matter
 from rocov2_build.check import check_repository
 from rocov2_build.convert import Options, convert
 from rocov2_build.files import file_sha256
+from rocov2_build.images import ImageFacts, inspect
 from rocov2_build.plan import Layout
 from rocov2_build.problems import UserError
+from rocov2_build.shards import RowsHash
 from rocov2_build.violations import RULES
 from tests.conftest import Run
 from tests.raw import jpeg, make_raw
@@ -41,8 +44,8 @@ def repository(built: Path, tmp_path: Path) -> Path:
     return shutil.copytree(built, tmp_path / "rocov2")
 
 
-def broken(repository: Path) -> list[tuple[str, str]]:
-    return [(violation.rule, violation.file) for violation in check_repository(repository)]
+def broken(repository: Path, **options: bool) -> list[tuple[str, str]]:
+    return [(violation.rule, violation.file) for violation in check_repository(repository, **options)]
 
 
 def rehash(repository: Path, *files: str) -> None:
@@ -50,7 +53,25 @@ def rehash(repository: Path, *files: str) -> None:
     path = repository / "conversion.json"
     conversion = json.loads(path.read_text())
     for file in files:
-        conversion["files"][file]["sha256"] = file_sha256(repository / file)
+        stated = conversion["files"][file]
+        stated["sha256"], stated["bytes"] = file_sha256(repository / file), (repository / file).stat().st_size
+        try:
+            table = pq.read_table(repository / file, partitioning=None)
+        except pa.ArrowInvalid:
+            continue
+        if "image" in table.column_names:
+            digests = [sha256(image["bytes"]).hexdigest() for image in table["image"].to_pylist()]
+            rows_hash = RowsHash()
+            rows_hash.add(table.drop_columns(["image"]), digests)
+            stated["rows_sha256"] = rows_hash.hexdigest()
+    path.write_text(json.dumps(conversion))
+
+
+def forget_verification(repository: Path) -> None:
+    """Make conversion.json say that no image was decoded."""
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_text())
+    conversion["plan"]["verify"] = "markers"
     path.write_text(json.dumps(conversion))
 
 
@@ -241,16 +262,68 @@ def test_a_licence_of_the_other_group_and_an_unknown_one_are_told(repository: Pa
     assert broken(repository) == [("license", SHARD)]
 
 
-def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
+def cut_image(repository: Path) -> None:
     image = pq.read_table(repository / SHARD, columns=["image"], partitioning=None)["image"][0].as_py()
     rewrite(repository, SHARD, set_value("image", 0, image | {"bytes": image["bytes"][:-20]}))
-    assert broken(repository) == [("image", f"{SHARD} ROCOv2_2023_test_000001")]
+
+
+CUT = ("image", f"{SHARD} ROCOv2_2023_test_000001")
+
+
+def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
+    before = (repository / "conversion.json").read_text()
+    cut_image(repository)
+    assert broken(repository, decode=True) == [CUT]
+    assert broken(repository) == []  # since conversion.json vouches for rows that were decoded when they were written
+    forget_verification(repository)
+    assert broken(repository) == [CUT]
+    (repository / "conversion.json").write_text(before)
+    assert set(broken(repository)) == {("changed-file", SHARD), CUT}
+    (repository / "conversion.json").unlink()
+    assert broken(repository) == [CUT, ("missing-file", "conversion.json")]
+
+
+def test_a_hash_of_the_rows_that_is_wrong_alone_is_told_and_not_believed(repository: Path) -> None:
+    path = repository / "conversion.json"
+    before = json.loads(path.read_text())["files"][SHARD]["rows_sha256"]
+    cut_image(repository)
+    conversion = json.loads(path.read_text())
+    conversion["files"][SHARD]["rows_sha256"] = before
+    path.write_text(json.dumps(conversion))
+    assert broken(repository) == [("changed-file", SHARD), CUT]
 
 
 def test_wrong_sizes_are_told(repository: Path) -> None:
     rewrite(repository, SHARD, set_value("image", 0, {"bytes": jpeg(11, 12), "path": "x.jpg"}))
-    violation = check_repository(repository)[0]
+    (violation,) = check_repository(repository, decode=True)
     assert (violation.rule, violation.expected, violation.found) == ("image-size", "11 x 12", "40 x 32")
+
+
+def test_images_that_were_verified_are_not_decoded_again(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def watched(data: bytes) -> ImageFacts:
+        decoded.append(data)
+        return inspect(data)
+
+    monkeypatch.setattr("rocov2_build.check_rows.inspect", watched)
+    assert broken(repository) == []
+    assert len(decoded) == 0
+    assert broken(repository, decode=True) == []
+    assert len(decoded) == 12
+
+
+def test_fast_reads_names_sizes_footers_and_card_alone(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytearray((repository / SHARD).read_bytes())
+    content[100] ^= 1
+    (repository / SHARD).write_bytes(content)
+    assert broken(repository, fast=True) == []
+    with (repository / TEXT).open("ab") as file:
+        file.write(b"PAR1")
+    (repository / OTHER).unlink()
+    (repository / "rocov2.py").touch()
+    rules = {rule for rule, _ in broken(repository, fast=True)}
+    assert rules == {"changed-file", "configs", "counts", "numbering", "script", "unreadable"}
 
 
 def test_all_violations_are_told_at_once(repository: Path) -> None:
@@ -284,3 +357,12 @@ def test_the_command_line(repository: Path, run: Run) -> None:
     assert done.returncode == 1
     assert "no folder" in done.stderr
     assert run("check_repository", "--fast-and-loose").returncode == 2
+    assert run("check_repository", repository, "--fast", "--decode").returncode == 2
+
+
+def test_the_script_says_what_it_did_not_read(repository: Path, run: Run) -> None:
+    done = run("check_repository", repository, "--fast")
+    assert (done.returncode, "its rows were not read" in done.stdout) == (0, True)
+    cut_image(repository)
+    assert run("check_repository", repository).returncode == 0
+    assert run("check_repository", repository, "--decode").returncode == 1
