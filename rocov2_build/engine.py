@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,12 +85,24 @@ def _take(again: deque[AnyTask], source: Iterator[AnyTask], count: int) -> Itera
     yield from islice(source, max(count, 0))
 
 
-def _make_pool(workers: int) -> Executor:
+def _context() -> multiprocessing.context.BaseContext:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["rocov2_build.shards"])
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+        context.set_forkserver_preload(["__main__", "rocov2_build.shards"])
+    return context
+
+
+def prepare_workers() -> None:
+    """Let the process from which workers fork import what they need, while this one goes on: it has more to import."""
+    if _context().get_start_method() == "forkserver":
+        with _interrupts_deferred():
+            resource_tracker.ensure_running()
+            forkserver.ensure_running()
+
+
+def _make_pool(workers: int) -> Executor:
+    return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_start_worker)
 
 
 def _start_pool(executor: Executor) -> None:
