@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import NamedTuple
 
 import pandas as pd
@@ -75,9 +76,11 @@ def join_tables(
         "pmcid": [row.source.pmcid for row in found],
         "url": [row.source.url for row in found],
         "article_in_other_split": [row.source.pmcid in elsewhere for row in found],
-        **{name: pd.Series(labels, dtype=object) for name, labels in _labels(found, report).items()},
+        **_labels(found, report),
     }
-    rows = pd.DataFrame(columns, columns=COLUMNS)
+    # As they are, and not copied into another kind of string: that would be the largest piece of memory of all.
+    rows = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
+    rows["article_in_other_split"] = rows["article_in_other_split"].astype(bool)
     report.warn("article-in-two-splits", int(rows["article_in_other_split"].sum()))
     return rows
 
@@ -181,7 +184,7 @@ def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple
             report.add(
                 "unknown-license", releases.LICENSE_FILE, row.image_id, expected=expected, found=repr(attribution)
             )
-        licenses.append(license)
+        licenses.append(sys.intern(license))
         credits.append(credit)
         if not _PMCID.fullmatch(pmcid):
             report.add("bad-source", releases.LICENSE_FILE, row.image_id, expected="PMC and digits", found=repr(pmcid))

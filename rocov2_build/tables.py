@@ -6,12 +6,12 @@ Values stay as released: captions are not stripped, lists keep their order, "NA"
 from __future__ import annotations
 
 import csv
-import io
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,10 +64,12 @@ def read_tables(raw: Path, report: Report) -> Tables:
     for split, raw_split in SPLITS.items():
         ids = image_id_pattern(raw_split)
         captions = dict(_read_by_id(raw, releases.captions_file(raw_split), ids, report))
-        concepts, manual = (
-            {i: _split_codes(text) for i, text in _read_by_id(raw, file, ids, report)}
-            for file in (releases.concepts_file(raw_split), releases.concepts_file(raw_split, manual=True))
-        )
+        concepts = {
+            i: _split_codes(text) for i, text in _read_by_id(raw, releases.concepts_file(raw_split), ids, report)
+        }
+        split_manual = cache(_split_codes)  # few are different, so most share a list
+        manual_file = releases.concepts_file(raw_split, manual=True)
+        manual = {i: split_manual(text) for i, text in _read_by_id(raw, manual_file, ids, report)}
         splits[split] = SplitTables(captions, concepts, manual)
     anywhere = image_id_pattern(f"(?:{'|'.join(SPLITS.values())})")
     sources = {
@@ -84,35 +86,41 @@ def read_csv(path: Path, report: Report) -> Iterator[list[str]]:
     header = releases.HEADERS[path.name]
     if not path.is_file():  # told by whoever looked for the release's files
         return
+    fault = _find_fault(path)
+    if fault:
+        report.add("bad-csv", path.name, expected=fault[0], found=fault[1])
+        return
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            first = next(reader, [])
+            if tuple(first) != header:
+                report.add("bad-header", path.name, expected=",".join(header), found=",".join(first) or "an empty file")
+                return
+            for row in reader:
+                if len(row) == len(header):
+                    yield row
+                    continue
+                found = f"{len(row)} in line {reader.line_num:,}"
+                report.add("bad-csv", path.name, expected=f"{len(header)} fields", found=found)
+        except csv.Error as error:
+            report.add("bad-csv", path.name, expected="CSV", found=f"{error} in line {reader.line_num:,}")
+
+
+def _find_fault(path: Path) -> tuple[str, str] | None:
+    """What was expected and what was found in a file that is no text."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8", newline="") as file:  # in parts: it may be large
+            if not any("\0" in part for part in iter(lambda: file.read(1 << 20), "")):
+                return None
+    except UnicodeDecodeError:
+        pass
+    content = path.read_bytes()
+    try:
+        content.decode()
     except UnicodeDecodeError as error:
-        report.add(
-            "bad-csv", path.name, expected="UTF-8", found=f"byte {error.object[error.start]:#04x} at {error.start:,}"
-        )
-        return
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        report.add("bad-csv", path.name, expected="text", found=f"a NUL character in line {line:,}")
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        first = next(reader, [])
-        if tuple(first) != header:
-            report.add("bad-header", path.name, expected=",".join(header), found=",".join(first) or "an empty file")
-            return
-        for row in reader:
-            if len(row) != len(header):
-                report.add(
-                    "bad-csv",
-                    path.name,
-                    expected=f"{len(header)} fields",
-                    found=f"{len(row)} in line {reader.line_num:,}",
-                )
-            else:
-                yield row
-    except csv.Error as error:
-        report.add("bad-csv", path.name, expected="CSV", found=f"{error} in line {reader.line_num:,}")
+        return "UTF-8", f"byte {content[error.start]:#04x} at {error.start:,}"
+    return "text", f"a NUL character in line {content.count(bytes([10]), 0, content.index(0)) + 1:,}"
 
 
 def read_mapping(raw: Path, report: Report) -> dict[str, str]:
