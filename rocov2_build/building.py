@@ -3,6 +3,7 @@
 OUTPUT.lock                      held while a command works on OUTPUT; never removed
 OUTPUT.building/<plan id>/       plan.json first, then
     repository/...                   the files, each whole
+    attempts/                        files of a cluster's workers, until each is put in its place
     facts/<file>.json                written after its file: says that the file is done
     complete.json                    says that the repository is done
 OUTPUT.old                       the repository that --overwrite replaces, between two renames

@@ -20,6 +20,7 @@ from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_releas
 from rocov2_build.blocks import Contents
 from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
 from rocov2_build.card import config_holds, measure, write_card
+from rocov2_build.cluster import require_scheduler
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
@@ -44,6 +45,7 @@ class Options:
     output: Path = Path("rocov2")
     release: str = LATEST
     workers: int = field(default_factory=default_workers)
+    scheduler: str | None = None
     limit: int | None = None
     splits: tuple[str, ...] = ()
     layout: Layout = field(default_factory=Layout)
@@ -72,6 +74,8 @@ def convert(options: Options) -> None:
     report = Report()
     if not options.output.name:
         raise UserError(f"{options.output} is the folder that you are in: name one that can be made, such as rocov2")
+    if options.scheduler and not options.dry_run:
+        require_scheduler(options.scheduler)
     raw = read_release(options.raw, options.release, report, options.output)
     tell(*describe_release(raw, options.raw))
     tell("Tables", describe_tables(report))
@@ -154,7 +158,7 @@ def _check_images(raw: RawRelease, options: Options, report: Report) -> None:
     with Progress(
         "Checking", sum(len(task.ids) for task in tasks), len(tasks), "images", "parts", options.quiet
     ) as progress:
-        for task, faults in run_tasks(tasks, options.raw, options.workers):
+        for task, faults in run_tasks(tasks, options.raw, options.workers, options.scheduler):
             if isinstance(faults, list):
                 _add_faults(faults, report)
             progress.add(len(task.ids))
@@ -217,7 +221,7 @@ def _run(
                     done[task.path] = facts
                     progress.add(sizes[task.path], skipped=True)
 
-        for task, result in run_tasks(unfinished(), building.repository, options.workers):
+        for task, result in run_tasks(unfinished(), building.repository, options.workers, options.scheduler):
             if isinstance(result, FileFacts):
                 building.record(task, result)
                 done[task.path] = result

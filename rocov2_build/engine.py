@@ -1,4 +1,4 @@
-"""Run the tasks: processes on this machine. A task is pure, so one that a dying worker left is simply run again."""
+"""Run the tasks: processes on this machine, or `cluster`. A task is pure: one that a dying worker left is run again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AnyTask = TypeVar("AnyTask", Task, CheckTask)
 
 
 def run_tasks(
-    tasks: Iterable[AnyTask], repository: Path, workers: int
+    tasks: Iterable[AnyTask], repository: Path, workers: int, scheduler: str | None = None
 ) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
     """Run every task and yield it with its result, in the order in which they end.
 
@@ -42,11 +42,17 @@ def run_tasks(
         tasks: taken one by one as workers become free, so that only a few are in memory.
         repository: folder under which the files are written.
         workers: number of processes.
+        scheduler: address of a Dask scheduler whose workers do the work instead.
 
     Raises:
-        UserError: workers die again and again.
+        UserError: workers die again and again, or the cluster is at fault.
         OSError: from a worker, as it came (no space left, no permission, ...).
     """
+    if scheduler:
+        from rocov2_build.cluster import run_on_cluster  # not for the workers of this machine, which import this module
+
+        yield from run_on_cluster(tasks, repository, scheduler)
+        return
     source = iter(tasks)
     again: deque[AnyTask] = deque()
     deaths = 0

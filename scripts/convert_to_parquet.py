@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rocov2_build.terminal import Size, run
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]+", value):
+        raise click.BadParameter(f"{value!r} is no address such as tcp://10.0.0.1:8786", context, parameter)
+    return value
 
 
 @click.command(help=f"{__doc__}\n\nRAW is the folder with the release's 14 files; OUTPUT is made (default: rocov2).")
@@ -23,6 +30,12 @@ from rocov2_build.terminal import Size, run
     help="The release that RAW has to be; its published numbers are checked. 'any' checks none.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes to use [default: one for each processor].")
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    callback=_address,
+    help="Use the workers of this Dask scheduler instead; RAW and OUTPUT are on a file system that all share.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Convert only the first N images of each split.")
 @click.option(
     "--split",
@@ -57,6 +70,7 @@ def main(
     output: Path,
     release: str,
     workers: int | None,
+    scheduler: str | None,
     limit: int | None,
     splits: tuple[str, ...],
     max_shard_size: int,
@@ -82,6 +96,7 @@ def main(
             output=output,
             release=release,
             workers=workers or default_workers(),
+            scheduler=scheduler,
             limit=limit,
             splits=splits,
             layout=Layout(max_shard_size, row_group_size),

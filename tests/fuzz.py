@@ -88,7 +88,7 @@ def _damage_image(path: Path, random: Random) -> None:
 
 
 def run_here(
-    tasks: Iterable[Task | CheckTask], repository: Path, workers: int
+    tasks: Iterable[Task | CheckTask], repository: Path, workers: int, scheduler: str | None = None
 ) -> Iterator[tuple[Task | CheckTask, FileFacts | list[ImageFault]]]:
     """The engine without processes: a fault of a worker is then a traceback of this one."""
     for task in tasks:

@@ -259,8 +259,8 @@ def test_resume(raw: Path, built: Path, tmp_path: Path, monkeypatch: pytest.Monk
     done: list[str] = []
     run_tasks = engine.run_tasks
 
-    def watched(tasks: Iterable[Any], repository: Path, workers: int) -> Iterable[Any]:
-        for task, result in run_tasks(tasks, repository, workers):
+    def watched(*arguments: Any) -> Iterable[Any]:
+        for task, result in run_tasks(*arguments):
             done.append(task.path)
             yield task, result
 

@@ -234,6 +234,7 @@ def test_defaults_are_those_of_the_project() -> None:
         "output": options.output,
         "release": options.release,
         "workers": None,
+        "scheduler": options.scheduler,
         "limit": options.limit,
         "splits": options.splits,
         "max_shard_size": layout.max_shard_size,
@@ -262,7 +263,7 @@ def test_help_names_every_option_and_imports_little() -> None:
     for parameter in parameters().values():
         assert all(option in text for option in parameter.opts if option.startswith("--"))
     assert "RAW [OUTPUT]" in text
-    assert {"datasets", "pyarrow", "pandas", "PIL", "rocov2"}.isdisjoint(modules.split())
+    assert {"datasets", "pyarrow", "pandas", "PIL", "rocov2", "distributed"}.isdisjoint(modules.split())
 
 
 def start(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
