@@ -36,7 +36,11 @@ SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def encode(random: Random, grey: bool, target: int) -> bytes:
-    """A JPEG of about `target` bytes: smooth shapes with noise, as scans are, sized so that its bytes come out right."""
+    """A JPEG of about `target` bytes: smooth shapes with noise, as scans are, sized so that its bytes come out right.
+
+    With Huffman tables of its own: with the standard ones a zip would save 1.5 % on noise, and take twice as long to inflate
+    as it takes for scans.
+    """
     side = max(64, round(math.sqrt(target / 0.19)))
     mode = "L" if grey else "RGB"
     bands = 1 if grey else 3
@@ -49,7 +53,7 @@ def encode(random: Random, grey: bool, target: int) -> bytes:
     while low <= high:  # the quality that comes nearest
         quality = (low + high) // 2
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=quality)
+        picture.save(buffer, "JPEG", quality=quality, optimize=True)
         data = buffer.getvalue()
         if not best or abs(len(data) - target) < abs(len(best) - target):
             best = data

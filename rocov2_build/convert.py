@@ -181,7 +181,9 @@ def _build(
         shards = plan_shards(rows, options.layout)
         _require_space(rows, building, options.output)
         sizes = {shard.path: len(shard.rows) for shard in shards}
-        images, faults = _run(shard_tasks(raw, rows, shards, options.verify), sizes, "Images", options, building)
+        # The largest first: then no worker is left alone with one at the end.
+        largest_first = sorted(shards, key=lambda shard: sizes[shard.path], reverse=True)
+        images, faults = _run(shard_tasks(raw, rows, largest_first, options.verify), sizes, "Images", options, building)
         if not faults:
             break
         _add_faults(faults, report)

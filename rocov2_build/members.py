@@ -2,16 +2,19 @@
 
 A zip of 60,000 images has a directory that `zipfile` would parse anew in every task; the parent reads it once
 (`archives`) and hands out the places. Nothing that an archive says is trusted: sizes are checked before anything is
-read, and names never become paths. This module is imported by the workers: standard library alone.
+read, and names never become paths. This module is imported by the workers.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+import deflate
 
 from rocov2_build.problems import UserError
 
@@ -23,6 +26,7 @@ ENCRYPTED = 0x1
 
 _UTF_8 = 0x800
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_EXTRA = 64
 
 
 class Member(NamedTuple):
@@ -78,7 +82,7 @@ class MemberReader:
         )
         if len(data) != member.size:
             raise BadImageError("damaged-member", f"{member.size:,} bytes", f"{len(data):,}")
-        crc = zlib.crc32(data)
+        crc = deflate.crc32(data)
         if crc != member.crc:
             raise BadImageError("damaged-member", f"CRC-32 {member.crc:08x}", f"{crc:08x}")
         return data
@@ -90,37 +94,47 @@ class MemberReader:
         except OSError as error:
             raise BadImageError("damaged-member", "a readable file", str(error)) from error
 
-    def _read_compressed(self, file: BinaryIO, member: Member) -> bytes:
+    def _read_compressed(self, file: BinaryIO, member: Member) -> bytes | memoryview:
         if not 0 <= member.offset <= self._end - _LOCAL_HEADER.size:
             raise BadImageError(
                 "damaged-member", f"a place in the {self._end:,} bytes of the zip", f"{member.offset:,}"
             )
-        file.seek(member.offset)
-        header = file.read(_LOCAL_HEADER.size)
-        signature, _, flags, method, _, _, _, _, _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        # In one call: header, name, the usual extra field, and data.
+        length = min(member.compressed, 2 * MAX_IMAGE_BYTES)
+        block = os.pread(file.fileno(), _LOCAL_HEADER.size + len(member.name) + _EXTRA + length, member.offset)
+        signature, _, flags, method, _, _, _, _, _, name_length, extra_length = _LOCAL_HEADER.unpack_from(block)
         if signature != b"PK\3\4":
             raise BadImageError("damaged-member", "a local header at its place in the zip", repr(signature))
         if flags & ENCRYPTED:
             raise BadImageError("encrypted-member", "no encryption", "an encrypted member")
-        name = file.read(name_length).decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
+        name_end = _LOCAL_HEADER.size + name_length
+        name = block[_LOCAL_HEADER.size : name_end].decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
         if name != member.name or method != member.method:
             raise BadImageError(
                 "damaged-member",
                 f"{member.name} (method {member.method}) as in the directory",
                 f"{name} (method {method})",
             )
-        start = member.offset + _LOCAL_HEADER.size + name_length + extra_length
+        start = member.offset + name_end + extra_length
         if start + member.compressed > self._end or member.compressed > 2 * MAX_IMAGE_BYTES:
             raise BadImageError("damaged-member", "data inside the zip", f"{member.compressed:,} bytes at {start:,}")
-        file.seek(start)
-        return file.read(member.compressed)
+        data = memoryview(block)[name_end + extra_length :][: member.compressed]
+        return data if len(data) == member.compressed else os.pread(file.fileno(), member.compressed, start)
 
 
-def _inflate(data: bytes, member: Member) -> bytes:
+def _inflate(data: bytes | memoryview, member: Member) -> bytes:
     if member.method == zipfile.ZIP_STORED:
-        return data
+        return bytes(data)
     if member.method != zipfile.ZIP_DEFLATED:
         raise BadImageError("damaged-member", "a stored or deflated member", f"compression method {member.method}")
+    try:
+        return bytes(deflate.deflate_decompress(data, member.size))  # never more than the stated size
+    except deflate.DeflateError:
+        return _inflate_what_there_is(data, member)
+
+
+def _inflate_what_there_is(data: bytes | memoryview, member: Member) -> bytes:
+    """What `zlib` makes of a member that is damaged or lies about its size, so that it can be said what is wrong."""
     try:
         # One byte more than stated at most: a member that lies about its size cannot fill the memory.
         return zlib.decompressobj(-15).decompress(data, member.size + 1)

@@ -85,7 +85,7 @@ def main(
     # Imported here: --help and a wrong flag answer at once; and the workers' imports run beside the slow ones below.
     from rocov2_build.engine import default_workers, prepare_workers
 
-    if not dry_run:
+    if not dry_run and scheduler is None:
         prepare_workers()
     from rocov2_build.convert import Options, convert
     from rocov2_build.plan import Layout
