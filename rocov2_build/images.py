@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from rocov2_build.members import BadImageError
 from rocov2_build.perceptual import perceptual_hash
 
+Image.preinit()  # or each worker would import Pillow's plugins for its first image
+
 VERIFY = ("strict", "markers", "none")
 """How much of an image is checked: a strict decode, the markers up to its end, or its header alone."""
 

@@ -21,22 +21,23 @@ _SCALE = 64
 # A sum is at most 255 * (GRID * _SCALE)^2 * pixels: exact in a float64, and so by any order of adding, below this.
 MAX_PIXELS = 2**53 // (255 * (GRID * _SCALE) ** 2)
 
+_COSINES = np.array(
+    [
+        [round(_SCALE * math.cos(math.pi * frequency * (2 * cell + 1) / (2 * GRID))) for cell in range(GRID)]
+        for frequency in range(FREQUENCIES)
+    ]
+)
+
 
 @lru_cache(maxsize=1024)
 def _transform(length: int) -> npt.NDArray[np.float64]:
     """Matrix that takes `length` pixels to `FREQUENCIES` coefficients of `GRID` cells; its entries are whole numbers."""
-    cosines = np.array(
-        [
-            [round(_SCALE * math.cos(math.pi * frequency * (2 * cell + 1) / (2 * GRID))) for cell in range(GRID)]
-            for frequency in range(FREQUENCIES)
-        ]
-    )
     # Cell c covers [c * length, (c + 1) * length) and pixel p [p * GRID, (p + 1) * GRID) on a common scale.
     cells, pixels = np.arange(GRID)[:, None], np.arange(length)[None, :]
     ends = np.minimum((cells + 1) * length, (pixels + 1) * GRID)
     starts = np.maximum(cells * length, pixels * GRID)
     overlaps = np.maximum(ends - starts, 0)
-    return np.asarray(cosines @ overlaps, dtype=np.float64)
+    return np.asarray(_COSINES @ overlaps, dtype=np.float64)
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -265,8 +266,17 @@ def test_check_of_intact_images(tmp_path: Path) -> None:
     assert run_task(check_task(images), "") == []
 
 
-def test_workers_import_neither_datasets_nor_pandas_nor_rocov2() -> None:
-    program = "import sys, rocov2_build.shards; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+def test_workers_import_neither_datasets_nor_pandas_nor_rocov2(tmp_path: Path) -> None:
+    # Not even for their first task: pyarrow imports pandas as soon as it may be given something of it.
+    (tmp_path / "data").mkdir()
+    (tmp_path / "task").write_bytes(pickle.dumps(shard_task(small_release(), tmp_path / "raw")))
+    program = (
+        "import pickle, sys, rocov2_build.shards\n"
+        "task = pickle.load(open(sys.argv[1] + '/task', 'rb'))\n"
+        "assert rocov2_build.shards.run_task(task, sys.argv[1]).rows == 8\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "pyarrow.parquet" in modules
     assert {"datasets", "pandas", "rocov2", "numpy.testing", "click"}.isdisjoint(modules)
