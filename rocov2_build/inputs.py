@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pandas as pd
 from rocov2 import SPLITS
 from rocov2_build import releases
 from rocov2_build.archives import Images, find_images, open_images
+from rocov2_build.collector import collector_paused
 from rocov2_build.files import file_sha256
 from rocov2_build.problems import Report, UserError
 from rocov2_build.rows import join_tables
@@ -43,19 +41,7 @@ class RawRelease:
     files: dict[str, dict[str, int | str]]
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the search for cycles: it would walk millions of small values without one again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_collector_paused()
+@collector_paused()
 def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:
     """Read the release in the folder `raw`.
 

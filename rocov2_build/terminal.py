@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import click
 
+from rocov2_build.collector import end_without_collecting
 from rocov2_build.problems import UserError
 
 INTERRUPTED = 130
@@ -156,4 +157,5 @@ def run(command: click.Command, resumes: bool = False) -> None:
         where = f" ({error.filename})" if error.filename else ""
         click.echo(f"Error: {error.strerror or error}{where}.{hint}", err=True)
         code = 1
+    end_without_collecting()
     sys.exit(code)

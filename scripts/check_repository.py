@@ -11,6 +11,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rocov2_build.collector import collector_paused
 from rocov2_build.problems import UserError
 from rocov2_build.terminal import run
 
@@ -26,8 +27,9 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
     """Parse, call, tell."""
     if fast and decode:
         raise click.UsageError("--fast looks at no image: leave out --fast or --decode")
-    from rocov2_build.check import check_repository
-    from rocov2_build.violations import RULES
+    with collector_paused():
+        from rocov2_build.check import check_repository
+        from rocov2_build.violations import RULES
 
     violations = check_repository(repository, fast, decode)
     if as_json:

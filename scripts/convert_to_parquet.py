@@ -10,6 +10,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rocov2_build.collector import collector_paused
 from rocov2_build.terminal import Size, run
 
 
@@ -87,8 +88,9 @@ def main(
 
     if not dry_run and scheduler is None:
         prepare_workers()
-    from rocov2_build.convert import Options, convert
-    from rocov2_build.plan import Layout
+    with collector_paused():
+        from rocov2_build.convert import Options, convert
+        from rocov2_build.plan import Layout
 
     convert(
         Options(
