@@ -72,10 +72,10 @@ def inspect(data: bytes, verify: str = "strict") -> ImageFacts:
     width, height, mode = _measure(data)
     if verify == "none":
         return ImageFacts(width, height, mode)
-    junk = _walk_markers(data)
     if verify == "markers":
+        _walk_markers(data)
         return ImageFacts(width, height, mode)
-    grey, benign = _decode_strictly(data, junk, 1 if min(width, height) < SMALL_SIDE else 8)
+    grey, benign = _decode_strictly(data, 1 if min(width, height) < SMALL_SIDE else 8)
     return ImageFacts(width, height, mode, benign, perceptual_hash(grey))
 
 
@@ -136,9 +136,10 @@ def _decode(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8] | None, str
     return grey[:, :, 0], ""
 
 
-def _decode_strictly(data: bytes, junk: list[slice], factor: int) -> tuple[npt.NDArray[np.uint8], bool]:
+def _decode_strictly(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8], bool]:
     """Grey pixels at 1/`factor` scale, and whether there was a benign complaint; raises when picture data is lost.
 
+    A decode without any complaint has met the marker of the end; only a complaint makes a walk along the markers necessary.
     A complaint is benign when it is about bytes that are too many (`extraneous`), or a kind of colour sampling that this
     decoder does not know, and Pillow, which readers use, loads the whole picture. Only the first complaint of a decode is
     known, so junk between segments is taken out and the rest is decoded again: it must not hide what is missing.
@@ -146,6 +147,7 @@ def _decode_strictly(data: bytes, junk: list[slice], factor: int) -> tuple[npt.N
     grey, refusal = _decode(data, factor)
     if grey is not None:
         return grey, False
+    junk = _walk_markers(data)
     rest = refusal
     if junk:
         kept = bytearray(data)

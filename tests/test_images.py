@@ -327,11 +327,30 @@ def test_what_each_level_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     for verify, steps in (
         ("none", []),
         ("markers", ["_walk_markers"]),
-        ("strict", ["_walk_markers", "_decode"]),
+        ("strict", ["_decode"]),
     ):
         ran.clear()
         inspect(jpeg(), verify)
         assert ran == steps
+    ran.clear()
+    place = segments(NOISY)[0xDB]
+    assert inspect(NOISY[:place] + b"junk" + NOISY[place:]).benign
+    assert ran == ["_decode", "_walk_markers", "_decode"]
+
+
+@settings(deadline=None, derandomize=True, max_examples=500)
+@given(st.data())
+def test_what_decodes_without_a_complaint_reaches_its_end(data: st.DataObject) -> None:
+    # So no walk along the markers is needed before the decode.
+    content = bytearray(
+        jpeg(24, 17, data.draw(st.sampled_from(["L", "RGB", "CMYK"])), progressive=data.draw(st.booleans()))
+    )
+    for place in data.draw(st.lists(st.integers(2, len(content) - 1), max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    damaged = bytes(content[: data.draw(st.integers(len(content) - 40, len(content)))])
+    with contextlib.suppress(BadImageError):
+        if not inspect(damaged).benign:
+            inspect(damaged, "markers")
 
 
 @settings(deadline=None, derandomize=True, max_examples=300)
