@@ -53,6 +53,9 @@ def run_tasks(
 
         yield from run_on_cluster(tasks, repository, scheduler)
         return
+    # Where all processors are meant to be used, a worker's second thread takes one that another leaves idle: at the end of
+    # the work, or while a file is synced.
+    threads = 2 if workers >= default_workers() else 1
     source = iter(tasks)
     again: deque[AnyTask] = deque()
     deaths = 0
@@ -64,7 +67,7 @@ def run_tasks(
             while True:
                 for task in _take(again, source, 2 * workers - len(running)):
                     again.appendleft(task)  # until it is submitted: a pool may break just then
-                    running[executor.submit(run_task, task, str(repository))] = task
+                    running[executor.submit(run_task, task, str(repository), threads)] = task
                     again.popleft()
                 if not running:
                     return

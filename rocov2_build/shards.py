@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ from rocov2_build import parquet
 from rocov2_build.files import file_sha256
 from rocov2_build.images import ImageFacts, inspect
 from rocov2_build.members import BadImageError, Member, MemberReader
+
+_HANDFUL = 8
+"""Images that a thread looks at in one go: the decoder, libdeflate and the hash work outside the interpreter's lock."""
 
 
 @dataclass(frozen=True)
@@ -131,25 +136,36 @@ def _deserialize(data: bytes) -> pa.Table:
         return reader.read_all()
 
 
-def run_task(task: Task | CheckTask, repository: str) -> FileFacts | list[ImageFault]:
-    """Write the file of `task` under the folder `repository`.
+def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileFacts | list[ImageFault]:
+    """Write the file of `task` under the folder `repository`, looking at its images in so many threads.
 
     Returns:
         Facts of the file; or the faults of its images, and then there is no file (of a check there never is one).
     """
     if isinstance(task, CheckTask):
-        with MemberReader(Path(task.source)) as reader:
-            looks = [
-                _look(reader, image_id, member, task) for image_id, member in zip(task.ids, task.members, strict=True)
-            ]
-        return [look for look in looks if isinstance(look, ImageFault)]
+        with MemberReader(Path(task.source)) as reader, ThreadPoolExecutor(threads) as pool:
+            looks = _look_at(range(len(task.ids)), task.ids, reader, task, pool)
+        return [look for look in looks.values() if isinstance(look, ImageFault)]
     path = Path(repository, task.path)
     schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
     if isinstance(task, ShardTask):
-        return _write_shard(task, path, schema)
+        return _write_shard(task, path, schema, threads)
     if isinstance(task, TextTask):
         return _write_tables(task.path, path, schema, _text_tables(task, Path(repository), schema))
     return _write_tables(task.path, path, schema, iter([_deserialize(task.rows)]))
+
+
+def _look_at(
+    rows: range, ids: Sequence[str], reader: MemberReader, task: ShardTask | CheckTask, pool: Executor
+) -> dict[int, tuple[bytes, ImageFacts] | ImageFault]:
+    """Read and inspect the images of some rows, in the order in which they lie in the zip."""
+    order = sorted(rows, key=lambda row: task.members[row].offset)
+
+    def look(some: list[int]) -> list[tuple[bytes, ImageFacts] | ImageFault]:
+        return [_look(reader, ids[row], task.members[row], task) for row in some]
+
+    handfuls = [order[start : start + _HANDFUL] for start in range(0, len(order), _HANDFUL)]
+    return dict(zip(order, chain.from_iterable(pool.map(look, handfuls)), strict=True))
 
 
 def _look(
@@ -181,7 +197,7 @@ class _FaultyImagesError(Exception):
     """Ends the writing of a shard, so that no file is left."""
 
 
-def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | list[ImageFault]:
+def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -> FileFacts | list[ImageFault]:
     rows = _deserialize(task.rows)
     ids = rows["image_id"].to_pylist()
     modes: Counter[str] = Counter()
@@ -192,20 +208,19 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema) -> FileFacts | 
     benign = 0
     start = 0
     try:
-        with MemberReader(Path(task.source)) as reader, parquet.open_writer(path, schema) as writer:
+        with (
+            MemberReader(Path(task.source)) as reader,
+            ThreadPoolExecutor(threads) as pool,
+            parquet.open_writer(path, schema) as writer,
+        ):
             for length in task.row_groups:
                 group = range(start, start + length)
                 start += length
-                images: dict[int, tuple[bytes, ImageFacts]] = {}
-                for row in sorted(group, key=lambda row: task.members[row].offset):
-                    look = _look(reader, ids[row], task.members[row], task)
-                    if isinstance(look, ImageFault):
-                        faults.append(look)
-                    else:
-                        images[row] = look
+                looks = _look_at(group, ids, reader, task, pool)
+                faults += [look for look in looks.values() if isinstance(look, ImageFault)]
+                ordered = [look for row in group if not isinstance(look := looks[row], ImageFault)]
                 if faults:  # go on to find the others, but there will be no file
                     continue
-                ordered = [images[row] for row in group]
                 table = _assemble(rows, group, ordered, schema)
                 parquet.write_row_group(writer, table)
                 digests = [hashlib.sha256(data).hexdigest() for data, _ in ordered]

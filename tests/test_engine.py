@@ -61,7 +61,7 @@ def test_workers_that_die_again_and_again_are_told(tmp_path: Path, monkeypatch: 
         list(run_tasks([table_task(1)], tmp_path, workers=1))
 
 
-def die(task: object, repository: str) -> None:
+def die(task: object, repository: str, threads: int) -> None:
     """A task that ends its worker without a word, as a kill does."""
     os._exit(7)
 
@@ -118,7 +118,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
         "import time\n"
         "from pathlib import Path\n"
         "from rocov2_build import engine\n"
-        "def nap(task, folder):\n"
+        "def nap(task, folder, threads):\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
         "    engine.run_task = nap\n"
