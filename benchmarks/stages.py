@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.convert import MEDIAN_BYTES
 from benchmarks.make_release import write_release
 from benchmarks.measure import machine
-from rocov2_build import images, members, shards
+from rocov2_build import images, members, parquet, shards
 from rocov2_build.images import VERIFY
 from rocov2_build.inputs import read_release
 from rocov2_build.plan import Layout, plan_shards
@@ -41,7 +41,7 @@ STAGES = {
     "SHA-256 of the image": (hashlib, "sha256"),
     "SHA-256 of the file": (shards, "file_sha256"),
     "columns to Arrow": (shards, "_assemble"),
-    "Parquet: pages, chunking, writing": (shards.parquet, "write_row_group"),
+    "Parquet: pages, chunking, writing": (parquet, "write_row_group"),
     "hash of the rows": (shards.RowsHash, "add"),
     "fsync": (os, "fsync"),
 }
@@ -92,7 +92,8 @@ def main(images: int, rounds: int) -> None:
             each = 1e6 / len(largest.rows)
             medians[verify] = {stage: statistics.median(run[stage] for run in runs[1:]) * each for stage in runs[0]}
     click.echo(f"{machine()}; {len(largest.rows):,} images, microseconds per image, medians of {rounds} runs.\n")
-    click.echo(f"| stage | {' | '.join(VERIFY)} |\n| {'--- | ' * (len(VERIFY) + 1)}")
+    click.echo(f"| stage | {' | '.join(VERIFY)} |")
+    click.echo("| --- " * (len(VERIFY) + 1) + "|")
     for stage in medians[VERIFY[0]]:
         click.echo(f"| {stage} | {' | '.join(f'{medians[verify][stage]:,.0f}' for verify in VERIFY)} |")
 
