@@ -51,7 +51,7 @@ NAMES = {
     PILLOW: "pyarrow + full Pillow decode, 2 processes",
     LIMIT: "limit: inflate + strict decode alone, 2 processes, nothing written",
 }
-AT_LARGE = (STRICT, ONE, MARKERS, GENERATOR)
+AT_LARGE = (STRICT, ONE, GENERATOR)
 GOALS = [
     (STRICT, GENERATOR, 4_000, "<= 1.4"),
     (STRICT, GENERATOR, 16_000, "<= 1.0"),
