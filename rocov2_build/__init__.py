@@ -1,8 +1,8 @@
 """How the dataset is made: from the raw release to a verified Parquet repository. The modules follow the data:
 
 releases, download -> archives, tables, rows -> plan, tasks -> images, shards (run by engine or cluster, kept by building)
--> card -> check; convert is the whole way in one function.
+-> card, croissant -> check; convert is the whole way in one function.
 """
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the layout that a build writes; part of every plan, so an older unfinished build is never gone on with."""

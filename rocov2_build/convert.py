@@ -21,6 +21,7 @@ from rocov2_build.blocks import Contents
 from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
 from rocov2_build.card import config_holds, measure, write_card
 from rocov2_build.cluster import require_scheduler
+from rocov2_build.croissant import croissant
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
@@ -254,6 +255,7 @@ def _finish(
     }
     contents = Contents(sizes, raw.name, options.part, identity)
     write_card(building.repository, contents)
+    write_json(building.repository / "croissant.json", croissant(contents, files))
     conversion = {
         "project": {"name": _PROJECT, "version": importlib.metadata.version(_PROJECT)},
         "release": raw.name,

@@ -1,0 +1,68 @@
+"""What is known of how the data were made, and of what they are good for: the fields of Croissant's RAI vocabulary.
+
+Sources: Rückert et al., Scientific Data 11:688 (2024), the releases' own files, and LICENSE.md. What no source says (who
+annotated, agreement, when) is left out. https://docs.mlcommons.org/croissant/docs/croissant-rai-spec.html
+"""
+
+from __future__ import annotations
+
+RAI = {
+    "dataCollection": (
+        "Images and captions are those of articles in the PubMed Central Open Access Subset: 15,474,253 images were "
+        "extracted. A model for compound figures (accuracy about 90 %) removed 15,315,657, one for radiology images "
+        "(98.6 %) 64,831. Then 10,392 whose article is under neither CC BY nor CC BY-NC were removed, 2,056 duplicates, and "
+        "1,528 whose caption is not English or too short. 79,789 are left."
+    ),
+    "dataCollectionType": ["Secondary Data Analysis", "Software Collection"],
+    "dataCollectionRawData": (
+        "Figures of scientific articles as JPEG, and their captions. Each row names its article (pmcid, url)."
+    ),
+    "dataCollectionMissingData": (
+        "Images that combine several modalities have no curated concepts (493 in train of release 2.0.1). Body region and "
+        "direction are those of X-rays alone, and not of all: 16,224 of the 16,603 X-rays in train have a region, 12,401 a "
+        "direction. The release's mapping has no name for some concepts. The versions of the Creative Commons licences, and "
+        "patients' age, sex and origin, are in no column."
+    ),
+    "dataPreprocessingProtocol": [
+        "Release: filtering by models and by licence, removal of duplicates and of captions without content, as told in "
+        "dataCollection.",
+        "This repository: JPEGs, captions and concepts are those of the release, byte for byte; nothing is re-encoded, "
+        "stripped, merged or dropped. Modality, region and direction are read from the curated concepts, licence and "
+        "attribution from the release's table of licences.",
+    ],
+    "dataAnnotationProtocol": (
+        "Concepts (UMLS CUIs) are the union of two lists. Curated: the modality of every image that does not combine "
+        "several, and for X-rays body region and direction; additionally evaluated by a radiologist. Automatic: what MedCAT "
+        "found in the caption."
+    ),
+    "machineAnnotationTools": ["MedCAT 1.10.0"],
+    "annotationsPerItem": "3.36 concepts an image on average (268,117 in all of release 2.0.1); at least one.",
+    "personalSensitiveInformation": (
+        "Medical images and captions of published, openly licensed articles. A caption may tell what its article tells of a "
+        "patient, such as age, sex or findings. No column names a patient, and no step of this repository removes anything."
+    ),
+    "dataBiases": [
+        "Published case reports and studies: rare and striking findings are over-represented.",
+        "In train of release 2.0.1 34.1 % of the images are CT, 27.7 % X-ray, 16.3 % MRI, 13.9 % ultrasound, 6.6 % "
+        "angiography, 0.6 % PET.",
+        "All captions are English.",
+    ],
+    "dataLimitations": [
+        "Automatic concepts are a program's matches in captions, with errors and gaps: that a concept is absent is no proof "
+        "that the picture does not show it.",
+        "Some pictures hold arrows, letters or text; a few are drawings, or show animals.",
+        "Captions repeat phrases, refer to other panels, and name findings that only their article explains.",
+        "The splits are by image, not by article: article_in_other_split marks articles that stand in several.",
+        "Evaluation images of ImageCLEFmedical Caption (2024 and later) overlap with the dataset.",
+        "It is no basis for clinical decisions.",
+    ],
+    "dataUseCases": [
+        "Captioning of radiology images.",
+        "Multi-label classification by UMLS concepts; classification of modality, body region and direction.",
+        "Pre-training of medical models, and evaluation of multi-task learning.",
+    ],
+    "dataReleaseMaintenancePlan": (
+        "Releases are records on Zenodo and do not change. Release 2.0.1 is release 1 less 291 images, not renumbered."
+    ),
+}
+"""By key of the vocabulary, without its prefix `rai:`."""
