@@ -1,4 +1,5 @@
-"""The rules that a servable repository obeys: what every version of `datasets` needs to load all of it, and rightly.
+"""The rules that a servable repository obeys: what every version of `datasets` needs to load all of it, and rightly, and
+what the Hub's dataset viewer needs to show it (`rules` lists them).
 
 All violations are found and told at once. Nothing is taken from the build's own records but to hold it against the files;
 only where a shard's rows and image bytes are, by their hash, those that were verified when it was written, no image is
@@ -10,8 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from rocov2_build.check_card import check_card
+from rocov2_build.check_croissant import check_croissant
 from rocov2_build.check_files import check_footers, check_names, check_records
+from rocov2_build.check_images import check_modes
 from rocov2_build.check_rows import check_rows
+from rocov2_build.check_viewer import check_sizes
 from rocov2_build.problems import UserError
 from rocov2_build.violations import Check, Violation
 
@@ -21,11 +25,11 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
 
     Args:
         root: its folder.
-        fast: look at names, sizes, footers and the card alone, not at the rows.
+        fast: look at names, sizes, footers, headers of pages and the card alone, not at the rows.
         decode: decode every image, also of shards that are as they were verified.
 
     Returns:
-        All violations, sorted; none when it can be served.
+        All violations, sorted; it can be served when none of them blocks (`Violation.blocks`).
 
     Raises:
         UserError: there is no such folder, or it holds no Parquet file.
@@ -38,9 +42,12 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
     check = Check(root, files)
     check_names(check)
     readable = check_footers(check)
+    check_sizes(check)
     check_card(check)
     if check.read_conversion():
         check_records(check)
+        check_modes(check)
+    check_croissant(check)
     if not fast:
         check_rows(check, readable, decode)
     return sorted(check.violations)

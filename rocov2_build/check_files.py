@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import rocov2
+from rocov2_build.check_viewer import check_columns, check_pages
 from rocov2_build.files import file_sha256
 from rocov2_build.parquet import CHUNKING_KEY, IMAGE_BYTES, portable_features
 from rocov2_build.violations import Check
@@ -17,7 +18,7 @@ from rocov2_build.violations import Check
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as much for a page."""
 
-_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "conversion.json")
+_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "croissant.json", "conversion.json")
 
 
 def check_names(check: Check) -> None:
@@ -47,7 +48,7 @@ def check_names(check: Check) -> None:
 
 
 def check_footers(check: Check) -> list[str]:
-    """Check footers and schemas, and count rows; returns the files that can be read."""
+    """Check footers, schemas and headers of pages, count rows and bytes; returns the files that can be read."""
     readable = []
     for config, facts in rocov2.CONFIGS.items():
         for split in facts.splits:
@@ -61,9 +62,15 @@ def check_footers(check: Check) -> list[str]:
                     continue
                 rows = check.rows.setdefault(config, {})
                 rows[split] = rows.get(split, 0) + footer.num_rows
+                sizes = check.uncompressed.setdefault(config, {})
+                sizes[split] = sizes.get(split, 0) + sum(
+                    footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)
+                )
                 if config != "commercial":  # its shards are default's
                     readable.append(file)
                     _check_footer(check, file, footer, schema, facts.features)
+                    check_columns(check, file, schema)
+                    check_pages(check, file, footer)
     return readable
 
 

@@ -1,4 +1,4 @@
-"""Rules of the rows: every value is there and possible, every image opens, text follows data."""
+"""Rules of the rows: every value is there and possible, every image opens, text follows data, the viewer can show all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 import rocov2
 from rocov2_build.check_files import check_hash
+from rocov2_build.check_images import check_images
+from rocov2_build.check_statistics import check_values
 from rocov2_build.engine import default_workers
-from rocov2_build.images import inspect
-from rocov2_build.members import BadImageError
 from rocov2_build.plan import COMMERCIAL
 from rocov2_build.shards import RowsHash
 from rocov2_build.violations import Check
@@ -26,20 +26,35 @@ _NULLABLE = {"region", "direction", "name"}
 
 def check_rows(check: Check, readable: list[str], decode: bool) -> None:
     """Read every Parquet file once: its bytes for their hash, then, of those in `readable`, row group by row group."""
-    texts: dict[str, list[pa.Table]] = {}
+    texts: dict[tuple[str, str], list[pa.Table]] = {}
     files = [file for file in check.files if file.endswith(".parquet")]
     with ThreadPoolExecutor(default_workers()) as threads:  # reading, hashing and decoding release the interpreter
         tables = threads.map(lambda file: _check_file(check, file, file in readable, decode), files)
         for file, table in zip(files, tables, strict=True):
             if table is not None:
-                texts.setdefault(" ".join(_place(file)), []).append(table)
-    _compare_texts(check, {name: pa.concat_tables(tables) for name, tables in texts.items()})
+                for place in _places(file):
+                    texts.setdefault(place, []).append(table)
+    whole = {
+        place: pa.concat_tables(tables)
+        for place, tables in texts.items()
+        if all(table.schema.equals(tables[0].schema) for table in tables)  # told as `schema`
+    }
+    _compare_texts(check, whole)
+    for (config, split), table in whole.items():
+        check_values(check, config, split, table)
 
 
-def _place(file: str) -> tuple[str, str]:
-    """Configuration and split of a file."""
+def _places(file: str) -> list[tuple[str, str]]:
+    """Configurations and splits of a file, the widest first."""
     folder, _, name = file.partition("/")
-    return "default" if folder == "data" else folder, name.partition(".")[0].partition("-")[0]
+    split = name.partition(".")[0].partition("-")[0]
+    if folder != "data":
+        return [(folder, split)]
+    return [(config, split) for config in ("default", "commercial") if config == "default" or _is_commercial(file)]
+
+
+def _is_commercial(file: str) -> bool:
+    return file.endswith(f"-{COMMERCIAL}.parquet")
 
 
 def _check_file(check: Check, file: str, readable: bool, decode: bool) -> pa.Table | None:
@@ -50,11 +65,11 @@ def _check_file(check: Check, file: str, readable: bool, decode: bool) -> pa.Tab
     stated = check.stated.get(file, {}).get("rows_sha256") if check.verified and not decode else None
     rows_hash, tables = RowsHash(), []
     for table in _row_groups(check, file):
-        _check_values(check, file, table, rocov2.CONFIGS[_place(file)[0]].features)
+        _check_values(check, file, table, rocov2.CONFIGS[_places(file)[0][0]].features)
         if "image" in table.column_names:
             _check_licenses(check, file, table)
             if stated is None:
-                _check_images(check, file, table)
+                check_images(check, file, table)
             else:
                 rows_hash.add(table.drop_columns(["image"]), _digests(table))
             table = table.drop_columns(["image"])
@@ -62,7 +77,7 @@ def _check_file(check: Check, file: str, readable: bool, decode: bool) -> pa.Tab
     if file.startswith("data/") and stated is not None and rows_hash.hexdigest() != stated:
         check.add("changed-file", file, expected=f"rows with the SHA-256 {stated}", found="another")
         for table in _row_groups(check, file):
-            _check_images(check, file, table)
+            check_images(check, file, table)
     return pa.concat_tables(tables) if tables else None
 
 
@@ -98,35 +113,18 @@ def _check_values(check: Check, file: str, table: pa.Table, features: datasets.F
                 check.add("label", file, expected=f"0 to {feature.num_classes - 1} in {name}", found=wrong[0])
 
 
-def _check_images(check: Check, file: str, table: pa.Table) -> None:
-    for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
-        where = f"{file} {row['image_id']}"
-        try:
-            facts = inspect((row["image"] or {}).get("bytes") or b"")
-        except BadImageError as error:
-            check.add("image", where, expected=error.expected, found=error.found)
-            continue
-        if (row["width"], row["height"]) != (facts.width, facts.height):
-            check.add(
-                "image-size",
-                where,
-                expected=f"{facts.width} x {facts.height}",
-                found=f"{row['width']} x {row['height']}",
-            )
-
-
 def _check_licenses(check: Check, file: str, table: pa.Table) -> None:
-    commercial = file.endswith(f"-{COMMERCIAL}.parquet")
+    commercial = _is_commercial(file)
     for license in pc.unique(table["license"]).to_pylist():
         if rocov2.LICENSES.get(license) is not commercial:
             kind = f"licences that {'allow' if commercial else 'do not allow'} commercial use"
             check.add("license", file, expected=kind, found=repr(license))
 
 
-def _compare_texts(check: Check, texts: dict[str, pa.Table]) -> None:
+def _compare_texts(check: Check, texts: dict[tuple[str, str], pa.Table]) -> None:
     everywhere: set[str] = set()
     for split in rocov2.SPLITS:
-        images, text = texts.get(f"default {split}"), texts.get(f"text {split}")
+        images, text = texts.get(("default", split)), texts.get(("text", split))
         if images is not None and "image_id" in images.column_names:
             ids = images["image_id"].to_pylist()
             twice = len(ids) - len(set(ids) - everywhere)

@@ -1,4 +1,4 @@
-"""What a check knows of a repository and what it found: the rules, their violations."""
+"""What a check knows of a repository, and what it found."""
 
 from __future__ import annotations
 
@@ -9,33 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rocov2
-
-RULES = {
-    "script": "no Python file: datasets refuses, or runs, a script named as its repository",
-    "missing-file": "README.md, LICENSE.md, dataset_infos.json and conversion.json are there",
-    "stray-file": "every Parquet file belongs to a configuration",
-    "numbering": "the shards of a split are numbered 0 to N-1 of N",
-    "unreadable": "every Parquet file can be read",
-    "changed-file": "every file is what conversion.json says",
-    "schema": "all files of a configuration have its schema",
-    "features": "the schema's metadata holds the features, lists spelled Sequence",
-    "empty": "no file and no row group is empty",
-    "row-group-size": "no row group is over 100 MB",
-    "image-storage": "image bytes are uncompressed, PLAIN, without dictionary",
-    "page-index": "every file has a page index and content-defined chunking",
-    "yaml": "the card begins with YAML that can be read",
-    "configs": "the card lists the configurations and splits that have files, each with its one pattern",
-    "card-features": "dataset_info and dataset_infos.json state the features",
-    "counts": "rows in dataset_info, dataset_infos.json and the files are equal",
-    "text-order": "text holds the rows of data in the same order",
-    "duplicate-id": "no image id stands twice",
-    "null": "no value is missing but labels of region and direction, and names of the vocabulary",
-    "label": "every label is one of its names",
-    "license": "every licence is known, and shards hold the licences of their group",
-    "image": "every image opens",
-    "image-size": "width and height are those of the image",
-}
-"""What is checked, by code."""
+from rocov2_build.rules import ERROR, RULES
 
 
 @dataclass(frozen=True, order=True)
@@ -47,6 +21,21 @@ class Violation:
     expected: str
     found: str
 
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`, of the rule."""
+        return RULES[self.rule].severity
+
+    @property
+    def widget(self) -> str:
+        """What suffers, of the rule."""
+        return RULES[self.rule].widget
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a repository with it is not to be published."""
+        return self.severity == ERROR
+
 
 @dataclass
 class Check:
@@ -57,7 +46,9 @@ class Check:
         files: all files in it, relative to it.
         violations: found so far.
         rows: number of rows by configuration and split, from the footers.
+        uncompressed: bytes before compression, likewise.
         stated: what `conversion.json` says of each file.
+        modes: number of images by Pillow mode that it states.
         verified: whether it says that all images were decoded strictly when the files were written.
     """
 
@@ -65,15 +56,18 @@ class Check:
     files: list[str]
     violations: list[Violation] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    uncompressed: dict[str, dict[str, int]] = field(default_factory=dict)
     stated: dict[str, dict[str, Any]] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
     verified: bool = False
 
     def read_conversion(self) -> bool:
         """Read what `conversion.json` says; False when there is none."""
         conversion = self.read_json("conversion.json")
-        if conversion is None:
+        if not isinstance(conversion, dict):
             return False
         self.stated = conversion.get("files", {})
+        self.modes = conversion.get("image_modes", {})
         self.verified = conversion.get("plan", {}).get("verify") == "strict"
         return True
 
@@ -84,9 +78,9 @@ class Check:
         self.violations.append(Violation(rule, file, str(expected), str(found)))
 
     def matching(self, config: str, split: str) -> list[str]:
-        """Files of one split of a configuration, in reading order."""
+        """Parquet files of one split of a configuration, in reading order."""
         pattern = rocov2.CONFIGS[config].pattern.format(split=split)
-        return [file for file in self.files if fnmatch(file, pattern)]
+        return [file for file in self.files if fnmatch(file, pattern) and file.endswith(".parquet")]
 
     def read_json(self, name: str) -> Any:
         """Content of a JSON file at the top; None when it is not there, or is none."""

@@ -1,4 +1,4 @@
-"""Check every rule that a servable repository obeys, and tell all violations at once."""
+"""Check every rule that a servable repository obeys, and tell all violations at once; warnings block nothing."""
 
 from __future__ import annotations
 
@@ -29,26 +29,36 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
         raise click.UsageError("--fast looks at no image: leave out --fast or --decode")
     with collector_paused():
         from rocov2_build.check import check_repository
-        from rocov2_build.violations import RULES
+        from rocov2_build.rules import RULES
 
     violations = check_repository(repository, fast, decode)
+    blocking = [violation for violation in violations if violation.blocks]
     if as_json:
-        click.echo(
-            json.dumps({"rules": RULES, "violations": [asdict(violation) for violation in violations]}, indent=1)
-        )
+        report = {
+            "rules": {code: asdict(rule) for code, rule in RULES.items()},
+            "violations": [
+                asdict(violation) | {"severity": violation.severity, "widget": violation.widget}
+                for violation in violations
+            ],
+        }
+        click.echo(json.dumps(report, indent=1))
     else:
         for violation in violations:
             click.echo(
-                f"{violation.rule}: {violation.file}: expected {violation.expected}, found {violation.found}", err=True
+                f"{violation.severity}: {violation.rule} ({violation.widget}): {violation.file}: "
+                f"expected {violation.expected}, found {violation.found}",
+                err=True,
             )
-    if violations:
-        rules = len({violation.rule for violation in violations})
-        raise UserError(f"{repository} breaks {rules} of {len(RULES)} rules; violations: {len(violations)}")
+    if blocking:
+        rules = len({violation.rule for violation in blocking})
+        raise UserError(f"{repository} breaks {rules} of {len(RULES)} rules; violations: {len(blocking)}")
     if not as_json:
+        warned = len({violation.rule for violation in violations})
+        but = f", but for warnings of {warned}" if warned else ""
         click.echo(
-            f"{repository} breaks no rule as far as names, sizes, footers and the card tell; its rows were not read."
+            f"{repository} breaks no rule as far as names, sizes, footers and the card tell{but}; its rows were not read."
             if fast
-            else f"{repository} obeys all {len(RULES)} rules."
+            else f"{repository} obeys all {len(RULES)} rules{but}."
         )
 
 

@@ -1,40 +1,46 @@
-"""The rules of a servable repository: a good one obeys all, and each rule has a repository that breaks just it."""
+"""The rules of a servable repository: a good one obeys all, and each rule has a repository that breaks just it.
+
+`test_check_viewer` has those of the Hub's dataset viewer.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from hashlib import sha256
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from rocov2_build import parquet
-from rocov2_build.card import split_front_matter
 from rocov2_build.check import check_repository
 from rocov2_build.convert import Options, convert
-from rocov2_build.files import file_sha256
 from rocov2_build.images import ImageFacts, inspect
 from rocov2_build.plan import Layout
 from rocov2_build.problems import UserError
-from rocov2_build.shards import RowsHash
-from rocov2_build.violations import RULES
+from rocov2_build.rules import RULES
+from tests.breaking import (
+    OTHER,
+    SHARD,
+    TEXT,
+    broken,
+    edit_card,
+    edit_infos,
+    forget_verification,
+    rehash,
+    rewrite,
+    set_value,
+)
 from tests.conftest import Run
 from tests.raw import jpeg, make_raw
-
-SHARD = "data/test-00000-of-00002-commercial.parquet"
-OTHER = "data/test-00001-of-00002-noncommercial.parquet"
-TEXT = "text/test.parquet"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("check")
-    raw = make_raw(train=3, valid=3, test=6).write(folder / "raw")
+    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
     convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
     return folder / "rocov2"
 
@@ -42,73 +48,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def repository(built: Path, tmp_path: Path) -> Path:
     return shutil.copytree(built, tmp_path / "rocov2")
-
-
-def broken(repository: Path, **options: bool) -> list[tuple[str, str]]:
-    return [(violation.rule, violation.file) for violation in check_repository(repository, **options)]
-
-
-def rehash(repository: Path, *files: str) -> None:
-    """Make conversion.json agree with changed files, so that the change breaks no rule but its own."""
-    path = repository / "conversion.json"
-    conversion = json.loads(path.read_text())
-    for file in files:
-        stated = conversion["files"][file]
-        stated["sha256"], stated["bytes"] = file_sha256(repository / file), (repository / file).stat().st_size
-        try:
-            table = pq.read_table(repository / file, partitioning=None)
-        except pa.ArrowInvalid:
-            continue
-        if "image" in table.column_names:
-            digests = [sha256(image["bytes"]).hexdigest() for image in table["image"].to_pylist()]
-            rows_hash = RowsHash()
-            rows_hash.add(table.drop_columns(["image"]), digests)
-            stated["rows_sha256"] = rows_hash.hexdigest()
-    path.write_text(json.dumps(conversion))
-
-
-def forget_verification(repository: Path) -> None:
-    """Make conversion.json say that no image was decoded."""
-    path = repository / "conversion.json"
-    conversion = json.loads(path.read_text())
-    conversion["plan"]["verify"] = "markers"
-    path.write_text(json.dumps(conversion))
-
-
-def rewrite(repository: Path, file: str, change: Callable[[pa.Table], pa.Table], metadata: bytes | None = None) -> None:
-    """Write a file again with changed rows, by the project's own writer."""
-    path = repository / file
-    table = change(pq.read_table(path, partitioning=None))
-    schema = table.schema.with_metadata(pq.read_schema(path).metadata)
-    if metadata is not None:
-        schema = schema.with_metadata(schema.metadata | {b"huggingface": metadata})
-    with parquet.open_writer(path, schema) as writer:
-        parquet.write_row_group(writer, table.replace_schema_metadata(schema.metadata))
-    rehash(repository, file)
-
-
-def set_value(column: str, row: int, value: object) -> Callable[[pa.Table], pa.Table]:
-    def change(table: pa.Table) -> pa.Table:
-        values = table[column].to_pylist()
-        values[row] = value
-        field = table.schema.field(column)
-        return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
-
-    return change
-
-
-def edit_card(repository: Path, change: Callable[[dict[str, object]], None]) -> None:
-    path = repository / "README.md"
-    metadata, body = split_front_matter(path.read_text())
-    change(metadata)
-    path.write_text(f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n{body}")
-
-
-def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
-    path = repository / "dataset_infos.json"
-    infos = json.loads(path.read_text())
-    change(infos)
-    path.write_text(json.dumps(infos))
 
 
 def test_a_built_repository_obeys_every_rule(built: Path) -> None:
@@ -120,7 +59,7 @@ def test_a_script_is_refused(repository: Path) -> None:
     assert broken(repository) == [("script", "rocov2.py")]
 
 
-@pytest.mark.parametrize("name", ["LICENSE.md", "README.md", "dataset_infos.json", "conversion.json"])
+@pytest.mark.parametrize("name", ["LICENSE.md", "README.md", "dataset_infos.json", "conversion.json", "croissant.json"])
 def test_a_missing_file_is_told(repository: Path, name: str) -> None:
     (repository / name).unlink()
     assert broken(repository) == [("missing-file", name)]
@@ -128,12 +67,18 @@ def test_a_missing_file_is_told(repository: Path, name: str) -> None:
 
 def test_a_stray_parquet_file_is_told(repository: Path) -> None:
     shutil.copy(repository / TEXT, repository / "text" / "more.parquet")
-    assert broken(repository) == [("changed-file", "text/more.parquet"), ("stray-file", "text/more.parquet")]
+    assert broken(repository) == [(rule, "text/more.parquet") for rule in ("changed-file", "croissant", "stray-file")]
 
 
 def test_a_missing_shard_is_told_by_number_counts_and_order(repository: Path) -> None:
     (repository / OTHER).unlink()
-    assert {rule for rule, _ in broken(repository)} == {"numbering", "changed-file", "counts", "text-order"}
+    assert {rule for rule, _ in broken(repository)} == {
+        "numbering",
+        "changed-file",
+        "counts",
+        "croissant",
+        "text-order",
+    }
 
 
 def test_a_file_that_is_no_parquet_is_told_once(repository: Path) -> None:
@@ -278,7 +223,7 @@ def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
     forget_verification(repository)
     assert broken(repository) == [CUT]
     (repository / "conversion.json").write_text(before)
-    assert set(broken(repository)) == {("changed-file", SHARD), CUT}
+    assert set(broken(repository)) == {("changed-file", SHARD), ("croissant", SHARD), CUT}
     (repository / "conversion.json").unlink()
     assert broken(repository) == [CUT, ("missing-file", "conversion.json")]
 
@@ -306,11 +251,11 @@ def test_images_that_were_verified_are_not_decoded_again(repository: Path, monke
         decoded.append(data)
         return inspect(data)
 
-    monkeypatch.setattr("rocov2_build.check_rows.inspect", watched)
+    monkeypatch.setattr("rocov2_build.check_images.inspect", watched)
     assert broken(repository) == []
     assert len(decoded) == 0
     assert broken(repository, decode=True) == []
-    assert len(decoded) == 12
+    assert len(decoded) == 27
 
 
 def test_fast_reads_names_sizes_footers_and_card_alone(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +268,7 @@ def test_fast_reads_names_sizes_footers_and_card_alone(repository: Path, monkeyp
     (repository / OTHER).unlink()
     (repository / "rocov2.py").touch()
     rules = {rule for rule, _ in broken(repository, fast=True)}
-    assert rules == {"changed-file", "configs", "counts", "numbering", "script", "unreadable"}
+    assert rules == {"changed-file", "configs", "counts", "croissant", "numbering", "script", "unreadable"}
 
 
 def test_all_violations_are_told_at_once(repository: Path) -> None:
@@ -347,12 +292,13 @@ def test_the_command_line(repository: Path, run: Run) -> None:
     done = run("check_repository", repository)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "missing-file: LICENSE.md: expected the file, found none",
+        "error: missing-file (card): LICENSE.md: expected the file, found none",
         f"Error: {repository} breaks 1 of {len(RULES)} rules; violations: 1",
     ]
     report = json.loads(run("check_repository", repository, "--json").stdout)
-    assert report["rules"] == RULES
-    assert [violation["rule"] for violation in report["violations"]] == ["missing-file"]
+    assert report["rules"] == {code: asdict(rule) for code, rule in RULES.items()}
+    (violation,) = report["violations"]
+    assert (violation["rule"], violation["severity"], violation["widget"]) == ("missing-file", "error", "card")
     done = run("check_repository", repository / "nowhere")
     assert done.returncode == 1
     assert "no folder" in done.stderr

@@ -1,0 +1,54 @@
+"""Rules of the pictures themselves: each opens, in a mode that can be shown, and is as large as its row says."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+from PIL import Image
+
+from rocov2_build.check_viewer import SAVED_MODES
+from rocov2_build.images import inspect
+from rocov2_build.members import BadImageError
+from rocov2_build.violations import Check
+
+
+def check_modes(check: Check) -> None:
+    """Check the modes of images that `conversion.json` counts."""
+    for mode, count in check.modes.items():
+        if mode not in SAVED_MODES:
+            found = f"{count} of mode {mode}"
+            check.add("image-mode", "conversion.json", expected=f"images of mode {', '.join(SAVED_MODES)}", found=found)
+
+
+def check_images(check: Check, file: str, table: pa.Table) -> None:
+    """Decode the images of a row group, and hold them against their rows."""
+    for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
+        where = f"{file} {row['image_id']}"
+        data = (row["image"] or {}).get("bytes") or b""
+        try:
+            facts = inspect(data)
+        except BadImageError as error:
+            mode = _other_mode(data) if error.code == "not-a-jpeg" else None
+            if mode is None or mode in SAVED_MODES:
+                check.add("image", where, expected=error.expected, found=error.found)
+            else:
+                expected = f"an image of mode {', '.join(SAVED_MODES)}"
+                check.add("image-mode", where, expected=expected, found=f"one of mode {mode}")
+            continue
+        if (row["width"], row["height"]) != (facts.width, facts.height):
+            check.add(
+                "image-size",
+                where,
+                expected=f"{facts.width} x {facts.height}",
+                found=f"{row['width']} x {row['height']}",
+            )
+
+
+def _other_mode(data: bytes) -> str | None:
+    """Mode of an image of another format than JPEG; None when it does not open."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.mode
+    except Exception:  # whatever a plugin of Pillow raises on bytes that are no image of its own
+        return None

@@ -1,0 +1,57 @@
+"""Rules of the viewer that the values decide: its histograms, and the size of its first page."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import rocov2
+from rocov2_build.check_viewer import WINDOW
+from rocov2_build.violations import Check
+
+MAX_FIRST_ROWS = 200_000
+"""Bytes of JSON; beyond them rows are left out of the first page, then cells are cut."""
+
+_LABELS, _MANY_LABELS, _LABELS_SHARE = 10, 1_000, 0.2
+"""Strings with so few different values are shown as labels: up to 10, or up to 1,000 that are at most a fifth of the rows."""
+
+
+def check_values(check: Check, config: str, split: str, table: pa.Table) -> None:
+    """Check one split of a configuration; `table` holds its rows without the images."""
+    where = rocov2.CONFIGS[config].pattern.format(split=split)
+    narrow = [
+        f"{name} {least} to {most}"
+        for name, feature in rocov2.CONFIGS[config].features.items()
+        if name in table.column_names
+        for least, most in [_range(table[name], feature)]
+        if least is not None and most == least + 1
+    ]
+    if narrow:
+        expected = "no range of exactly 1 in numbers and lengths"
+        check.add("range-one", where, expected=expected, found=", ".join(narrow))
+    rows = table.slice(0, WINDOW).to_pylist()
+    size = len(json.dumps(rows, ensure_ascii=False, separators=(",", ":"), default=str).encode())
+    if size >= MAX_FIRST_ROWS:
+        expected = f"less than {MAX_FIRST_ROWS:,} bytes for {len(rows)} rows"
+        check.add("first-rows", where, expected=expected, found=f"{size:,}")
+
+
+def _range(column: pa.ChunkedArray, feature: object) -> tuple[int | None, int | None]:
+    """Least and greatest of what a histogram is drawn of: numbers, lengths of lists or of free text; else None."""
+    kind = column.type
+    if isinstance(feature, datasets.ClassLabel) or not len(column):
+        return None, None
+    if pa.types.is_list(kind):
+        column = pc.list_value_length(column)
+    elif pa.types.is_string(kind):
+        different = pc.count_distinct(column, mode="all").as_py()
+        if different <= _LABELS or (different <= _MANY_LABELS and different <= _LABELS_SHARE * len(column)):
+            return None, None
+        column = pc.utf8_length(column)
+    elif not pa.types.is_integer(kind):
+        return None, None
+    ends = pc.min_max(column).as_py()
+    return ends["min"], ends["max"]

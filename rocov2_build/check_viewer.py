@@ -1,0 +1,166 @@
+"""Rules of the Hub's dataset viewer that footers, page headers and the card can tell.
+
+They are those of https://github.com/huggingface/dataset-viewer as of August 2026; `check_rows` has those that need rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rocov2_build.pages import Page, read_pages
+from rocov2_build.parquet import CHUNKING, IMAGE_BYTES
+from rocov2_build.violations import Check
+
+MAX_SCAN = 300_000_000
+"""Bytes that the viewer reads for one request of rows; beyond them it fails with TooBigContentError."""
+
+WINDOW = 100
+"""Rows of one request."""
+
+MAX_IMAGE_PAGE = 4 * CHUNKING["max_chunk_size"]
+"""Bytes: what chunking leaves in a page, and room for a large image at its end."""
+
+MAX_INDEXED = 5_000_000_000
+"""Bytes before compression of a split that search and statistics look at."""
+
+MAX_COLUMNS, MAX_COLUMN_NAME = 1_000, 500
+
+SAVED_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16")
+"""Pillow modes of images that were seen to come out as JPEG or PNG. Mode F ended in an error."""
+
+_SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
+_HIDING_TAGS = ("not-for-all-audiences", "nsfw")
+
+
+def check_columns(check: Check, file: str, schema: pa.Schema) -> None:
+    """Check what columns a file has."""
+    if len(schema.names) > MAX_COLUMNS or max(map(len, schema.names), default=0) > MAX_COLUMN_NAME:
+        found = f"{len(schema.names):,} columns, the longest name of {max(map(len, schema.names)):,} characters"
+        expected = f"at most {MAX_COLUMNS:,} columns with names of at most {MAX_COLUMN_NAME} characters"
+        check.add("columns", file, expected=expected, found=found)
+    if not any(_holds_strings(field.type) for field in schema):
+        check.add("columns", file, expected="a column of strings to search in", found="none")
+
+
+def _holds_strings(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_holds_strings(field.type) for field in kind if field.name != "path")
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_strings(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def check_sizes(check: Check) -> None:
+    """Check that search and statistics see all of the splits that are small for them: those without images."""
+    for config, splits in check.uncompressed.items():
+        for split, size in splits.items():
+            files = check.matching(config, split)
+            if size > MAX_INDEXED and not any(file.startswith("data/") for file in files):
+                check.add("index-size", files[0], expected=f"at most {MAX_INDEXED:,} bytes", found=f"{size:,}")
+
+
+def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
+    """Check how much the viewer has to read of a file for the rows that it shows."""
+    with (check.root / file).open("rb") as data:
+        try:
+            groups = list(_row_groups(data, footer))
+        except ValueError as error:
+            check.add("unreadable", file, expected="headers of pages", found=error)
+            return
+    large = [page for pages, _, _ in groups for page in pages if page.values > 1 and page.bytes > MAX_IMAGE_PAGE]
+    if large:
+        most = max(large, key=lambda page: page.bytes)
+        expected = f"pages of image bytes of at most {MAX_IMAGE_PAGE:,} bytes"
+        check.add("image-pages", file, expected=expected, found=f"{most.bytes:,} for {most.values} images")
+    scan = _largest_scan(groups)
+    if scan > MAX_SCAN:
+        expected = f"at most {MAX_SCAN:,} bytes read for any {WINDOW} rows"
+        check.add("scan-size", file, expected=expected, found=f"{scan:,}")
+
+
+def _row_groups(data: BinaryIO, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int, int]]:
+    """Of each row group: pages of image bytes, bytes of all else, and rows.
+
+    What has no index is read whole.
+    """
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        pages: list[Page] = []
+        others = 0
+        for i in range(group.num_columns):
+            column = group.column(i)
+            others += column.total_compressed_size
+            if column.path_in_schema == IMAGE_BYTES:
+                pages = read_pages(data, column) if column.has_offset_index else [Page(group.num_rows, 0)]
+                others -= sum(page.bytes for page in pages)
+        yield pages, others, group.num_rows
+
+
+def _largest_scan(groups: list[tuple[list[Page], int, int]]) -> int:
+    """Bytes of the pages of the `WINDOW` rows in succession that need most.
+
+    The columns beside the images are small: of each row group that such rows touch they count as a whole.
+    """
+    others = _Runs([rows for _, _, rows in groups], [size for _, size, _ in groups])
+    pages = [page for group, _, _ in groups for page in group]
+    images = _Runs([page.values for page in pages], [page.bytes for page in pages])
+    # Most is read when the first row is the last one of its page, or of its row group.
+    starts = np.concatenate([others.ends, images.ends]) - 1
+    return int((others.touched(starts) + images.touched(starts)).max(initial=0))
+
+
+class _Runs:
+    """Runs of rows in succession, each with its bytes."""
+
+    def __init__(self, rows: list[int], sizes: list[int]) -> None:
+        self.ends = np.cumsum(np.array(rows, dtype=np.int64))
+        self._starts = self.ends - rows if rows else self.ends
+        self._before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, dtype=np.int64))])
+
+    def touched(self, starts: Any) -> Any:
+        """Bytes of the runs that hold some of the `WINDOW` rows from each of `starts` on."""
+        first = np.searchsorted(self.ends, starts, side="right")
+        last = np.searchsorted(self._starts, starts + WINDOW, side="left")
+        return self._before[np.maximum(last, first)] - self._before[first]
+
+
+def check_metadata(check: Check, metadata: dict[str, Any]) -> bool:
+    """Check what the card's YAML means for the viewer; False when its configurations break a rule."""
+    tags = [tag for tag in metadata.get("tags") or [] if tag in _HIDING_TAGS]
+    if metadata.get("viewer") is False or tags:
+        expected = f"no `viewer: false` and none of the tags {', '.join(_HIDING_TAGS)}"
+        check.add("viewer-off", "README.md", expected=expected, found=", ".join(tags) or "viewer: false")
+    language = metadata.get("language")
+    languages = language if isinstance(language, list) else [language] if language else []
+    if len(languages) != 1:
+        found = ", ".join(map(str, languages)) or "none"
+        check.add("language", "README.md", expected="one language", found=found)
+    before = len(check.violations)
+    for config in metadata.get("configs") or []:
+        _check_config(check, config)
+    return len(check.violations) == before
+
+
+def _check_config(check: Check, config: dict[str, Any]) -> None:
+    name, patterns = config["config_name"], config["data_files"]
+    splits = [part["split"] for part in patterns]
+    for part in patterns:
+        split, path = part["split"], part["path"]
+        if not _SPLIT_NAME.fullmatch(split):
+            expected = "words, joined by dots at most, for splits"
+            check.add("split-name", "README.md", expected=expected, found=f"{split} in {name}")
+        several = path if isinstance(path, list) else [path]
+        if len(several) != 1 or splits.count(split) > 1:
+            expected = f"one pattern for {split} of {name}"
+            check.add("one-pattern", "README.md", expected=expected, found=", ".join(several))
+        for file in check.files:
+            if not file.endswith(".parquet") and any(fnmatch(file, pattern) for pattern in several):
+                expected = f"Parquet files alone for {split} of {name}"
+                check.add("one-format", file, expected=expected, found=f"a file that {', '.join(several)} finds")
