@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import datasets
 
 import rocov2
 from rocov2_build.releases import LATEST, RELEASES, SAMPLE
+from rocov2_build.statistics import overlap_block, statistics_block
 from rocov2_build.terminal import format_size
 
 COLUMNS = {
@@ -49,12 +51,14 @@ class Contents:
         release: name of the release, `sample`, or None.
         part: what of the release it is (`--limit 100`), None for the whole.
         identity: by configuration, hash of its rows.
+        facts: its numbers, as in `facts.json`; None when nothing is built.
     """
 
     sizes: dict[str, dict[str, SplitSize]]
     release: str | None
     part: str | None = None
     identity: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] | None = None
 
     @property
     def partial(self) -> bool:
@@ -154,6 +158,8 @@ def fill_blocks(text: str, contents: Contents) -> str:
         "schema": schema_table(),
         "labels": label_table(),
         "licenses": license_table(),
+        "statistics": statistics_block(contents.facts),
+        "overlap": overlap_block(contents.facts),
         "citation": f"```bibtex\n{rocov2.CITATION}```",
     }
     for name, block in blocks.items():

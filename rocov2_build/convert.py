@@ -23,6 +23,7 @@ from rocov2_build.card import config_holds, measure, write_card
 from rocov2_build.cluster import require_scheduler
 from rocov2_build.croissant import croissant
 from rocov2_build.engine import default_workers, run_tasks
+from rocov2_build.facts import compute_facts
 from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
 from rocov2_build.plan import Layout, plan_shards
@@ -253,7 +254,9 @@ def _finish(
     identity = {
         config: _combine([file.rows_sha256 for file in files if config_holds(config, file.path)]) for config in sizes
     }
-    contents = Contents(sizes, raw.name, options.part, identity)
+    facts = compute_facts(building.repository, files)
+    write_json(building.repository / "facts.json", facts)
+    contents = Contents(sizes, raw.name, options.part, identity, facts)
     write_card(building.repository, contents)
     write_json(building.repository / "croissant.json", croissant(contents, files))
     conversion = {

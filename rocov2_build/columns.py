@@ -1,0 +1,145 @@
+"""The rows of a built repository, column by column, and what sums up a column of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rocov2 import CONFIGS, SPLITS, VOCABULARY_SPLIT
+
+_PART = 4096
+
+Numbers = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The rows of all splits without their images: train's, then validation's, then test's, in the order of the files.
+
+    Attributes:
+        repository: folder of the files.
+        splits: which rows are a split's; those that have rows.
+    """
+
+    repository: Path
+    splits: dict[str, slice]
+
+    @classmethod
+    def open(cls, repository: Path) -> Columns:
+        """Count the rows of a repository."""
+        splits, start = {}, 0
+        for split in SPLITS:
+            path = repository / CONFIGS["text"].pattern.format(split=split)
+            if path.is_file():
+                rows = pq.read_metadata(path).num_rows
+                splits[split] = slice(start, start + rows)
+                start += rows
+        return cls(repository, splits)
+
+    @property
+    def of_split(self) -> npt.NDArray[np.int64]:
+        """For each row the position of its split among `splits`."""
+        return np.repeat(np.arange(len(self.splits)), list(self.lengths.values()))
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Number of rows by split."""
+        return {split: rows.stop - rows.start for split, rows in self.splits.items()}
+
+    def read(self, name: str) -> pa.Array:
+        """One column of all rows, in one piece."""
+        paths = [self.repository / CONFIGS["text"].pattern.format(split=split) for split in self.splits]
+        return pa.concat_arrays([chunk for path in paths for chunk in _read(path, [name])[name].chunks])
+
+    def read_numbers(self, name: str) -> Numbers:
+        """One column of numbers without nulls."""
+        return np.asarray(self.read(name).to_numpy(zero_copy_only=False))
+
+    def read_codes(self, name: str) -> tuple[Numbers, pa.Array]:
+        """A column of strings as numbers, equal ones alike, and what each number stands for."""
+        return encode(self.read(name))
+
+    def vocabulary(self) -> list[dict[str, Any]]:
+        """Rows of the vocabulary: `cui`, `name` (None where there is none) and `kind`."""
+        path = self.repository / CONFIGS["vocabulary"].pattern.format(split=VOCABULARY_SPLIT)
+        rows: list[dict[str, Any]] = _read(path, ["cui", "name", "kind"]).to_pylist()
+        return rows
+
+    def count(self, keys: Numbers, number: int) -> npt.NDArray[np.int64]:
+        """Number of rows by key and split, [number, splits].
+
+        Args:
+            keys: key of each row, 0 to `number` - 1.
+            number: of keys.
+        """
+        return count_cells(keys, self.of_split, number, len(self.splits))
+
+
+def count_cells(keys: Numbers, columns: Numbers, number: int, width: int) -> npt.NDArray[np.int64]:
+    """How often each pair of a key and a column occurs, [number, width]."""
+    return np.bincount(keys.astype(np.int64) * width + columns, minlength=number * width).reshape(number, width)
+
+
+def encode(strings: pa.Array) -> tuple[Numbers, pa.Array]:
+    """Strings as numbers by first occurrence, equal ones alike, and what each number stands for."""
+    encoded = strings.dictionary_encode("encode")
+    return np.asarray(encoded.indices.to_numpy()), encoded.dictionary
+
+
+def _read(path: Path, names: list[str]) -> pa.Table:
+    with closing(pq.ParquetFile(path)) as file:
+        # In one thread: with several, each keeps memory of its own, more than the column has.
+        return file.read(columns=names, use_threads=False)
+
+
+def measure(array: pa.Array, of: Callable[[pa.Array], pa.Array]) -> Numbers:
+    """What `of` tells of each value, asked for some thousands of them at a time: what it makes on the way may be large."""
+    starts = range(0, len(array), _PART)
+    return np.concatenate([np.asarray(of(array.slice(start, _PART)).to_numpy()) for start in starts])
+
+
+def summarize(values: Numbers) -> dict[str, int | float]:
+    """What a column of whole numbers is like.
+
+    Returns:
+        `min`, `p5`, `p25`, `median`, `p75`, `p95`, `max`: values of the column, that at a percentile is the least which
+        that many in a hundred do not exceed; `mean`, to two decimals; `total`.
+    """
+    ordered = np.sort(values)
+    places = {"min": 0, "p5": 5, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
+    total = int(ordered.sum(dtype=np.int64))
+    return {
+        **{name: int(ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]) for name, percent in places.items()},
+        "mean": round(total / len(ordered), 2),
+        "total": total,
+    }
+
+
+def summarize_splits(values: Numbers, columns: Columns) -> dict[str, dict[str, int | float]]:
+    """`summarize` by split, and of `all`."""
+    parts = {split: values[rows] for split, rows in columns.splits.items()} | {"all": values}
+    return {name: summarize(part) for name, part in parts.items()}
+
+
+def histogram(values: Numbers, columns: Columns, bins: Sequence[int]) -> dict[str, list[int]]:
+    """Number of rows by value and split.
+
+    Args:
+        values: of each row, none below the first of `bins`.
+        columns: tells the splits.
+        bins: least value of each bin; the last has no end.
+
+    Returns:
+        `from`: the bins; and by split the numbers of rows.
+    """
+    places = np.searchsorted(np.asarray(bins), values, side="right") - 1
+    counts = columns.count(places, len(bins))
+    return {"from": list(bins), **{split: counts[:, i].tolist() for i, split in enumerate(columns.splits)}}
