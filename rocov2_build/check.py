@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rocov2_build.check_card import check_card
 from rocov2_build.check_croissant import check_croissant
+from rocov2_build.check_facts import check_facts
 from rocov2_build.check_files import check_footers, check_names, check_records
 from rocov2_build.check_images import check_modes
 from rocov2_build.check_rows import check_rows
@@ -50,4 +51,5 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
     check_croissant(check)
     if not fast:
         check_rows(check, readable, decode)
+    check_facts(check, fast)
     return sorted(check.violations)

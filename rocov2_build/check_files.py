@@ -18,7 +18,7 @@ from rocov2_build.violations import Check
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as much for a page."""
 
-_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "croissant.json", "conversion.json")
+_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "croissant.json", "facts.json", "conversion.json")
 
 
 def check_names(check: Check) -> None:

@@ -31,7 +31,7 @@ RULES = {
     "missing-file": Rule(
         ERROR,
         "card",
-        "README.md, LICENSE.md, dataset_infos.json, croissant.json and conversion.json are there and readable",
+        "README.md, LICENSE.md, dataset_infos.json, croissant.json, facts.json and conversion.json are there and readable",
     ),
     "stray-file": Rule(ERROR, "loaders", "every Parquet file belongs to a configuration"),
     "numbering": Rule(ERROR, "loaders", "the shards of a split are numbered 0 to N-1 of N"),
@@ -46,6 +46,7 @@ RULES = {
     ),
     "card-features": Rule(ERROR, "loaders", "dataset_info and dataset_infos.json state the features"),
     "counts": Rule(ERROR, "loaders", "rows in dataset_info, dataset_infos.json and the files are equal"),
+    "facts": Rule(ERROR, "card", "the numbers in facts.json are those of the rows"),
     "text-order": Rule(ERROR, "content", "text holds the rows of data in the same order"),
     "duplicate-id": Rule(ERROR, "content", "no image id stands twice"),
     "null": Rule(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -59,7 +61,10 @@ def test_a_script_is_refused(repository: Path) -> None:
     assert broken(repository) == [("script", "rocov2.py")]
 
 
-@pytest.mark.parametrize("name", ["LICENSE.md", "README.md", "dataset_infos.json", "conversion.json", "croissant.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["LICENSE.md", "README.md", "dataset_infos.json", "conversion.json", "croissant.json", "facts.json"],
+)
 def test_a_missing_file_is_told(repository: Path, name: str) -> None:
     (repository / name).unlink()
     assert broken(repository) == [("missing-file", name)]
@@ -170,6 +175,42 @@ def test_wrong_features_are_told_in_card_and_json(repository: Path) -> None:
     assert broken(repository) == [("card-features", "README.md"), ("card-features", "dataset_infos.json")]
 
 
+def edit_facts(repository: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = repository / "facts.json"
+    facts = json.loads(path.read_text())
+    change(facts)
+    path.write_text(json.dumps(facts))
+
+
+def test_stale_facts_are_told_by_their_sections(repository: Path) -> None:
+    def change(facts: dict[str, Any]) -> None:
+        facts["license"]["CC BY"]["test"] += 1
+        facts["captions"]["words"]["all"]["mean"] += 0.01
+
+    edit_facts(repository, change)
+    (violation,) = check_repository(repository)
+    assert (violation.rule, violation.file) == ("facts", "facts.json")
+    assert violation.found == "other numbers in license, captions"
+    assert broken(repository, fast=True) == []
+
+
+def test_facts_of_other_rows_are_told_by_footers_alone(repository: Path) -> None:
+    edit_facts(repository, lambda facts: facts["images"].update(test=7))
+    assert broken(repository, fast=True) == [("facts", "facts.json")]
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}"])
+def test_facts_that_are_none_are_told(repository: Path, content: str) -> None:
+    (repository / "facts.json").write_text(content)
+    assert broken(repository) == [("facts", "facts.json")]
+
+
+def test_facts_are_held_against_rows_that_changed_everywhere(repository: Path) -> None:
+    for file in (SHARD, TEXT):
+        rewrite(repository, file, set_value("caption", 0, "another"))
+    assert broken(repository) == [("facts", "facts.json")]
+
+
 def test_text_in_another_order_is_told(repository: Path) -> None:
     rewrite(repository, TEXT, lambda table: table.take([1, 0, *range(2, len(table))]))
     assert broken(repository) == [("text-order", TEXT)]
@@ -204,7 +245,7 @@ def test_a_label_out_of_range_is_told(repository: Path) -> None:
 def test_a_licence_of_the_other_group_and_an_unknown_one_are_told(repository: Path, license: str) -> None:
     for file in (SHARD, TEXT):
         rewrite(repository, file, set_value("license", 0, license))
-    assert broken(repository) == [("license", SHARD)]
+    assert broken(repository) == [("facts", "facts.json"), ("license", SHARD)]
 
 
 def cut_image(repository: Path) -> None:

@@ -53,7 +53,15 @@ def test_files_of_the_repository(built: Path) -> None:
     paths = list(files_of(built))
     shards = [path for path in paths if path.startswith("data/")]
     assert [path for path in paths if path not in shards] == [
-        *(".gitattributes", "LICENSE.md", "README.md", "conversion.json", "croissant.json", "dataset_infos.json", "facts.json"),
+        *(
+            ".gitattributes",
+            "LICENSE.md",
+            "README.md",
+            "conversion.json",
+            "croissant.json",
+            "dataset_infos.json",
+            "facts.json",
+        ),
         *("text/test.parquet", "text/train.parquet", "text/validation.parquet", "vocabulary/vocabulary.parquet"),
     ]
     groups = [path.split("-")[0] + path[path.rindex("-") :] for path in shards]

@@ -1,0 +1,32 @@
+"""The rule of facts.json: its numbers are those of the files."""
+
+from __future__ import annotations
+
+import json
+
+from rocov2_build.facts import compute_row_facts
+from rocov2_build.violations import Check
+
+_FILE = "facts.json"
+
+
+def check_facts(check: Check, fast: bool) -> None:
+    """Hold `facts.json` against the footers, and unless `fast` against the rows; `check.rows` is what the footers count.
+
+    What only the pictures can tell (modes, bytes, duplicates) was found when they were written, and is not computed again.
+    """
+    facts = check.read_json(_FILE)
+    # Of files that break other rules the numbers say nothing, and may not be computable.
+    if any(violation.file.startswith((_FILE, "text/", "vocabulary/")) for violation in check.violations):
+        return
+    counted = check.rows.get("text", {})
+    stated = facts.get("images") if isinstance(facts, dict) else None
+    if stated != counted:
+        check.add("facts", _FILE, expected=f"images {json.dumps(counted)}", found=json.dumps(stated))
+        return
+    if fast:
+        return
+    computed = compute_row_facts(check.root)
+    stale = [section for section, value in computed.items() if facts.get(section) != value]
+    if stale:
+        check.add("facts", _FILE, expected="what the rows say", found=f"other numbers in {', '.join(stale)}")
