@@ -56,6 +56,7 @@ class Columns:
 
     def read(self, name: str) -> pa.Array:
         """One column of all rows, in one piece."""
+        pa.default_memory_pool().release_unused()  # what earlier columns needed would stay the process's
         paths = [self.repository / CONFIGS["text"].pattern.format(split=split) for split in self.splits]
         return pa.concat_arrays([chunk for path in paths for chunk in _read(path, [name])[name].chunks])
 
