@@ -27,6 +27,10 @@ sample: $(INSTALLED) ## build rocov2/ from sample/, check it, and show what load
 	@echo
 	@echo 'This is the sample, to try the tools on. The release: python scripts/convert_to_parquet.py RAW (see README.md).'
 
+.PHONY: preview
+preview: $(INSTALLED) ## show the card and the first rows of rocov2/ as pages: rocov2.preview/index.html
+	$(BIN)/python -m rocov2_build.preview rocov2 rocov2.preview
+
 .PHONY: environments
 environments: $(INSTALLED) ## make the environments of the other versions of datasets, for make test
 	$(BIN)/python -m tests.environments

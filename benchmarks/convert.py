@@ -69,7 +69,7 @@ GOALS = [
 def commands(raw: Path, output: Path) -> dict[str, list[str]]:
     """What is timed, by name."""
     script = PROJECT / "scripts" / "convert_to_parquet.py"
-    own = [sys.executable, str(script), str(raw), str(output), "--release", "any", "--quiet"]
+    own = [sys.executable, str(script), str(raw), str(output), "--release", "any", "--no-pictures", "--quiet"]
     peers = str(PROJECT / "benchmarks" / "peers.py")
     python = str(python_of(PEER_VERSION))
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,19 @@ class SplitSize:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of the card: its file in the repository, and the text that stands for it."""
+
+    path: str
+    alternative: str
+
+    def markdown(self) -> str:
+        """The picture; what is markup in its text is made plain, for it may hold captions."""
+        text = re.sub(r"([\\\[\]`*_<>|~])", r"\\\1", " ".join(self.alternative.split()))
+        return f"![{text}]({self.path})"
+
+
+@dataclass(frozen=True)
 class Contents:
     """What a repository holds, for its card.
 
@@ -52,6 +66,8 @@ class Contents:
         part: what of the release it is (`--limit 100`), None for the whole.
         identity: by configuration, hash of its rows.
         facts: its numbers, as in `facts.json`; None when nothing is built.
+        examples: the contact sheet, None where there is none.
+        charts: the other pictures.
     """
 
     sizes: dict[str, dict[str, SplitSize]]
@@ -59,6 +75,8 @@ class Contents:
     part: str | None = None
     identity: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] | None = None
+    examples: Picture | None = None
+    charts: list[Picture] = field(default_factory=list)
 
     @property
     def partial(self) -> bool:
@@ -125,6 +143,18 @@ def size_table(contents: Contents) -> str:
     return "\n".join(lines)
 
 
+def _examples(contents: Contents) -> str:
+    if contents.examples:
+        return contents.examples.markdown()
+    return "" if contents.identity else "(The card of a built repository shows images of every modality here.)"
+
+
+def _charts(contents: Contents) -> str:
+    if contents.charts:
+        return "\n\n".join(chart.markdown() for chart in contents.charts)
+    return "" if contents.identity else "(And charts of them here.)"
+
+
 def _build_notice(contents: Contents) -> str:
     if not contents.identity:
         release = RELEASES[LATEST]
@@ -153,6 +183,8 @@ def _build_notice(contents: Contents) -> str:
 def fill_blocks(text: str, contents: Contents) -> str:
     """Put the generated blocks into a README's text."""
     blocks = {
+        "examples": _examples(contents),
+        "pictures": _charts(contents),
         "build": _build_notice(contents),
         "sizes": size_table(contents),
         "schema": schema_table(),

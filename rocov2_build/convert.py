@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_release, describe_tables, fail
-from rocov2_build.blocks import Contents
+from rocov2_build.blocks import Contents, Picture
 from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
 from rocov2_build.card import config_holds, measure, write_card
 from rocov2_build.cluster import require_scheduler
@@ -26,6 +26,7 @@ from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.facts import compute_facts
 from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
+from rocov2_build.pictures import can_draw, draw_pictures
 from rocov2_build.plan import Layout, plan_shards
 from rocov2_build.problems import Report, UserError, write_problems
 from rocov2_build.releases import LATEST
@@ -55,6 +56,7 @@ class Options:
     skip_problems: bool = False
     overwrite: bool = False
     dry_run: bool = False
+    pictures: bool = False
     quiet: bool = False
 
     @property
@@ -256,7 +258,13 @@ def _finish(
     }
     facts = compute_facts(building.repository, files)
     write_json(building.repository / "facts.json", facts)
-    contents = Contents(sizes, raw.name, options.part, identity, facts)
+    examples: Picture | None = None
+    charts: list[Picture] = []
+    if options.pictures and can_draw():
+        examples, charts = draw_pictures(building.repository, facts)
+    elif options.pictures and not options.quiet:
+        say("Noted", "The card has no pictures: they need matplotlib, pip install -e '.[card]' in this project.")
+    contents = Contents(sizes, raw.name, options.part, identity, facts, examples, charts)
     write_card(building.repository, contents)
     write_json(building.repository / "croissant.json", croissant(contents, files))
     conversion = {

@@ -65,6 +65,7 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     "--overwrite", is_flag=True, help="Replace OUTPUT, or unfinished work, of another release or other options."
 )
 @click.option("--dry-run", is_flag=True, help="Read the tables, tell the shards that would be written, and stop.")
+@click.option("--no-pictures", is_flag=True, help="Leave out the pictures of the card.")
 @click.option("--quiet", is_flag=True, help="Tell nothing but errors.")
 def main(
     raw: Path,
@@ -80,6 +81,7 @@ def main(
     on_problem: str,
     overwrite: bool,
     dry_run: bool,
+    no_pictures: bool,
     quiet: bool,
 ) -> None:
     """Parse, call, tell."""
@@ -106,6 +108,7 @@ def main(
             skip_problems=on_problem == "skip",
             overwrite=overwrite,
             dry_run=dry_run,
+            pictures=not no_pictures,
             quiet=quiet,
         )
     )

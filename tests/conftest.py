@@ -24,10 +24,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, environment: dict[str, str]) -> Run:
-    """Start a script of the project (`run("convert_to_parquet", "raw", "out")`) in `tmp_path`."""
+    """Start a script of the project (`run("convert_to_parquet", "raw", "out")`) in `tmp_path`; no pictures are drawn."""
 
     def start(script: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(PROJECT / "scripts" / f"{script}.py"), *map(str, arguments)]
+        if script == "convert_to_parquet":
+            command.append("--no-pictures")
         settings: dict[str, object] = {"cwd": tmp_path, "env": environment, "timeout": 120} | options
         return subprocess.run(command, capture_output=True, text=True, check=False, **settings)  # type: ignore[call-overload, no-any-return]
 

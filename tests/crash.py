@@ -93,6 +93,7 @@ def start(raw: Path, output: Path, *options: str, bomb: str = "") -> subprocess.
         str(output),
         "--release",
         "any",
+        "--no-pictures",
         *options,
     ]
     return subprocess.Popen(

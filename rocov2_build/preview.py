@@ -1,0 +1,187 @@
+"""A look at a built repository before it is published: its card and its first rows, as static HTML pages.
+
+The card is rendered as the Hub does: front matter hidden, GitHub-flavoured Markdown, pictures beside it. The rows are what
+the Hub's viewer would show first: of every configuration and split the first ones, with names instead of numbers.
+
+`python -m rocov2_build.preview [REPOSITORY=rocov2] [PREVIEW=rocov2.preview]` (`make preview`)
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import datasets
+import pyarrow.parquet as pq
+from markdown_it import MarkdownIt
+from PIL import Image
+
+import rocov2
+from rocov2_build.card import split_front_matter
+from rocov2_build.files import write_text, write_whole
+from rocov2_build.problems import UserError
+from rocov2_build.terminal import run
+
+ROWS = 20
+"""Rows shown of a split; the Hub's viewer has pages of 100."""
+THUMBNAIL = 200
+"""Longest side of a picture, in pixels."""
+MARK = "preview.css"
+"""A folder that holds this file is a preview, and may be replaced by one."""
+
+STYLE = """\
+:root { color-scheme: light dark; --line: #d9dee7; --soft: #f5f6f9; --text: #24292f; --page: #fff; --link: #0b62d6; }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #313947; --soft: #171c26; --text: #d8dde6; --page: #0d1117; --link: #6ea8fe; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; }
+nav { padding: .6rem 1rem; border-bottom: 1px solid var(--line); background: var(--soft); }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+main { max-width: 62rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+main.wide { max-width: none; }
+a { color: var(--link); }
+img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: .875rem; margin: 1rem 0; }
+th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th { background: var(--soft); white-space: nowrap; }
+th small { display: block; font-weight: normal; opacity: .75; }
+th, td { overflow-wrap: normal; }
+td { min-width: 4rem; max-width: 22rem; }
+td.number { text-align: right; white-space: nowrap; }
+td img { display: block; width: 100px; }
+pre { background: var(--soft); padding: .8rem; overflow-x: auto; font-size: .875rem; border-radius: 6px; }
+code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .9em; }
+blockquote { margin: 0; padding-left: 1rem; border-left: 3px solid var(--line); }
+.null { opacity: .5; font-style: italic; }
+dl.front { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem 1rem; font-size: .875rem; }
+dl.front dt { opacity: .75; } dl.front dd { margin: 0; }
+"""
+
+
+def _page(title: str, body: str, wide: bool = False) -> str:
+    pages = [("card", "index.html"), *((name, f"{name}.html") for name in rocov2.CONFIGS)]
+    links = "".join(f'<a href="{file}">{name}</a>' for name, file in pages)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="stylesheet" href="{MARK}">\n'
+        f"</head><body><nav>{links}</nav><main{' class=wide' if wide else ''}>\n{body}\n</main></body></html>\n"
+    )
+
+
+def card_page(readme: str) -> str:
+    """The card as HTML; the page's tags and licence, which the Hub shows beside it, stand above."""
+    metadata, body = split_front_matter(readme)
+    shown = ("license_name", "task_categories", "task_ids", "size_categories", "language", "tags")
+    front = "".join(
+        f"<dt>{key}</dt><dd>{html.escape(', '.join(map(str, value)) if isinstance(value, list) else str(value))}</dd>"
+        for key in shown
+        if (value := metadata.get(key))
+    )
+    markdown = MarkdownIt("gfm-like", {"html": True})
+    return _page(str(metadata.get("pretty_name", "")), f'<dl class="front">{front}</dl>\n{markdown.render(body)}')
+
+
+def _cell(value: Any, feature: Any, thumbnail: str) -> str:
+    if value is None:
+        return '<td class="null">null</td>'
+    if isinstance(feature, datasets.Image):
+        return f'<td><img src="{thumbnail}" alt="{html.escape(value["path"] or "")}" loading="lazy"></td>'
+    if isinstance(feature, datasets.ClassLabel):
+        return f"<td>{html.escape(feature.int2str(value))}</td>"
+    if isinstance(value, list):
+        return f"<td>{html.escape(', '.join(map(str, value)))}</td>"
+    if isinstance(value, bool | str):
+        return f"<td>{html.escape(str(value).lower() if isinstance(value, bool) else value)}</td>"
+    return f'<td class="number">{value:,}</td>'
+
+
+def _kind(feature: Any) -> str:
+    if isinstance(feature, datasets.ClassLabel):
+        return f"class label: {feature.num_classes}"
+    if isinstance(feature, datasets.Image):
+        return "image"
+    return feature.dtype if isinstance(feature, datasets.Value) else f"list of {feature.feature.dtype}"
+
+
+def _first_rows(files: list[Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for file in files:
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(ROWS - len(rows)):
+                rows += batch.to_pylist()
+                if len(rows) >= ROWS:
+                    return rows[:ROWS]
+    return rows
+
+
+def config_page(repository: Path, preview: Path, config: str) -> str:
+    """First rows of every split of a configuration as HTML; writes the small pictures that it shows."""
+    features = rocov2.CONFIGS[config].features
+    head = "".join(f"<th>{name}<small>{_kind(feature)}</small></th>" for name, feature in features.items())
+    parts = [f"<h1>{config}</h1><p>{html.escape(rocov2.CONFIGS[config].summary)}</p>"]
+    for split in rocov2.CONFIGS[config].splits:
+        files = sorted(repository.glob(rocov2.CONFIGS[config].pattern.format(split=split)))
+        if not files:
+            continue
+        count = sum(pq.read_metadata(file).num_rows for file in files)
+        lines = []
+        for row in _first_rows(files):
+            thumbnail = f"images/{row.get('image_id')}.jpg"
+            if "image" in row:
+                _write_thumbnail(row["image"]["bytes"], preview / thumbnail)
+            cells = (_cell(row[name], feature, thumbnail) for name, feature in features.items())
+            lines.append(f"<tr>{''.join(cells)}</tr>")
+        parts.append(f"<h2>{split} <small>{count:,} rows</small></h2>")
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>")
+    return _page(config, "\n".join(parts), wide=True)
+
+
+def _write_thumbnail(data: bytes, path: Path) -> None:
+    if path.exists():  # a configuration before this one has shown it
+        return
+    with Image.open(io.BytesIO(data)) as image, write_whole(path) as file:
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.convert("RGB").save(file, "JPEG")
+
+
+def write_preview(repository: Path, preview: Path) -> None:
+    """Write the pages of a built repository.
+
+    Args:
+        repository: its folder.
+        preview: folder for the pages, made or made anew: `index.html` is the card.
+
+    Raises:
+        UserError: there is no card, or `preview` is something else.
+    """
+    if not (repository / "README.md").is_file():
+        raise UserError(f"no {repository / 'README.md'}: name a repository that convert_to_parquet.py has built")
+    if preview.exists() and not (preview / MARK).is_file():
+        raise UserError(f"{preview} exists and is no preview: choose another folder, or move it")
+    shutil.rmtree(preview, ignore_errors=True)
+    (preview / "images").mkdir(parents=True)
+    write_text(preview / MARK, STYLE)
+    for name in rocov2.CONFIGS:
+        write_text(preview / f"{name}.html", config_page(repository, preview, name))
+    if (repository / "assets").is_dir():
+        shutil.copytree(repository / "assets", preview / "assets")
+    write_text(preview / "LICENSE.md", (repository / "LICENSE.md").read_text(encoding="utf-8"))
+    write_text(preview / "index.html", card_page((repository / "README.md").read_text(encoding="utf-8")))
+
+
+@click.command(help="Write the card and the first rows of REPOSITORY as HTML into the folder PREVIEW.")
+@click.argument("repository", type=click.Path(path_type=Path), default="rocov2")
+@click.argument("preview", type=click.Path(path_type=Path), default="rocov2.preview")
+def main(repository: Path, preview: Path) -> None:
+    """Parse, call, tell."""
+    write_preview(repository, preview)
+    click.echo(f"{preview / 'index.html'}: open it in a browser.")
+
+
+if __name__ == "__main__":
+    run(main)
