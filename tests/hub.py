@@ -1,8 +1,9 @@
 """A stand-in of the Hugging Face Hub on the loopback interface, which serves local folders as dataset repositories.
 
 The tests start the real clients (`datasets`, `huggingface_hub`) in processes of their own and point them here, so that
-what is tested is what a user of the published dataset runs. Only reading is answered. A repository has no history:
-its one commit is derived from the content of its folder, so that a changed folder is a new commit on `main`.
+what is tested is what a user of the published dataset runs. Only reading is answered; `hub_writing.py` adds the rest.
+A repository has no history: its one commit is derived from the content of its folder, so that a changed folder is a new
+commit on `main`.
 """
 
 from __future__ import annotations
@@ -127,6 +128,10 @@ class Hub:
         switches = ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS")
         values = {"HF_ENDPOINT": self.endpoint, "HF_HOME": str(home), "HF_TOKEN": "", "HF_UPDATE_DOWNLOAD_COUNTS": "0"}
         return values | dict.fromkeys(switches, "1") | dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+
+    def receive(self, listener: str, method: str, path: str, stream: io.BufferedIOBase, size: int) -> bytes:
+        """The body of a request."""
+        return stream.read(size)
 
     def answer(self, request: Request) -> Response:
         """The answer of the first route that fits the request; a HubError is an answer as well."""
@@ -270,7 +275,9 @@ class _Handler(BaseHTTPRequestHandler):
         hub, (path, _, query) = self.server.hub, self.path.partition("?")
         if self.server.socket.fileno() < 0:
             raise ConnectionAbortedError("The Hub is closed, but a client has kept its connection")
-        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content = hub.receive(
+            self.server.name, self.command, path, self.rfile, int(self.headers.get("Content-Length", 0))
+        )
         request = Request(self.server.name, self.command, path, parse_qs(query), self.headers, content)
         hub.requests.append(request)
         time.sleep(hub.delay)
@@ -296,4 +303,4 @@ class _Handler(BaseHTTPRequestHandler):
                 request.bytes_sent += len(chunk)
                 self.wfile.write(chunk)
 
-    do_GET = do_HEAD = do_POST = _respond  # noqa: N815 (names of the base class)
+    do_GET = do_HEAD = do_POST = do_PUT = _respond  # noqa: N815 (names of the base class)
