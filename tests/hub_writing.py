@@ -14,6 +14,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,7 @@ class WritingHub(Hub):
             ("hub", "POST", f"/datasets/{repo_id}\\.git/info/lfs/objects/batch", self._batch),
             ("hub", "POST", f"/datasets/{repo_id}/verify", self._verify),
             ("hub", "POST", f"{api}/commit/{revision}", self._commit),
+            ("hub", "GET", f"{api}/xet-write-token/{revision}", self._xet_token),
             ("hub", "POST", f"{api}/branch/(?P<branch>[^/]+)", self._branch),
             ("hub", "POST", f"{api}/tag/{revision}", self._tag),
             ("storage", "PUT", "/objects/(?P<sha256>[0-9a-f]{64})", self._store),
@@ -251,6 +253,12 @@ class WritingHub(Hub):
                 }
             objects.append(answer)
         return json_response({"transfer": "basic", "objects": objects})
+
+    def _xet_token(self, request: Request, repo_id: str, revision: str) -> Response:
+        # The client's own store in a folder; nobody can get a file out of it by its SHA-256.
+        url, token, end = f"local://{self.store / 'xet'}", "any", int(time.time()) + 3600
+        headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(end)}
+        return json_response({"casUrl": url, "accessToken": token, "exp": end}, **headers)
 
     def _store(self, request: Request, sha256: str) -> Response:
         if request.has_authorization:

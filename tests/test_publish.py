@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -197,6 +198,25 @@ def test_a_run_that_stops_in_the_middle_changes_nothing_and_the_next_sends_the_r
     sent = [request.path.rpartition("/")[2] for request in hub.requests if request.method == "PUT"]
     assert not before & set(sent)
     assert {path.name for path in stored.iterdir()} >= before | set(sent)
+
+
+def test_by_way_of_xet_it_is_one_commit_too(publish: Publisher, hub: WritingHub, built: Path) -> None:
+    pytest.importorskip("hf_xet")
+    objects = hub.store / "objects"
+    objects.mkdir(parents=True)
+    for content in files_of(built).values():  # what the Hub would make of the chunks that it was sent
+        (objects / hashlib.sha256(content).hexdigest()).write_bytes(content)
+    code, _, err = publish(built, HF_HUB_DISABLE_XET="")
+    assert code == 0, err
+    assert not hub.sent()
+    assert any((hub.store / "xet").rglob("*"))
+    assert hub.files(ID) == _expected(built)
+    assert len(hub.histories[ID].snapshots) == 2
+    hub.requests.clear()
+    code, _, err = publish(built, HF_HUB_DISABLE_XET="")
+    assert code == 0, err
+    assert "nothing was uploaded" in err
+    assert _requests(hub, "GET", "xet-write-token") == 0
 
 
 def test_a_connection_that_breaks_once_is_no_fault(publish: Publisher, hub: WritingHub, built: Path) -> None:
