@@ -87,7 +87,7 @@ def publish(options: Options) -> None:
 
 def blocking(violations: list[Violation]) -> list[Violation]:
     """Those violations that keep a repository from being published."""
-    return violations
+    return [violation for violation in violations if violation.blocks]
 
 
 def default_tag(conversion: dict[str, Any]) -> str:

@@ -33,8 +33,9 @@ ALLOWED = (
 
 _SMALL = 10_000_000
 """Bytes; the Hub keeps whatever is larger outside git, where a SHA-256 names it."""
-_PYTHON_BLOCK = re.compile(r"^```python\n.*?^```$", re.MULTILINE | re.DOTALL)
+_PYTHON_BLOCK = re.compile(r"^```python\b.*?^```$", re.MULTILINE | re.DOTALL)
 _LOADING = re.compile(r'(\bload_dataset\(\s*)"rocov2"')
+_PATH = re.compile(r"""(?<=["'])rocov2/""")
 
 
 def is_allowed(path: str) -> bool:
@@ -43,10 +44,14 @@ def is_allowed(path: str) -> bool:
 
 
 def card_on_the_hub(text: str, repo_id: str) -> str:
-    """The card's text with `load_dataset("rocov2")` of its Python blocks made `load_dataset("org/name")`."""
+    """The card's text with the repository's name on the Hub in its Python blocks.
+
+    `load_dataset("rocov2")` becomes `load_dataset("org/name")`, and a path such as `"rocov2/text/train.parquet"`
+    `"hf://datasets/org/name/text/train.parquet"`.
+    """
 
     def named(block: re.Match[str]) -> str:
-        return _LOADING.sub(rf'\g<1>"{repo_id}"', block[0])
+        return _PATH.sub(f"hf://datasets/{repo_id}/", _LOADING.sub(rf'\g<1>"{repo_id}"', block[0]))
 
     return _PYTHON_BLOCK.sub(named, text)
 

@@ -160,7 +160,7 @@ def test_every_column_is_described() -> None:
 
 
 def test_a_readme_without_a_block_is_refused() -> None:
-    with pytest.raises(ValueError, match="lacks the block build"):
+    with pytest.raises(ValueError, match="lacks the block examples"):
         fill_blocks("# Title\n", published())
 
 

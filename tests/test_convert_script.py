@@ -243,6 +243,7 @@ def test_defaults_are_those_of_the_project() -> None:
         "on_problem": "fail",
         "overwrite": options.overwrite,
         "dry_run": options.dry_run,
+        "no_pictures": False,  # those who call `convert` themselves ask for pictures
         "quiet": options.quiet,
     }
     assert options.release == LATEST

@@ -139,8 +139,11 @@ def test_the_card_names_the_repository(publish: Publisher, hub: WritingHub, buil
     assert hub.files(ID) == FIRST_FILES
     assert hub.histories[ID].private
     card = hub.files(ID, "v1")["README.md"].decode()
-    blocks = re.findall(r"^```python\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
-    assert all('load_dataset("rocov2"' not in block for block in blocks)
+    blocks = re.findall(r"^```python\b.*?\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
+    assert all('load_dataset("rocov2"' not in block and "'rocov2/" not in block for block in blocks)
+    # DuckDB and Polars know no other Hub than the real one; with a folder these blocks run in test_docs.py, torch's too.
+    blocks = [block for block in blocks if not re.search(r"^import (duckdb|polars|numpy)", block, re.MULTILINE)]
+    assert len(blocks) >= 5
     main = hub.histories[ID]
     main.branches["main"] = main.tags["v1"]
     environment = child_environment(tmp_path / "reader") | hub.environment(tmp_path / "reader")

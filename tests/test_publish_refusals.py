@@ -174,8 +174,11 @@ def test_what_never_goes_up(path: str) -> None:
 def test_the_card_names_the_repository_in_its_python_alone() -> None:
     text = (
         '`load_dataset("rocov2")`\n```python\nx = load_dataset("rocov2", "text")\ny = load_dataset("rocov2-x")\n```\n'
+        "```python torch\nread('rocov2/text/train.parquet', \"rocov2/data\", 'my/rocov2/x')\n```\n`'rocov2/'`\n"
     )
     expected = text.replace('x = load_dataset("rocov2"', 'x = load_dataset("org/name"')
+    for path in ("text/train.parquet", "data"):
+        expected = expected.replace(f"rocov2/{path}", f"hf://datasets/org/name/{path}")
     assert card_on_the_hub(text, "org/name") == expected
 
 
