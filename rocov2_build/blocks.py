@@ -123,10 +123,15 @@ def label_table() -> str:
     return "\n".join(lines)
 
 
-def license_table() -> str:
-    """Known licences as Markdown."""
-    lines = ["| licence | commercial use |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {'yes' if free else 'no'} |" for name, free in rocov2.LICENSES.items())])
+def license_table(facts: dict[str, Any] | None) -> str:
+    """Licences as Markdown: those of the images with their numbers, or, before anything is built, all that are known."""
+    counted: dict[str, dict[str, int]] = facts["license"] if facts else {}
+    splits = list(facts["images"]) if facts else []
+    lines = [f"| {' | '.join(['licence', 'commercial use', *splits])} |", "| --- " * (2 + len(splits)) + "|"]
+    for name in counted or rocov2.LICENSES:
+        cells = [name, "yes" if rocov2.LICENSES[name] else "no", *(f"{counted[name][split]:,}" for split in splits)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def size_table(contents: Contents) -> str:
@@ -189,7 +194,7 @@ def fill_blocks(text: str, contents: Contents) -> str:
         "sizes": size_table(contents),
         "schema": schema_table(),
         "labels": label_table(),
-        "licenses": license_table(),
+        "licenses": license_table(contents.facts),
         "statistics": statistics_block(contents.facts),
         "overlap": overlap_block(contents.facts),
         "citation": f"```bibtex\n{rocov2.CITATION}```",

@@ -195,6 +195,7 @@ def _build(
         if rows.empty or not options.skip_problems:
             building.remove()
             _fail(report, options)
+    raw.forget_members()
     in_order = [images[shard.path] for shard in shards]
     tasks = table_tasks(raw, rows, in_order)
     tables, _ = _run(tasks, dict.fromkeys((task.path for task in tasks), 1), "Tables", options, building)

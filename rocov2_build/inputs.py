@@ -40,6 +40,11 @@ class RawRelease:
     names: dict[str, str]
     files: dict[str, dict[str, int | str]]
 
+    def forget_members(self) -> None:
+        """Free the places of the images, once all are read: a quarter of what a release takes in memory."""
+        for images in self.images.values():
+            images.members.clear()
+
 
 @collector_paused()
 def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:

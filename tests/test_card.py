@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -23,9 +25,11 @@ from rocov2_build.card import (
     write_card,
     write_project_files,
 )
+from rocov2_build.convert import Options, convert
 from rocov2_build.releases import RELEASES
 from rocov2_build.shards import FileFacts
 from tests.conftest import PROJECT
+from tests.raw import make_raw
 
 SIZES = {
     "default": {"train": SplitSize(5, 1000, 2000), "test": SplitSize(2, 300, 400)},
@@ -173,3 +177,48 @@ def test_front_matter_has_no_key_twice() -> None:
 
     for text in ((PROJECT / "README.md").read_text(), readme(contents())):
         yaml.load(text.split("---\n")[1], Strict)  # noqa: S506 (a SafeLoader)
+
+
+class _Unique(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML readers silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"twice: {[key for key in keys if keys.count(key) > 1]}"
+        return super().construct_mapping(node, deep)
+
+
+# What the Hub accepts, of what this card uses (huggingface.co/docs/hub/datasets-cards, and the tasks of @huggingface/tasks).
+ALLOWED = {
+    "task_categories": {"image-to-text", "image-classification", "image-feature-extraction", "text-to-image"},
+    "task_ids": {"image-captioning", "multi-label-image-classification", "multi-class-image-classification"},
+    "size_categories": {"n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M"},
+    "annotations_creators": {"expert-generated", "machine-generated", "found", "crowdsourced", "no-annotation"},
+    "language": {"en"},
+}
+
+
+def front_matter(text: str) -> str:
+    return text.split("---\n")[1]
+
+
+@pytest.mark.parametrize("card", ["project", "built"])
+def test_the_yaml_has_no_key_twice_and_only_values_that_the_hub_knows(card: str, tmp_path: Path) -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    if card == "built":
+        raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
+        convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+        text = (tmp_path / "rocov2" / "README.md").read_text(encoding="utf-8")
+    metadata = yaml.load(front_matter(text), _Unique)  # noqa: S506  it is a SafeLoader
+    for key, allowed in ALLOWED.items():
+        assert set(metadata[key]) <= allowed, key
+    assert metadata["license"] == "other"
+    assert metadata["license_name"]
+    assert (PROJECT / metadata["license_link"]).is_file()
+    assert {"image", "text", "medical"} <= set(metadata["tags"])
+    assert "extra_gated_prompt" not in metadata  # it would shut out streams that bring no token
+
+
+def test_a_key_twice_is_found() -> None:
+    with pytest.raises(AssertionError, match="twice"):
+        yaml.load("a: 1\nb: {c: 1, c: 2}\n", _Unique)  # noqa: S506
