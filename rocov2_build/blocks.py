@@ -66,6 +66,7 @@ class Contents:
         part: what of the release it is (`--limit 100`), None for the whole.
         identity: by configuration, hash of its rows.
         facts: its numbers, as in `facts.json`; None when nothing is built.
+        inputs: by file of the raw release, what identifies its content (`RawRelease.files`).
         examples: the contact sheet, None where there is none.
         charts: the other pictures.
     """
@@ -75,6 +76,7 @@ class Contents:
     part: str | None = None
     identity: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] | None = None
+    inputs: dict[str, dict[str, int | str]] = field(default_factory=dict)
     examples: Picture | None = None
     charts: list[Picture] = field(default_factory=list)
 
@@ -148,6 +150,18 @@ def size_table(contents: Contents) -> str:
     return "\n".join(lines)
 
 
+def input_table(contents: Contents) -> str:
+    """Files of the raw release with their hashes as Markdown."""
+    if not contents.inputs:
+        return "(The card of a built repository lists the release's files with their hashes here.)"
+    lines = ["| file of the release | images | bytes of images | SHA-256 |", "| --- | --- | --- | --- |"]
+    for name, facts in sorted(contents.inputs.items()):
+        counts = [f"{facts[key]:,}" if key in facts else "" for key in ("images", "bytes")]
+        # Of images it is that of their ids, sizes and CRC-32, whatever the zip's order and compression.
+        lines.append(f"| {name} | {' | '.join(counts)} | `{facts.get('sha256') or facts['fingerprint']}` |")
+    return "\n".join(lines)
+
+
 def _examples(contents: Contents) -> str:
     if contents.examples:
         return contents.examples.markdown()
@@ -189,6 +203,7 @@ def fill_blocks(text: str, contents: Contents) -> str:
     """Put the generated blocks into a README's text."""
     blocks = {
         "examples": _examples(contents),
+        "inputs": input_table(contents),
         "pictures": _charts(contents),
         "build": _build_notice(contents),
         "sizes": size_table(contents),

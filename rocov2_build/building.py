@@ -242,4 +242,11 @@ class Building:
 
 
 def _task_id(task: Task) -> str:
-    return hashlib.sha256(repr(task).encode()).hexdigest()
+    # Field by field: the representation of a task as a whole would be several times as large as the task.
+    digest = hashlib.sha256(type(task).__name__.encode())
+    for field in dataclasses.fields(task):
+        value = getattr(task, field.name)
+        digest.update(f"\n{field.name}=".encode())
+        for part in value if isinstance(value, tuple) else (value,):
+            digest.update(part if isinstance(part, bytes) else f"{part!r},".encode())
+    return digest.hexdigest()

@@ -265,7 +265,7 @@ def _finish(
         examples, charts = draw_pictures(building.repository, facts)
     elif options.pictures and not options.quiet:
         say("Noted", "The card has no pictures: they need matplotlib, pip install -e '.[card]' in this project.")
-    contents = Contents(sizes, raw.name, options.part, identity, facts, examples, charts)
+    contents = Contents(sizes, raw.name, options.part, identity, facts, raw.files, examples, charts)
     write_card(building.repository, contents)
     write_json(building.repository / "croissant.json", croissant(contents, files))
     conversion = {

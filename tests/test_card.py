@@ -26,6 +26,7 @@ from rocov2_build.card import (
     write_project_files,
 )
 from rocov2_build.convert import Options, convert
+from rocov2_build.files import file_sha256
 from rocov2_build.releases import RELEASES
 from rocov2_build.shards import FileFacts
 from tests.conftest import PROJECT
@@ -177,6 +178,17 @@ def test_front_matter_has_no_key_twice() -> None:
 
     for text in ((PROJECT / "README.md").read_text(), readme(contents())):
         yaml.load(text.split("---\n")[1], Strict)  # noqa: S506 (a SafeLoader)
+
+
+def test_the_built_card_lists_the_files_of_the_release_with_their_hashes(tmp_path: Path) -> None:
+    raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
+    convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+    card = (tmp_path / "rocov2" / "README.md").read_text(encoding="utf-8")
+    for path in sorted(raw.iterdir()):
+        (line,) = [line for line in card.splitlines() if line.startswith(f"| {path.name} |")]
+        if path.suffix == ".csv":
+            assert line.endswith(f"| `{file_sha256(path)}` |")
+    assert re.search(r"^\| train_images\.zip \| 3 \| [\d,]+ \| `[0-9a-f]{64}` \|$", card, re.MULTILINE)
 
 
 class _Unique(yaml.SafeLoader):
