@@ -182,6 +182,17 @@ def edit_facts(repository: Path, change: Callable[[dict[str, Any]], object]) -> 
     path.write_text(json.dumps(facts))
 
 
+def test_a_warning_about_text_hides_no_stale_facts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rocov2_build.check_statistics.MAX_FIRST_ROWS", 100)
+
+    def change(facts: dict[str, Any]) -> None:
+        facts["license"]["CC BY"]["test"] += 1
+
+    assert ("first-rows", TEXT) in broken(repository)
+    edit_facts(repository, change)
+    assert ("facts", "facts.json") in broken(repository)
+
+
 def test_stale_facts_are_told_by_their_sections(repository: Path) -> None:
     def change(facts: dict[str, Any]) -> None:
         facts["license"]["CC BY"]["test"] += 1
