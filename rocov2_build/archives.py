@@ -67,12 +67,15 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
     for entry in entries:
         name = entry.filename
         match = usual.fullmatch(name)
-        if not match and (name.endswith("/") or _PASSED_OVER.search(name)):
+        if match:
+            image_id: str | None = sys.intern(match[1])
+        elif name.endswith("/") or _PASSED_OVER.search(name):
             continue
-        if not match and _unsafe(name):
+        elif _unsafe(name):
             report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
             continue
-        image_id = sys.intern(match[1]) if match else _image_id(name, pattern)
+        else:
+            image_id = _image_id(name, pattern)
         if image_id is None:
             report.add("stray-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
         elif image_id in members:

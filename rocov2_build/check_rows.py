@@ -50,7 +50,7 @@ def _places(file: str) -> list[tuple[str, str]]:
     split = name.partition(".")[0].partition("-")[0]
     if folder != "data":
         return [(folder, split)]
-    return [(config, split) for config in ("default", "commercial") if config == "default" or _is_commercial(file)]
+    return [("default", split), ("commercial", split)] if _is_commercial(file) else [("default", split)]
 
 
 def _is_commercial(file: str) -> bool:

@@ -34,33 +34,14 @@ LICENSE_URLS = {
 """Licences of images; where the release names no version, the current one (LICENSE.md says so)."""
 
 _PARQUET = "application/x-parquet"
+# fmt: off
 _TERMS = (
-    *(
-        "annotation",
-        "arrayShape",
-        "citeAs",
-        "column",
-        "containedIn",
-        "equivalentProperty",
-        "excludes",
-        "extract",
-        "field",
-    ),
-    *(
-        "fileProperty",
-        "fileObject",
-        "fileSet",
-        "format",
-        "includes",
-        "isArray",
-        "isLiveDataset",
-        "jsonPath",
-        "key",
-        "md5",
-    ),
-    *("parentField", "path", "readLines", "recordSet", "references", "regex", "repeated", "replace", "samplingRate"),
-    *("sdVersion", "separator", "source", "subField", "transform", "unArchive", "value"),
+    "annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract",
+    "field", "fileProperty", "fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath",
+    "key", "md5", "parentField", "path", "readLines", "recordSet", "references", "regex", "repeated", "replace",
+    "samplingRate", "sdVersion", "separator", "source", "subField", "transform", "unArchive", "value",
 )
+# fmt: on
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -40,17 +40,16 @@ STYLE = """\
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; }
-nav { padding: .6rem 1rem; border-bottom: 1px solid var(--line); background: var(--soft); }
-nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: .6rem 1rem; }
+nav { background: var(--soft); border-bottom: 1px solid var(--line); }
 main { max-width: 62rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 main.wide { max-width: none; }
 a { color: var(--link); }
 img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: .875rem; margin: 1rem 0; }
-th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; overflow-wrap: normal; }
 th { background: var(--soft); white-space: nowrap; }
 th small { display: block; font-weight: normal; opacity: .75; }
-th, td { overflow-wrap: normal; }
 td { min-width: 4rem; max-width: 22rem; }
 td.number { text-align: right; white-space: nowrap; }
 td img { display: block; width: 100px; }

@@ -14,8 +14,12 @@ import yaml
 from rocov2_build import parquet
 from rocov2_build.card import split_front_matter
 from rocov2_build.check import check_repository
+from rocov2_build.convert import Options, convert
+from rocov2_build.facts import compute_row_facts
 from rocov2_build.files import file_sha256
+from rocov2_build.plan import Layout
 from rocov2_build.shards import RowsHash
+from tests.raw import make_raw
 
 SHARD = "data/test-00000-of-00002-commercial.parquet"
 OTHER = "data/test-00001-of-00002-noncommercial.parquet"
@@ -95,3 +99,16 @@ def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]]
     infos = json.loads(path.read_text())
     change(infos)
     path.write_text(json.dumps(infos))
+
+
+def count_again(repository: Path) -> None:
+    """Make facts.json agree with changed rows."""
+    path = repository / "facts.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | compute_row_facts(repository)))
+
+
+def build(folder: Path) -> Path:
+    """A repository of nine images a split, in `folder`, that obeys every rule."""
+    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
+    convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
+    return folder / "rocov2"

@@ -41,6 +41,15 @@ SIZES = {
 IDENTITY = {config: f"{number}" * 64 for number, config in enumerate(SIZES)}
 
 
+class _Unique(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML readers silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"twice: {[key for key in keys if keys.count(key) > 1]}"
+        return super().construct_mapping(node, deep)
+
+
 def contents(release: str | None = "2.0.1", part: str | None = None) -> Contents:
     return Contents(SIZES, release, part, IDENTITY)
 
@@ -169,17 +178,6 @@ def test_a_readme_without_a_block_is_refused() -> None:
         fill_blocks("# Title\n", published())
 
 
-def test_front_matter_has_no_key_twice() -> None:
-    class Strict(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-            keys = [self.construct_object(key) for key, _ in node.value]
-            assert len(keys) == len(set(keys)), keys
-            return super().construct_mapping(node, deep)
-
-    for text in ((PROJECT / "README.md").read_text(), readme(contents())):
-        yaml.load(text.split("---\n")[1], Strict)  # noqa: S506 (a SafeLoader)
-
-
 def test_the_built_card_lists_the_files_of_the_release_with_their_hashes(tmp_path: Path) -> None:
     raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
     convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
@@ -189,15 +187,6 @@ def test_the_built_card_lists_the_files_of_the_release_with_their_hashes(tmp_pat
         if path.suffix == ".csv":
             assert line.endswith(f"| `{file_sha256(path)}` |")
     assert re.search(r"^\| train_images\.zip \| 3 \| [\d,]+ \| `[0-9a-f]{64}` \|$", card, re.MULTILINE)
-
-
-class _Unique(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML readers silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        assert len(keys) == len(set(keys)), f"twice: {[key for key in keys if keys.count(key) > 1]}"
-        return super().construct_mapping(node, deep)
 
 
 # What the Hub accepts, of what this card uses (huggingface.co/docs/hub/datasets-cards, and the tasks of @huggingface/tasks).
@@ -210,8 +199,17 @@ ALLOWED = {
 }
 
 
-def front_matter(text: str) -> str:
-    return text.split("---\n")[1]
+def unique(text: str) -> dict[str, Any]:
+    """YAML of a card, in which no key may stand twice."""
+    metadata: dict[str, Any] = yaml.load(text.split("---\n")[1], _Unique)  # noqa: S506 (a SafeLoader)
+    return metadata
+
+
+def test_front_matter_has_no_key_twice() -> None:
+    for text in ((PROJECT / "README.md").read_text(), readme(contents())):
+        unique(text)
+    with pytest.raises(AssertionError, match="twice"):
+        unique("---\na: 1\nb: {c: 1, c: 2}\n---\n")
 
 
 @pytest.mark.parametrize("card", ["project", "built"])
@@ -221,7 +219,7 @@ def test_the_yaml_has_no_key_twice_and_only_values_that_the_hub_knows(card: str,
         raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
         convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
         text = (tmp_path / "rocov2" / "README.md").read_text(encoding="utf-8")
-    metadata = yaml.load(front_matter(text), _Unique)  # noqa: S506  it is a SafeLoader
+    metadata = unique(text)
     for key, allowed in ALLOWED.items():
         assert set(metadata[key]) <= allowed, key
     assert metadata["license"] == "other"
@@ -229,8 +227,3 @@ def test_the_yaml_has_no_key_twice_and_only_values_that_the_hub_knows(card: str,
     assert (PROJECT / metadata["license_link"]).is_file()
     assert {"image", "text", "medical"} <= set(metadata["tags"])
     assert "extra_gated_prompt" not in metadata  # it would shut out streams that bring no token
-
-
-def test_a_key_twice_is_found() -> None:
-    with pytest.raises(AssertionError, match="twice"):
-        yaml.load("a: 1\nb: {c: 1, c: 2}\n", _Unique)  # noqa: S506

@@ -18,9 +18,7 @@ import pytest
 
 from rocov2_build import parquet
 from rocov2_build.check import check_repository
-from rocov2_build.convert import Options, convert
 from rocov2_build.images import ImageFacts, inspect
-from rocov2_build.plan import Layout
 from rocov2_build.problems import UserError
 from rocov2_build.rules import RULES
 from tests.breaking import (
@@ -28,6 +26,7 @@ from tests.breaking import (
     SHARD,
     TEXT,
     broken,
+    build,
     edit_card,
     edit_infos,
     forget_verification,
@@ -36,15 +35,12 @@ from tests.breaking import (
     set_value,
 )
 from tests.conftest import Run
-from tests.raw import jpeg, make_raw
+from tests.raw import jpeg
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("check")
-    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
-    convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
-    return folder / "rocov2"
+    return build(tmp_path_factory.mktemp("check"))
 
 
 @pytest.fixture

@@ -18,15 +18,15 @@ from PIL import Image
 from rocov2_build import parquet
 from rocov2_build.check import check_repository
 from rocov2_build.check_viewer import SAVED_MODES
-from rocov2_build.convert import Options, convert
 from rocov2_build.files import write_whole
 from rocov2_build.pages import read_pages
-from rocov2_build.plan import Layout
 from rocov2_build.rules import RULES
 from tests.breaking import (
     SHARD,
     TEXT,
     broken,
+    build,
+    count_again,
     edit_card,
     forget_verification,
     rehash,
@@ -39,10 +39,7 @@ from tests.raw import jpeg, make_raw
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("viewer")
-    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
-    convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
-    return folder / "rocov2"
+    return build(tmp_path_factory.mktemp("viewer"))
 
 
 @pytest.fixture
@@ -282,6 +279,7 @@ def test_the_viewer_saves_these_modes(mode: str) -> None:
 def test_a_first_page_that_is_too_large_is_told(repository: Path) -> None:
     for file in (SHARD, TEXT):
         rewrite(repository, file, set_value("caption", 0, "é" * 100_000))
+    count_again(repository)
     violations = check_repository(repository)
     assert {violation.severity for violation in violations} == {"warning"}
     assert [(violation.rule, violation.file) for violation in violations] == [
