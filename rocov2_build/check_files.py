@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import rocov2
 from rocov2_build.check_viewer import check_columns, check_pages
 from rocov2_build.files import file_sha256
-from rocov2_build.parquet import CHUNKING_KEY, IMAGE_BYTES, portable_features
+from rocov2_build.parquet import CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
 from rocov2_build.violations import Check
 
 MAX_ROW_GROUP = 100_000_000
@@ -69,6 +69,7 @@ def check_footers(check: Check) -> list[str]:
                 if config != "commercial":  # its shards are default's
                     readable.append(file)
                     _check_footer(check, file, footer, schema, facts.features)
+                    check.layouts[file] = describe_layout(footer)
                     check_columns(check, file, schema)
                     check_pages(check, file, footer)
     return readable
@@ -116,7 +117,7 @@ def _one_line(schema: pa.Schema) -> str:
 
 
 def check_records(check: Check) -> None:
-    """Hold the names and sizes of all files against `conversion.json`."""
+    """Hold the names, sizes and row groups of all files against `conversion.json`."""
     for file in sorted(check.stated.keys() | {file for file in check.files if file.endswith(".parquet")}):
         if file not in check.files:
             check.add("changed-file", file, expected="the file", found="none")
@@ -126,6 +127,8 @@ def check_records(check: Check) -> None:
             stated, found = check.stated[file].get("bytes"), (check.root / file).stat().st_size
             if stated != found:
                 check.add("changed-file", file, expected=f"{stated:,} bytes", found=f"{found:,}")
+            elif any(check.stated[file].get(key) != value for key, value in check.layouts.get(file, {}).items()):
+                check.add("row-groups", file, expected="those of the footer", found="others in conversion.json")
 
 
 def check_hash(check: Check, file: str) -> None:

@@ -275,7 +275,13 @@ def _finish(
         "part": options.part,
         "rows_sha256": identity,
         "files": {
-            file.path: {"rows": file.rows, "bytes": file.bytes, "sha256": file.sha256, "rows_sha256": file.rows_sha256}
+            file.path: {
+                "rows": file.rows,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+                "rows_sha256": file.rows_sha256,
+                **file.layout,
+            }
             for file in files
         },
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),

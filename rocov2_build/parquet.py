@@ -86,6 +86,22 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         yield writer
 
 
+def describe_layout(footer: pq.FileMetaData) -> dict[str, Any]:
+    """Where the rows of a file lie, so that a reader can plan without opening it.
+
+    Returns:
+        Bytes of the footer with the eight behind it; by row group the number of rows and the bytes on disk.
+    """
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    return {
+        "footer_bytes": footer.serialized_size + 8,
+        "row_groups": {
+            "rows": [group.num_rows for group in groups],
+            "bytes": [sum(group.column(i).total_compressed_size for i in range(group.num_columns)) for group in groups],
+        },
+    }
+
+
 def write_row_group(writer: pq.ParquetWriter, table: pa.Table) -> None:
     """Write `table` as one row group, from contiguous arrays: chunked ones would give other bytes."""
     whole = table.combine_chunks()

@@ -37,6 +37,9 @@ RULES = {
     "numbering": Rule(ERROR, "loaders", "the shards of a split are numbered 0 to N-1 of N"),
     "unreadable": Rule(ERROR, "loaders", "every Parquet file can be read"),
     "changed-file": Rule(ERROR, "content", "every file is what conversion.json says"),
+    "row-groups": Rule(
+        ERROR, "loaders", "conversion.json states the row groups of every file, as streams plan by them"
+    ),
     "schema": Rule(ERROR, "loaders", "all files of a configuration have its schema"),
     "features": Rule(ERROR, "loaders", "the schema's metadata holds the features, lists spelled Sequence"),
     "empty": Rule(ERROR, "loaders", "no file and no row group is empty"),

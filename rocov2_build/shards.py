@@ -94,6 +94,7 @@ class FileFacts:
         bytes, sha256: of the file.
         uncompressed: bytes of its columns before compression.
         rows_sha256: hash of the rows' values, which no version of pyarrow changes.
+        layout: where the rows lie in it.
         modes: number of images by Pillow mode.
         benign: number of complete images that the strict decoder complained about.
         images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
@@ -106,6 +107,7 @@ class FileFacts:
     sha256: str
     uncompressed: int
     rows_sha256: str
+    layout: dict[str, Any] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     benign: int = 0
     images: list[str] = field(default_factory=list)
@@ -298,4 +300,5 @@ def _file_facts(relative: str, path: Path, rows_sha256: str) -> FileFacts:
         sha256=file_sha256(path),
         uncompressed=sum(group.total_byte_size for group in groups),
         rows_sha256=rows_sha256,
+        layout=parquet.describe_layout(footer),
     )

@@ -47,6 +47,7 @@ class Check:
         violations: found so far.
         rows: number of rows by configuration and split, from the footers.
         uncompressed: bytes before compression, likewise.
+        layouts: where the rows lie in each Parquet file, from its footer.
         stated: what `conversion.json` says of each file.
         modes: number of images by Pillow mode that it states.
         verified: whether it says that all images were decoded strictly when the files were written.
@@ -57,6 +58,7 @@ class Check:
     violations: list[Violation] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
     uncompressed: dict[str, dict[str, int]] = field(default_factory=dict)
+    layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     stated: dict[str, dict[str, Any]] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     verified: bool = False

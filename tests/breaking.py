@@ -44,6 +44,7 @@ def rehash(repository: Path, *files: str) -> None:
             table = pq.read_table(repository / file, partitioning=None)
         except pa.ArrowInvalid:
             continue
+        stated |= parquet.describe_layout(pq.read_metadata(repository / file))
         if "image" in table.column_names:
             digests = [sha256(image["bytes"]).hexdigest() for image in table["image"].to_pylist()]
             rows_hash = RowsHash()

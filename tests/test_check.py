@@ -95,6 +95,15 @@ def test_a_flipped_byte_is_told(repository: Path) -> None:
     assert ("changed-file", "vocabulary/vocabulary.parquet") in broken(repository)
 
 
+@pytest.mark.parametrize("key", ["footer_bytes", "row_groups"])
+def test_row_groups_that_conversion_json_does_not_state_are_told(repository: Path, key: str) -> None:
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_text())
+    del conversion["files"][SHARD][key]
+    path.write_text(json.dumps(conversion))
+    assert broken(repository) == [("row-groups", SHARD)]
+
+
 def test_another_schema_is_told(repository: Path) -> None:
     def widen(table: pa.Table) -> pa.Table:
         return table.set_column(table.column_names.index("width"), "width", table["width"].cast(pa.int64()))

@@ -90,6 +90,11 @@ def expected_table(images: list[RawImage], sizes: list[tuple[int, int]]) -> pa.T
     return pa.Table.from_pylist(rows, schema=DATA)
 
 
+def group_bytes(footer: pq.FileMetaData, number: int) -> int:
+    group = footer.row_group(number)
+    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+
+
 def test_shard(tmp_path: Path) -> None:
     raw = small_release()
     facts = run(shard_task(raw, tmp_path / "raw"), tmp_path)
@@ -107,6 +112,13 @@ def test_shard(tmp_path: Path) -> None:
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         uncompressed=sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups)),
         rows_sha256=facts.rows_sha256,
+        layout={
+            "footer_bytes": int.from_bytes(path.read_bytes()[-8:-4], "little") + 8,
+            "row_groups": {
+                "rows": list(GROUPS),
+                "bytes": [group_bytes(footer, i) for i in range(footer.num_row_groups)],
+            },
+        },
         modes={"CMYK": 1, "L": 6, "RGB": 1},
         benign=0,
         images=[hashlib.sha256(image.data).hexdigest()[:32] for image in images],
