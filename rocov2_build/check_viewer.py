@@ -5,18 +5,19 @@ They are those of https://github.com/huggingface/dataset-viewer as of August 202
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rocov2_build.pages import Page, read_pages
 from rocov2_build.parquet import CHUNKING, IMAGE_BYTES
 from rocov2_build.violations import Check
+from rocov2_pages import Page, Peek, read_pages
 
 MAX_SCAN = 300_000_000
 """Bytes that the viewer reads for one request of rows; beyond them it fails with TooBigContentError."""
@@ -70,7 +71,7 @@ def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
     """Check how much the viewer has to read of a file for the rows that it shows."""
     with (check.root / file).open("rb") as data:
         try:
-            groups = list(_row_groups(data, footer))
+            groups = list(_row_groups(lambda place, size: os.pread(data.fileno(), size, place), footer))
         except ValueError as error:
             check.add("unreadable", file, expected="headers of pages", found=error)
             return
@@ -85,7 +86,7 @@ def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
         check.add("scan-size", file, expected=expected, found=f"{scan:,}")
 
 
-def _row_groups(data: BinaryIO, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int, int]]:
+def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int, int]]:
     """Of each row group: pages of image bytes, bytes of all else, and rows.
 
     What has no index is read whole.
@@ -98,7 +99,8 @@ def _row_groups(data: BinaryIO, footer: pq.FileMetaData) -> Iterator[tuple[list[
             column = group.column(i)
             others += column.total_compressed_size
             if column.path_in_schema == IMAGE_BYTES:
-                pages = read_pages(data, column) if column.has_offset_index else [Page(group.num_rows, 0)]
+                unknown = Page(group.num_rows, place=0, header=0, data=0, levels=None, encoding=None)
+                pages = list(read_pages(peek, column)) if column.has_offset_index else [unknown]
                 others -= sum(page.bytes for page in pages)
         yield pages, others, group.num_rows
 

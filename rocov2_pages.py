@@ -1,4 +1,4 @@
-"""The pages of a Parquet column: pyarrow says whether there is an index of them, but not how large they are.
+"""The pages of a Parquet column, which pyarrow does not tell: the check needs their sizes, the stream reads images by them.
 
 A page begins with a header in Thrift's compact protocol, from which its size and number of values are read here; the data
 is passed over. https://parquet.apache.org/docs/file-format/data-pages/
@@ -6,12 +6,20 @@ is passed over. https://parquet.apache.org/docs/file-format/data-pages/
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-# Fields of PageHeader, and of DataPageHeader and DataPageHeaderV2 alike.
-_COMPRESSED_SIZE, _HEADERS, _NUM_VALUES = 3, (5, 8), 1
+Peek = Callable[[int, int], bytes]
+"""Gives so many bytes of a file from a place on; fewer where it ends."""
+
+PLAIN = 0
+"""The encoding of values one after the other, those of variable length each behind its length in four bytes."""
+
+# Fields of PageHeader, of DataPageHeader and DataPageHeaderV2 alike, and of each of them.
+_COMPRESSED_SIZE, _V1, _V2, _NUM_VALUES = 3, 5, 8, 1
+_ENCODING, _LEVELS = {_V1: 2, _V2: 4}, (5, 6)
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LISTS, _STRUCT = 1, 2, 3, 7, 8, (9, 10), 12
 _HEADER_BYTES = (1 << 10, 1 << 18)
@@ -19,42 +27,59 @@ _HEADER_BYTES = (1 << 10, 1 << 18)
 
 
 class Page(NamedTuple):
-    """One page of data: its number of values, and its bytes in the file."""
+    """One page of data.
+
+    Attributes:
+        values: their number.
+        place: of its header in the file.
+        header: bytes of the header.
+        data: bytes behind it, as they lie in the file.
+        levels: of these, bytes of the levels before the values; None where their length stands before them.
+        encoding: of the values.
+    """
 
     values: int
-    bytes: int
+    place: int
+    header: int
+    data: int
+    levels: int | None
+    encoding: int | None
+
+    @property
+    def bytes(self) -> int:
+        """All of its bytes in the file."""
+        return self.header + self.data
 
 
-def read_pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> list[Page]:
+def read_pages(peek: Peek, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
     """Data pages of a column of one row group, from their headers alone.
 
     Raises:
         ValueError: there are other bytes than the headers of pages.
     """
-    pages: list[Page] = []
     place, left = column.data_page_offset, column.num_values
     while left > 0:
-        page, place = _read_page(file, place)
+        page = _read_page(peek, place)
         if page.values <= 0 or page.values > left:
             raise ValueError(f"a page of {page.values} values where {left} are left")
-        pages.append(page)
+        yield page
+        place += page.bytes
         left -= page.values
-    return pages
 
 
-def _read_page(file: BinaryIO, place: int) -> tuple[Page, int]:
-    """The page at `place`, and the place after it."""
+def _read_page(peek: Peek, place: int) -> Page:
     for size in _HEADER_BYTES:
-        file.seek(place)
         try:
-            header, length = _read_struct(file.read(size), 0)
+            header, length = _read_struct(peek(place, size), 0)
         except IndexError:
             continue
-        inner = next((header[field] for field in _HEADERS if field in header), None)
-        if not isinstance(inner, dict) or not isinstance(header.get(_COMPRESSED_SIZE), int):
+        kind = next((field for field in (_V1, _V2) if isinstance(header.get(field), dict)), None)
+        if kind is None or not isinstance(header.get(_COMPRESSED_SIZE), int):
             break
-        whole = length + max(header[_COMPRESSED_SIZE], 0)
-        return Page(inner.get(_NUM_VALUES, 0), whole), place + whole
+        inner = header[kind]
+        levels = sum(inner.get(field) or 0 for field in _LEVELS) if kind == _V2 else None
+        data = max(header[_COMPRESSED_SIZE], 0)
+        return Page(inner.get(_NUM_VALUES, 0), place, length, data, levels, inner.get(_ENCODING[kind]))
     raise ValueError(f"no header of a page of data at byte {place:,}")
 
 

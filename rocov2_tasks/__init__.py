@@ -1,0 +1,5 @@
+"""How the dataset is used: shapes and streams for training, over the built repository. It imports the core, `rocov2`.
+
+pretraining has the stream; under it lie layout (where the rows are), order (which comes when), world (whose it is), reading
+(row groups, from a folder or the Hub), loading (read-ahead within a number of bytes) and decoding (JPEG to pixels).
+"""

@@ -1,0 +1,91 @@
+"""Where the rows of a split lie: shards and row groups, as `conversion.json` states them, so that no shard is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import fsspec
+
+from rocov2 import Repository
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A Parquet file.
+
+    Attributes:
+        path: relative to the repository.
+        bytes: its size.
+        footer_bytes: of these, its footer with the eight bytes behind it.
+    """
+
+    path: str
+    bytes: int
+    footer_bytes: int
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group: the position of its shard in the layout, its number there, its rows and its bytes on disk."""
+
+    shard: int
+    number: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The row groups of one split of a configuration, in file order.
+
+    Attributes:
+        root: folder, or `hf://datasets/ORG/NAME@COMMIT`.
+        fingerprint: hash over the names and hashes of the shards; the same for a folder and its copy on the Hub.
+    """
+
+    root: str
+    shards: tuple[Shard, ...]
+    groups: tuple[RowGroup, ...]
+    fingerprint: str
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is on the Hub."""
+        return "://" in self.root
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the split."""
+        return sum(group.rows for group in self.groups)
+
+    def describe(self, group: int, row: int | None = None) -> str:
+        """A row group, or a row in it, for a message."""
+        place = self.groups[group]
+        where = f"row group {place.number} of {self.root}/{self.shards[place.shard].path}"
+        return where if row is None else f"row {row} of {where}"
+
+
+def read_layout(repository: Repository, name: str, split: str) -> Layout:
+    """Read the layout of a split.
+
+    Raises:
+        ValueError: the repository was built by an older version, which did not state it.
+    """
+    with fsspec.open(f"{repository.root}/conversion.json", "rb") as file:
+        files = json.load(file)["files"]
+    shards: list[Shard] = []
+    groups: list[RowGroup] = []
+    for path in repository.shards(name, split):
+        facts = files[path]
+        if "row_groups" not in facts:
+            raise ValueError(
+                f"{repository.root} was built by an older version, whose conversion.json does not state the row groups: "
+                "build it again with `python scripts/convert_to_parquet.py RAW`, or name a newer revision"
+            )
+        shards.append(Shard(path, facts["bytes"], facts["footer_bytes"]))
+        sizes = zip(facts["row_groups"]["rows"], facts["row_groups"]["bytes"], strict=True)
+        groups += [RowGroup(len(shards) - 1, number, *size) for number, size in enumerate(sizes)]
+    identity = json.dumps([name, split, [(shard.path, files[shard.path]["sha256"]) for shard in shards]])
+    return Layout(repository.root, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16])

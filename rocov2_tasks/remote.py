@@ -1,0 +1,104 @@
+"""Ranges of bytes of files on the Hub: asked for again where they do not come, and never one by one where they are near."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import fsspec
+
+GAP = 128 * 1024
+"""Two ranges that are nearer than so many bytes are fetched as one."""
+
+ATTEMPTS = 5
+"""How often a range is asked for; before each further time the wait doubles."""
+
+FIRST_WAIT = 0.5
+"""Seconds before the second attempt."""
+
+FIRST_STEP = 1_000_000
+"""Bytes that are fetched at first where only the beginning of a range may be needed; then twice as many, and so on."""
+
+Ranges = Sequence[tuple[int, int]]
+
+
+def join_ranges(ranges: Ranges) -> list[tuple[int, int]]:
+    """Ranges (start, end) in order, near ones joined."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and start - joined[-1][1] <= GAP:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+class RemoteFiles:
+    """Fetches ranges of the files under `root`; may be used from several threads."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._files: Any = fsspec.url_to_fs(root)[0]
+
+    def fetch(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of a file from `start` to `end`, in one request.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ConnectionError: they did not come, though asked for again and again.
+        """
+        problem: object = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+            try:
+                data: bytes = self._files.cat_file(f"{self._root}/{path}", start, end, cache_type="none")
+            except FileNotFoundError:
+                raise
+            except Exception as error:  # of requests or httpx, by the version of huggingface_hub
+                status = getattr(getattr(error, "response", None), "status_code", 500)
+                if 400 <= status < 500 and status not in (408, 429):
+                    raise
+                problem = error
+                continue
+            if len(data) == end - start:
+                return data
+            problem = f"{len(data):,} of {end - start:,} bytes came"
+        raise ConnectionError(
+            f"{self._root}/{path}: bytes {start:,} to {end:,} did not come in {ATTEMPTS} attempts, last: {problem}. No "
+            "sample is lost: go on from the last state when the network is back"
+        )
+
+
+class Held:
+    """Some ranges of a file, in memory; what is read between `begin` and `end` beside them is fetched, more each time."""
+
+    def __init__(self, fetch: Callable[[int, int], bytes], begin: int, end: int) -> None:
+        self._fetch, self._begin, self._end = fetch, begin, end
+        self._parts: list[tuple[int, bytes]] = []
+        self._step = FIRST_STEP
+        self._lock = threading.Lock()
+
+    def hold(self, start: int, end: int) -> None:
+        """Fetch a range."""
+        self._parts.append((start, self._fetch(start, end)))
+
+    def read(self, place: int, size: int) -> bytes:
+        """Bytes from a place on; fewer where the ranges end."""
+        end = min(place + size, self._end)
+        parts = []
+        with self._lock:
+            while place < end:
+                start, data = next(
+                    ((start, data) for start, data in self._parts if start <= place < start + len(data)), (-1, b"")
+                )
+                if start < 0:
+                    next_held = min((start for start, _ in self._parts if start > place), default=self._end)
+                    self.hold(place, min(max(end, place + self._step), next_held))
+                    self._step *= 2
+                    continue
+                parts.append(data[place - start : end - start])
+                place += len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
