@@ -12,7 +12,7 @@ from rocov2_tasks.order import Integers, Order
 from rocov2_tasks.reading import GroupReader, Rows
 
 SLICE = 8
-"""Rows of the first slices of a row group that is read in the order of its rows: the first batch needs no more."""
+"""Rows of the first slice of the first row group, where rows are read in order; each further slice has twice as many."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def plan_reading(order: Order, positions: Integers, layout: Layout, images: bool
     sliced = not order.shuffle and images
     if sliced:
         # The first row group in slices, so that the first rows come from a small read.
-        slices = np.where(groups == groups[0], rows // SLICE, 0)
+        slices = np.where(groups == groups[0], np.log2(rows // SLICE + 1).astype(np.int64), 0)
     keys = np.stack([windows, groups, slices])
     _, firsts, inverse, uses = np.unique(keys, axis=1, return_index=True, return_inverse=True, return_counts=True)
     by_need = np.argsort(firsts, kind="stable")

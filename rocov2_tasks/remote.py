@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -73,10 +74,10 @@ class RemoteFiles:
 
 
 class Held:
-    """Some ranges of a file, in memory; what is read between `begin` and `end` beside them is fetched, more each time."""
+    """Some ranges of a file, in memory; what is read beside them, before `end`, is fetched, each time twice as much ahead."""
 
-    def __init__(self, fetch: Callable[[int, int], bytes], begin: int, end: int) -> None:
-        self._fetch, self._begin, self._end = fetch, begin, end
+    def __init__(self, fetch: Callable[[int, int], bytes], end: int) -> None:
+        self._fetch, self._end = fetch, end
         self._parts: list[tuple[int, bytes]] = []
         self._step = FIRST_STEP
         self._lock = threading.Lock()
@@ -95,10 +96,36 @@ class Held:
                     ((start, data) for start, data in self._parts if start <= place < start + len(data)), (-1, b"")
                 )
                 if start < 0:
-                    next_held = min((start for start, _ in self._parts if start > place), default=self._end)
-                    self.hold(place, min(max(end, place + self._step), next_held))
+                    following = min((start for start, _ in self._parts if start > place), default=self._end)
+                    self.hold(place, min(max(end, place + self._step), following))
                     self._step *= 2
                     continue
                 parts.append(data[place - start : end - start])
                 place += len(parts[-1])
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class HeldFile(io.RawIOBase):
+    """Held ranges as a file of `size` bytes, for pyarrow."""
+
+    def __init__(self, held: Held, size: int) -> None:
+        super().__init__()
+        self._held, self._size, self._at = held, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._held.read(self._at, size if size >= 0 else self._size - self._at)
+        self._at += len(data)
+        return data
