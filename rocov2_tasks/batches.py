@@ -69,10 +69,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows, by column, and the numbers of the samples that were left out of it since they are damaged."""
+    """Some samples.
+
+    Attributes:
+        rows: values by column.
+        skipped: numbers of the samples that were left out since they are damaged.
+        error: what ended the batch before its last sample, where that is not to be left out.
+    """
 
     rows: dict[str, Any]
     skipped: list[int]
+    error: DamagedImageError | None = None
 
 
 class _Pending:
@@ -113,19 +120,21 @@ class _Pending:
         return results
 
     def finish(self) -> Batch:
-        """Wait for the images.
-
-        Raises:
-            DamagedImageError: an image cannot be decoded; names it.
-        """
+        """Wait for the images."""
         places = list(zip(self._loaded, self._rows, strict=True))
         images: Any = None
+        error: DamagedImageError | None = None
         skipped: list[int] = []
         if self._futures:
             images = [result for future in self._futures for result in future.result()]
-            skipped = [number for number, result in enumerate(images) if isinstance(result, DamagedImageError)]
-            for number in skipped:
-                self._tell(number, images[number])
+            damaged = {number: result for number, result in enumerate(images) if isinstance(result, DamagedImageError)}
+            skipped = list(damaged)
+            if damaged and not self._plan.skip:
+                first = skipped[0]
+                error = self._describe(first, damaged[first])
+                skipped = list(range(first, len(places)))
+            for number in damaged if error is None else ():
+                _logger.warning("%s; left out", self._describe(number, damaged[number]))
             images = self._out if self._out is not None else images
         elif "image" in self._plan.columns:
             images = [bytes(rows.image(row)) for rows, row in places]
@@ -139,18 +148,20 @@ class _Pending:
             if kept is not None:
                 values = columns[name]
                 columns[name] = values[kept] if isinstance(values, np.ndarray) else [values[number] for number in kept]
-        return Batch(columns, skipped)
+        return Batch(columns, skipped, error)
 
-    def _tell(self, number: int, error: DamagedImageError) -> None:
+    def _describe(self, number: int, error: DamagedImageError) -> DamagedImageError:
         where = self._plan.layout.describe(self._groups[number], self._rows[number])
         image_id = self._reader.image_id(self._groups[number], self._rows[number])
         message = f"image {image_id} ({where}) cannot be decoded: {error}"
         if not self._plan.skip:
-            raise DamagedImageError(
-                f'{message}. Leave such images out with on_error="skip", or build the repository again: '
-                "check_repository.py --decode lists them"
-            ) from error
-        _logger.warning("%s; left out", message)
+            message += (
+                '. Leave such images out with on_error="skip", or build the repository again: check_repository.py --decode '
+                "lists them"
+            )
+        described = DamagedImageError(message)
+        described.__cause__ = error
+        return described
 
 
 def read_batches(
@@ -159,7 +170,6 @@ def read_batches(
     """Read the rows at `positions`, in batches that begin and end at `bounds`; `workers` share the processors.
 
     Raises:
-        DamagedImageError: an image cannot be decoded, and is not to be skipped.
         ChangedShardError: a shard is not what it was.
         ConnectionError: the Hub did not answer, also not when asked again.
     """

@@ -58,7 +58,11 @@ class StreamIterator(Iterator[dict[str, Any]]):
 def _read(
     plan: Plan, start: dict[str, Any], worker: int, workers: int, given: int
 ) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Batches or rows; with each, how many batches (or samples) it uses up, and how many samples were left out."""
+    """Batches or rows; with each, how many batches (or samples) it uses up, and how many samples were left out.
+
+    Raises:
+        DamagedImageError: an image cannot be decoded, and is not to be skipped.
+    """
     order = Order(
         tuple(group.rows for group in plan.layout.groups),
         tuple(group.bytes for group in plan.layout.groups),
@@ -70,10 +74,12 @@ def _read(
     sizes = np.diff(bounds).tolist()
     with closing(read_batches(plan, order, positions, bounds, workers)) as batches:
         for batch, samples in zip(batches, sizes, strict=True):
+            if plan.batch_size is None:
+                yield from _single(batch, samples)
+            if batch.error is not None:
+                raise batch.error
             if plan.batch_size is not None:
                 yield batch.rows, 1, len(batch.skipped)
-            else:
-                yield from _single(batch, samples)
 
 
 def _single(batch: Batch, samples: int) -> Iterator[tuple[dict[str, Any], int, int]]:

@@ -45,7 +45,7 @@ def width_and_height(image_size: int | Sequence[int] | None) -> tuple[int, int] 
     """
     if image_size is None:
         return None
-    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    sides = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
     if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
         raise ValueError(f"image_size={image_size!r}: expected a side in pixels, or (height, width)")
     return sides[1], sides[0]

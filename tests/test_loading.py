@@ -1,273 +1,133 @@
-"""The module rocov2 in use: caches, what lies beside it, and what it says when something is wrong."""
-
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from concurrent.futures import Executor, Future
 from typing import Any
 
-import datasets
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import rocov2
-from tests.environments import VERSIONS, child_environment, python_of, run_probe
-from tests.raw import expected_rows, make_raw
+from rocov2_tasks.layout import Layout, RowGroup, Shard
+from rocov2_tasks.loading import Loader, Piece, plan_reading
+from rocov2_tasks.order import Order
 
-CALLS = ("load_dataset", "load", "builder")
-COLUMNS = ", ".join(rocov2.FEATURES)
-VALID = "no split 'valid' (the release's 'valid' is called 'validation' here): there are train, validation, test"
-BUILD = "python scripts/convert_to_parquet.py RAW"
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with several shards and row groups; not to be changed."""
-    repository = tmp_path_factory.mktemp("built") / "rocov2"
-    return make_raw(train=48).build(repository, shard=6_000, row_group=1_500)
+COUNTS = (13, 9, 11, 8, 12, 10)
+SIZE = 1_000
 
 
-@pytest.fixture
-def repository(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that may be changed, as `rocov2` in the current directory."""
-    monkeypatch.chdir(tmp_path)
-    return Path(shutil.copytree(built, tmp_path / "rocov2"))
+def layout(rows: tuple[int, ...] = COUNTS) -> Layout:
+    groups = tuple(RowGroup(0, number, count, SIZE) for number, count in enumerate(rows))
+    return Layout("root", (Shard("a", 1, 1),), groups, "0")
 
 
-# Caches.
+def order(shuffle: bool, lanes: int = 3, window: int = 3 * SIZE) -> Order:
+    return Order(COUNTS, (SIZE,) * len(COUNTS), shuffle, 1, 2, lanes, window)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_other_content_gives_other_rows_from_the_same_cache(version: str, tmp_path: Path) -> None:
-    # They differ in one letter: same folder name, ids, counts and sizes.
-    raws = [make_raw(4, 2, 2) for _ in range(3)]
-    for raw, letter in zip(raws, "ABC", strict=True):
-        raw.image("test", 0).caption = f"Abdomen {letter}"
-    here, elsewhere = tmp_path / "here" / "rocov2", tmp_path / "elsewhere" / "rocov2"
-    module = tmp_path / "module"
-    module.mkdir()
-    shutil.copy(rocov2.__file__, module)
-
-    def load(*folders: Path) -> dict[str, dict[str, Any]]:
-        common: dict[str, Any] = {"path": "rocov2", "name": "default", "module": str(module)}
-        common |= {"cache": str(tmp_path / "cache")}
-        cases = {
-            f"{folder.parent.name} {call} {streaming}": common
-            | {"call": call, "streaming": streaming, "cwd": str(folder.parent)}
-            for folder in folders
-            for call in CALLS
-            for streaming in (False, True)
-        }
-        return run_probe(python_of(version), cases, tmp_path / "home")
-
-    def assert_rows(answers: dict[str, dict[str, Any]], expected: dict[str, int]) -> None:
-        for name, answer in answers.items():
-            raw = raws[expected[name.split()[0]]]
-            rows = {split: answer[split]["rows"] for split in answer} if "error" not in answer else answer
-            assert rows == expected_rows(raw, here)["default"], name
-
-    raws[0].build(here)
-    raws[1].build(elsewhere)
-    assert_rows(load(here), {"here": 0})
-    raws[2].build(here, overwrite=True)
-    assert_rows(load(elsewhere, here), {"here": 2, "elsewhere": 1})
-
-
-# What lies beside the module.
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_built_folder_and_other_counts_beside_the_module_disturb_nothing(
-    version: str, repository: Path, tmp_path: Path
+@given(st.booleans(), st.integers(0, 62), st.integers(1, 8), st.booleans(), st.integers(1, 4))
+def test_the_pieces_hold_what_is_needed_when_it_is_needed(
+    shuffle: bool, start: int, step: int, images: bool, lanes: int
 ) -> None:
-    # The project's own folder after `make sample`: its dataset_infos.json states other counts than the folder rocov2.
-    shutil.copy(rocov2.__file__, tmp_path)
-    infos = json.loads((repository / "dataset_infos.json").read_text())
-    infos["default"]["splits"]["train"]["num_examples"] = 59_958
-    infos["default"]["dataset_size"] = 59_958_000
-    (tmp_path / "dataset_infos.json").write_text(json.dumps(infos))
-    here: dict[str, Any] = {"path": "rocov2", "name": "default", "cwd": str(tmp_path), "module": str(tmp_path)}
-    cases = {
-        f"{call} {streaming}": here | {"call": call, "streaming": streaming}
-        for call in CALLS
-        for streaming in (False, True)
-    }
-    if version in ("2.21.0", "3.6.0"):
-        script = {"path": "./rocov2.py", "options": {"data_dir": "rocov2", "trust_remote_code": True}}
-        cases["script"] = here | {"call": "load_dataset"} | script
-    expected = expected_rows(make_raw(train=48), repository)["default"]
-    for name, answer in run_probe(python_of(version), cases, tmp_path / "home").items():
-        assert {split: answer[split]["rows"] for split in answer} == expected, name
-        assert all(split["dataset_size"] != 59_958_000 for split in answer.values()), name
+    the_order = order(shuffle, lanes)
+    positions = np.arange(start, the_order.total, step)
+    schedule = plan_reading(the_order, positions, layout(), images)
+    _, groups, rows = the_order.locate(positions)
+    for sample, (piece, row) in enumerate(zip(schedule.piece.tolist(), schedule.row.tolist(), strict=True)):
+        held = schedule.pieces[piece]
+        assert (held.group, row) == (groups[sample], rows[sample])
+        assert held.begin <= row < held.stop <= COUNTS[held.group]
+        assert held.need <= sample
+    assert [piece.need for piece in schedule.pieces] == sorted(piece.need for piece in schedule.pieces)
+    for number, piece in enumerate(schedule.pieces):
+        users = np.flatnonzero(schedule.piece == number)
+        assert (piece.need, piece.uses) == (users[0], len(users))
 
 
-def test_the_installed_module_wins_over_a_folder_rocov2(repository: Path, tmp_path: Path) -> None:
-    code = "import rocov2; print(rocov2.__file__, len(rocov2.load(split='test')))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=child_environment(tmp_path / "home"),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == [str(Path(__file__).resolve().parent.parent / "rocov2.py"), "6"]
+def test_in_the_order_of_the_files_the_first_row_group_comes_in_slices_that_double() -> None:
+    rows = (70, 20)
+    the_order = Order(rows, (SIZE, SIZE), False, 0, 0, 8, 1)
+    pieces = plan_reading(the_order, np.arange(90), layout(rows), images=True).pieces
+    assert [(piece.group, piece.begin, piece.stop, piece.sliced) for piece in pieces] == [
+        (0, 0, 8, True),
+        (0, 8, 24, True),
+        (0, 24, 56, True),
+        (0, 56, 70, True),
+        (1, 0, 20, False),
+    ]
+    assert len(plan_reading(the_order, np.arange(90), layout(rows), images=False).pieces) == 2
 
 
-def test_a_clone_of_the_project_named_rocov2_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "rocov2").mkdir()
-    shutil.copy(rocov2.__file__, tmp_path / "rocov2")
-    message = (
-        f"{tmp_path}/rocov2 holds rocov2.py: it is a clone of the project, not a built repository, and `datasets` would take "
-        f"that file for a loading script. Rename the clone (it is called rocov2-hub), go into it, run `{BUILD}` and load the "
-        "folder rocov2 that this makes"
-    )
-    for call in (rocov2.load, _builder):
-        with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
-            call("rocov2")
+class Reader:
+    """Gives pieces their own description."""
+
+    def __init__(self) -> None:
+        self.read_pieces: list[tuple[int, int, int]] = []
+        self.back: list[Any] = []
+
+    def read(self, group: int, begin: int, stop: int, growing: bool) -> Any:
+        if group == 5:
+            raise OSError("group 5")
+        self.read_pieces.append((group, begin, stop))
+        return (group, begin, stop)
+
+    def give_back(self, rows: Any) -> None:
+        self.back.append(rows)
 
 
-# What is said when the request or the repository is wrong.
+class AtOnce(Executor):
+    """Runs what is submitted in the same thread."""
+
+    def submit(self, function: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except OSError as error:
+            future.set_exception(error)
+        return future
 
 
-def _builder(path: Any, name: str = "default", **options: Any) -> rocov2.Rocov2:
-    return rocov2.Rocov2(data_dir=path, config_name=name, **options)
+def loader(count: int, ahead: int) -> tuple[Loader, Reader]:
+    pieces = tuple(Piece(number % 5, 0, 10, number * 10, 10, SIZE, False) for number in range(count))
+    reader = Reader()
+    return Loader(pieces, reader, AtOnce(), ahead), reader  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("request_", "error", "message"),
-    [
-        (
-            {"path": "nowhere"},
-            FileNotFoundError,
-            f"no folder 'nowhere' in {{cwd}}: build it with `{BUILD} nowhere` (`make sample` builds a small one into rocov2)"
-            ", go to the directory that holds it, or name a dataset on the Hub as ORG/NAME",
-        ),
-        (
-            {"path": ""},
-            FileNotFoundError,
-            f"no repository given: pass data_dir=, the folder that `{BUILD}` made, or ORG/NAME",
-        ),
-        ({"name": "defualt"}, ValueError, "no config 'defualt': there are default, commercial, text, vocabulary"),
-        ({"split": "trian"}, ValueError, "no split 'trian': there are train, validation, test"),
-        ({"split": "valid"}, ValueError, VALID),
-        ({"split": "valid", "streaming": True}, ValueError, VALID),
-        ({"split": "valid[:10%]"}, ValueError, VALID),
-        ({"split": "train + valid[2:]"}, ValueError, VALID),
-        ({"split": ["train", "valid"]}, ValueError, VALID),
-        ({"split": datasets.NamedSplit("valid")}, ValueError, VALID),
-        ({"split": "train", "name": "vocabulary"}, ValueError, "no split 'train': there are vocabulary"),
-        ({"columns": "caption"}, ValueError, f"columns='caption': expected a list of some of {COLUMNS}"),
-        ({"columns": []}, ValueError, f"columns=[]: expected a list of some of {COLUMNS}"),
-        ({"columns": ["cui"]}, ValueError, f"columns=['cui']: expected a list of some of {COLUMNS}"),
-        (
-            {"columns": ["image"], "name": "text"},
-            ValueError,
-            f"columns=['image']: expected a list of some of {COLUMNS.removeprefix('image, ')}",
-        ),
-    ],
-    ids=str,
-)
-def test_wrong_requests(repository: Path, request_: dict[str, Any], error: type[Exception], message: str) -> None:
-    expected = re.escape(message.format(cwd=repository.parent))
-    with pytest.raises(error, match=f"^{expected}$"):
-        rocov2.load(**request_)
+def test_nothing_is_read_ahead_before_something_was_used() -> None:
+    loads, reader = loader(10, ahead=100 * SIZE)
+    loads.want(1)
+    assert len(reader.read_pieces) == 1
+    loads.want(11)
+    assert len(reader.read_pieces) == 2
 
 
-@pytest.mark.parametrize("columns", ["caption", [], ["cui"]])
-def test_wrong_columns_of_the_builder(repository: Path, columns: Any) -> None:
-    expected = re.escape(f"columns={columns!r}: expected a list of some of {COLUMNS}")
-    with pytest.raises(ValueError, match=f"^{expected}$"):
-        _builder("rocov2", columns=columns)
+def test_what_is_read_ahead_grows_with_what_was_used_up_to_the_limit() -> None:
+    loads, reader = loader(30, ahead=3 * SIZE)
+    read = []
+    for number in range(8):
+        loads.want(number * 10 + 1)
+        loads.release(number, 10)
+        loads.want(number * 10 + 1)
+        read.append(len(reader.read_pieces) - number - 1)
+    assert read == [1, 2, 3, 3, 3, 3, 3, 3]
 
 
-def test_wrong_config_and_splits_of_the_builder(repository: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'defualt'.*\['default', 'commercial', 'text', 'vocabulary'\]"):
-        _builder("rocov2", "defualt")
-    builder = _builder("rocov2", cache_dir=str(tmp_path / "cache"))
-    for call in (builder.as_dataset, builder.as_streaming_dataset):
-        with pytest.raises(ValueError, match=f"^{re.escape(VALID)}$"):
-            call("valid")
+def test_a_piece_is_given_back_after_its_last_sample() -> None:
+    loads, reader = loader(2, ahead=SIZE)
+    loads.want(1)
+    loads.release(0, 4)
+    assert reader.back == []
+    loads.release(0, 6)
+    assert reader.back == [(0, 0, 10)]
 
 
-def _remove(*files: str) -> Any:
-    def damage(repository: Path) -> None:
-        for file in files:
-            (repository / file).unlink()
-
-    return damage
-
-
-def _add_shard_of_another_build(repository: Path) -> None:
-    shutil.copy(
-        repository / "data/test-00000-of-00002-commercial.parquet",
-        repository / "data/test-00000-of-00001-commercial.parquet",
-    )
-
-
-AGAIN = f"build it again with `{BUILD} {{root}} --overwrite`, or download it again"
-NOT_BUILT = f"make one with `{BUILD} FOLDER` and name that folder"
-
-
-@pytest.mark.parametrize("call", [rocov2.load, _builder], ids=["load", "builder"])
-@pytest.mark.parametrize(
-    ("name", "damage", "message"),
-    [
-        (
-            "default",
-            _remove("data/train-00003-of-00016-noncommercial.parquet"),
-            f"{{root}}: split 'train' is incomplete, missing data/train-00003-of-00016-*.parquet: {AGAIN}",
-        ),
-        (
-            "commercial",
-            _remove(
-                *(f"data/test-{i:05d}-of-00002-{name}.parquet" for i, name in [(0, "commercial"), (1, "noncommercial")])
-            ),
-            f"{{root}}: split 'test' is incomplete, missing data/test-00000-of-00001-*.parquet: {AGAIN}",
-        ),
-        (
-            "default",
-            _add_shard_of_another_build,
-            "{root}: the shards of split 'test' come from several builds, found "
-            "['data/test-00000-of-00001-commercial.parquet', 'data/test-00000-of-00002-commercial.parquet', "
-            f"'data/test-00001-of-00002-noncommercial.parquet']: {AGAIN}",
-        ),
-        (
-            "text",
-            _remove("text/validation.parquet"),
-            f"{{root}}: split 'validation' is incomplete, missing text/validation.parquet: {AGAIN}",
-        ),
-        (
-            "default",
-            _remove("conversion.json"),
-            f"{{root}} is not a built repository, missing conversion.json: {NOT_BUILT}",
-        ),
-        (
-            "default",
-            _remove("conversion.json", "dataset_infos.json"),
-            f"{{root}} is not a built repository, missing conversion.json and dataset_infos.json: {NOT_BUILT}",
-        ),
-    ],
-    ids=["shard", "all-shards", "two-builds", "text", "conversion", "no-repository"],
-)
-def test_damaged_repositories(repository: Path, call: Any, name: str, damage: Any, message: str) -> None:
-    damage(repository)
-    expected = re.escape(message.format(root=repository))
-    with pytest.raises(FileNotFoundError, match=f"^{expected}$"):
-        call("rocov2", name)
-
-
-@pytest.mark.parametrize("call", [rocov2.load, _builder], ids=["load", "builder"])
-def test_a_release_without_commercial_rows(tmp_path: Path, call: Any) -> None:
-    raw = make_raw(4, 2, 2)
-    for image in (image for images in raw.splits.values() for image in images):
-        image.attribution = "CC BY-NC Müller et al. (2001)"
-    root = raw.build(tmp_path / "rocov2")
-    has = "default, text, vocabulary (none of its rows may be used commercially)"
-    message = f"no config 'commercial' in {root}: it has {has}"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        call(str(root), "commercial")
+def test_what_fails_ahead_is_told_when_it_is_needed() -> None:
+    pieces = (Piece(0, 0, 10, 0, 10, SIZE, False), Piece(5, 0, 10, 10, 10, SIZE, False))
+    loads = Loader(pieces, Reader(), AtOnce(), 10 * SIZE)  # type: ignore[arg-type]
+    loads.want(1)
+    loads.release(0, 10)
+    loads.want(1)
+    assert loads.loaded(1)
+    loads.want(11)
+    with pytest.raises(OSError, match="group 5"):
+        loads.get(1)

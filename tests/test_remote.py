@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import fsspec
+import pytest
+
+from rocov2_tasks.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
+
+CONTENT = bytes(range(256)) * 40_000
+
+
+class AnswerError(Exception):
+    """An error with a status, as the clients of the Hub raise it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.response = type("Response", (), {"status_code": status})
+
+
+class Server:
+    """AnswerErrors in turn: an error is raised, a number is how many bytes less come than asked for; at last all come."""
+
+    def __init__(self, *answers: Exception | int) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[int, int]] = []
+
+    def cat_file(self, path: str, start: int, end: int, cache_type: str) -> bytes:
+        assert (path, cache_type) == ("hf://datasets/org/rocov2@0/data/a.parquet", "none")
+        self.asked.append((start, end))
+        answer = self.answers.pop(0) if self.answers else 0
+        if isinstance(answer, Exception):
+            raise answer
+        return CONTENT[start : end - answer]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
+
+
+def files(server: Server, monkeypatch: pytest.MonkeyPatch) -> RemoteFiles:
+    monkeypatch.setattr(fsspec, "url_to_fs", lambda root: (server, root))
+    return RemoteFiles("hf://datasets/org/rocov2@0")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ConnectionResetError("reset"),
+        TimeoutError(),
+        AnswerError(503),
+        AnswerError(429),
+        AnswerError(408),
+        100,
+        RuntimeError("cut"),
+    ],
+    ids=str,
+)
+def test_a_range_that_does_not_come_is_asked_for_again(
+    problem: Exception | int, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(problem, problem)
+    assert files(server, monkeypatch).fetch("data/a.parquet", 1_000, 9_000) == CONTENT[1_000:9_000]
+    assert server.asked == [(1_000, 9_000)] * 3
+    assert waits == [0.5, 1.0]
+
+
+def test_in_the_end_it_is_told(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(*[ConnectionResetError("reset by peer")] * 9)
+    message = (
+        r"hf://datasets/org/rocov2@0/data/a\.parquet: bytes 0 to 10 did not come in 5 attempts, last: reset by peer\. "
+        r"No sample is lost: go on from the last state"
+    )
+    with pytest.raises(ConnectionError, match=message):
+        files(server, monkeypatch).fetch("data/a.parquet", 0, 10)
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("none"), AnswerError(401), AnswerError(403), AnswerError(404)], ids=str
+)
+def test_a_refusal_is_final(error: Exception, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(error)
+    with pytest.raises(type(error)):
+        files(server, monkeypatch).fetch("data/a.parquet", 0, 10)
+    assert (len(server.asked), waits) == (1, [])
+
+
+def test_near_ranges_are_one() -> None:
+    assert join_ranges([(300, 400), (0, 100), (100, 150)]) == [(0, 400)]
+    assert join_ranges([(0, 10), (10 + GAP, 20 + GAP)]) == [(0, 20 + GAP)]
+    assert join_ranges([(0, 10), (11 + GAP, 20 + GAP)]) == [(0, 10), (11 + GAP, 20 + GAP)]
+    assert join_ranges([(0, 100), (20, 50)]) == [(0, 100)]
+    assert join_ranges([]) == []
+
+
+def counting() -> tuple[Any, list[tuple[int, int]]]:
+    asked: list[tuple[int, int]] = []
+
+    def fetch(start: int, end: int) -> bytes:
+        asked.append((start, end))
+        return CONTENT[start:end]
+
+    return fetch, asked
+
+
+def test_what_is_held_is_not_asked_for_again() -> None:
+    fetch, asked = counting()
+    held = Held(fetch, 5_000)
+    held.hold(1_000, 3_000)
+    held.hold(3_000, 5_000)
+    assert held.read(1_500, 3_000) == CONTENT[1_500:4_500]
+    assert held.read(4_900, 500) == CONTENT[4_900:5_000]
+    assert asked == [(1_000, 3_000), (3_000, 5_000)]
+
+
+def test_what_is_not_held_is_fetched_in_growing_steps_up_to_what_is() -> None:
+    fetch, asked = counting()
+    held = Held(fetch, 9_000_000)
+    held.hold(8_000_000, 9_000_000)
+    for place in range(100, 8_500_000, 50_000):
+        assert held.read(place, 50_000) == CONTENT[place : place + 50_000]
+    assert asked == [
+        (8_000_000, 9_000_000),
+        (100, 1_000_100),
+        (1_000_100, 3_000_100),
+        (3_000_100, 7_000_100),
+        (7_000_100, 8_000_000),
+    ]
+
+
+def test_held_ranges_are_a_file() -> None:
+    fetch, _ = counting()
+    file = HeldFile(Held(fetch, 20_000), 20_000)
+    assert (file.readable(), file.seekable(), file.seek(-10, 2)) == (True, True, 19_990)
+    assert file.read() == CONTENT[19_990:20_000]
+    assert (file.seek(5), file.read(3), file.seek(2, 1), file.tell()) == (5, CONTENT[5:8], 10, 10)
