@@ -76,7 +76,8 @@ class GroupReader:
         self._buffers = Buffers()
         self._known: WeakValueDictionary[int, _Columns] = WeakValueDictionary()
         self._growing: dict[int, RemoteGroup] = {}
-        self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self._group_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self._footer_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def read(self, group: int, begin: int, stop: int, growing: bool = False) -> Rows:
         """Rows `begin` to `stop` of a row group.
@@ -88,7 +89,7 @@ class GroupReader:
         """
         place = self._layout.groups[group]
         footer = self._footer(place.shard)
-        with self._locks[group]:  # lanes that share a row group share its columns
+        with self._group_locks[group]:  # lanes that share a row group share its columns
             columns = self._known.get(group)
             if columns is not None and not self._images:
                 return Rows(begin, columns, b"", [])
@@ -167,8 +168,9 @@ class GroupReader:
         )
 
     def _footer(self, number: int) -> pq.FileMetaData:
-        footer = self._footers.get(number)
-        if footer is None:
+        with self._footer_locks[number]:
+            if number in self._footers:
+                return self._footers[number]
             shard = self._layout.shards[number]
             source: Any = os.path.join(self._layout.root, shard.path)
             if self._layout.remote:
@@ -181,7 +183,7 @@ class GroupReader:
             ] != stated:
                 raise self._changed(shard, "has other row groups than conversion.json states")
             self._footers[number] = footer
-        return footer
+            return footer
 
 
 def _chunks(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:
