@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from rocov2_build.check import check_repository
 from rocov2_build.check_viewer import SAVED_MODES
 from rocov2_build.files import write_whole
 from rocov2_build.rules import RULES
-from rocov2_pages import read_pages
 from tests.breaking import (
     SHARD,
     TEXT,
@@ -216,20 +214,6 @@ def test_only_the_pages_of_the_rows_are_read(repository: Path, monkeypatch: pyte
     assert broken(repository, fast=True) == []
     monkeypatch.setattr("rocov2_build.check_viewer.MAX_SCAN", size // 4)
     assert broken(repository, fast=True) == [("scan-size", SHARD)]
-
-
-def test_pages_are_those_that_the_column_holds(built: Path) -> None:
-    footer = pq.read_metadata(built / SHARD)
-    with (built / SHARD).open("rb") as file:
-        for number in range(footer.num_row_groups):
-            group = footer.row_group(number)
-            for i in range(group.num_columns):
-                column = group.column(i)
-                pages = list(read_pages(lambda place, size: os.pread(file.fileno(), size, place), column))
-                assert sum(page.values for page in pages) == column.num_values
-                begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
-                end = begin + column.total_compressed_size
-                assert column.data_page_offset + sum(page.bytes for page in pages) == end
 
 
 def test_a_damaged_header_of_a_page_is_told(repository: Path) -> None:
