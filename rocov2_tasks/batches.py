@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -185,7 +185,7 @@ def read_batches(
         if plan.size is not None and batches:
             most = min(MOST_AHEAD, DECODED_AHEAD // (len(batches[0]) * plan.size[0] * plan.size[1] * 3))
         begun = 0
-        for number, samples in enumerate(batches):
+        for number in range(len(batches)):
             # What is asked for is waited for; of the following, only what has been loaded is begun.
             while begun < len(batches) and begun <= number + max(1, most):
                 following = batches[begun]
@@ -197,13 +197,14 @@ def read_batches(
                 loaded = {piece: loader.get(piece) for piece in needed}
                 pending.append(_Pending(plan, reader, schedule, following, loaded, decoding))
                 begun += 1
-            current = pending.popleft()
-            batch = current.finish()
-            numbers, counts = np.unique(current.pieces, return_counts=True)
-            for piece, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-                loader.release(piece, count)
-            loader.want(samples.stop)
-            yield batch
+            yield _hand_out(pending.popleft(), loader)  # of which nothing is kept here
     finally:
         decoding.shutdown(wait=False, cancel_futures=True)
         loading.shutdown(wait=False, cancel_futures=True)
+
+
+def _hand_out(pending: _Pending, loader: Loader) -> Batch:
+    batch = pending.finish()
+    for piece, count in Counter(pending.pieces).items():
+        loader.release(piece, count)
+    return batch

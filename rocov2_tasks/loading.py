@@ -111,17 +111,19 @@ class Loader:
             self._begun += 1
 
     def loaded(self, number: int) -> bool:
-        """Whether a piece is there, or failed."""
-        return number in self._futures and self._futures[number].done()
+        """Whether a piece is there; one that failed is not, and tells why when it is asked for."""
+        future = self._futures.get(number)
+        return future is not None and future.done() and future.exception() is None
 
     def get(self, number: int) -> Rows:
         """A piece that was asked for; waits for it, and raises what its reading raised."""
         return self._futures[number].result()
 
     def release(self, number: int, samples: int) -> None:
-        """Say that so many samples of a piece are done; after the last of them it is let go."""
+        """Say that so many samples of a piece are done: after the last of them it is let go, and more may be read ahead."""
         piece = self._pieces[number]
         self._left[number] -= samples
         self._handed += piece.bytes * samples // piece.uses
         if not self._left[number]:
             self._reader.give_back(self._futures.pop(number).result())
+        self._pump()
