@@ -2,4 +2,7 @@
 
 pretraining has the stream; under it lie layout (where the rows are), order (which comes when), world (whose it is), reading
 (row groups, from a folder or the Hub), loading (read-ahead within a number of bytes) and decoding (JPEG to pixels).
+
+metrics has the measures of ImageCLEFmedical Caption, score the command that applies them to a file, which submission reads,
+baseline the command that fits small detectors over features and scores them; commands is how commands end.
 """

@@ -1,0 +1,238 @@
+"""Fit small concept detectors and captioners on a repository, and score them: what a trained model has to beat.
+
+From load_dataset to a score: texts and images are read, the methods are fitted on train, their settings are chosen on
+validation, and test is scored with the measures of ImageCLEFmedical Caption.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import click
+
+from rocov2 import SPLITS
+from rocov2_tasks import detectors
+from rocov2_tasks.commands import CommandError, run, say
+from rocov2_tasks.detectors import Flags, Labels, Neighbours
+from rocov2_tasks.features import Floats, read_features
+from rocov2_tasks.metrics import rouge1
+from rocov2_tasks.pretraining import DamagedImageError
+from rocov2_tasks.references import load_texts
+from rocov2_tasks.score import score_captions, score_concepts
+from rocov2_tasks.submission import MOST_CONCEPTS
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its texts by column, and the features of its images, float32 [images, features]."""
+
+    texts: dict[str, list[Any]]
+    features: Floats
+
+
+@dataclass
+class Data:
+    """The three splits, with what several methods ask of them."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """Concepts of train, the commonest first."""
+        return detectors.make_vocabulary(self.train.texts["cuis"])
+
+    @cached_property
+    def known(self) -> tuple[Labels, Labels]:
+        """Concepts of train and validation."""
+        train, validation = (
+            detectors.make_labels(split.texts["cuis"], self.vocabulary) for split in (self.train, self.validation)
+        )
+        return train, validation
+
+    def nearest(self, split: Split) -> Neighbours:
+        """The training images that are most like those of a split."""
+        return detectors.nearest(split.features, self.train.features, detectors.NEIGHBOURS[-1])
+
+    def names(self, predicted: Flags) -> list[list[str]]:
+        """Predictions as lists of codes."""
+        return [[self.vocabulary[column] for column in row.nonzero()[0]] for row in predicted]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a method says of the test images, in their order.
+
+    Attributes:
+        settings: what was chosen on validation, in words.
+        concepts: codes of each image.
+        captions: None for a method that writes none.
+    """
+
+    settings: str
+    concepts: list[list[str]]
+    captions: list[str] | None
+
+
+def predict_majority(data: Data) -> Prediction:
+    """For every image the commonest concepts and the commonest caption, of equally common ones the first by alphabet."""
+    number = detectors.choose_majority(data.known[1], MOST_CONCEPTS)
+    counts = Counter(data.train.texts["caption"])
+    caption = min(counts, key=lambda text: (-counts[text], text))
+    images = len(data.test.features)
+    return Prediction(_number(number, "concept"), [data.vocabulary[:number]] * images, [caption] * images)
+
+
+def predict_neighbours(data: Data) -> Prediction:
+    """Concepts that enough of the most alike training images have, and of their captions the one most like the rest."""
+    train, validation = data.known
+    near = {"validation": data.nearest(data.validation), "test": data.nearest(data.test)}
+    choices = [
+        (*detectors.best_threshold(scores, validation), count)
+        for count, scores in detectors.neighbour_scores(near["validation"], train)
+    ]
+    _, threshold, count = max(choices, key=lambda choice: choice[0])
+    scores = dict(detectors.neighbour_scores(near["test"][:, :count], train))[count]
+    electors = _choose_electors(data, near["validation"])
+    return Prediction(
+        f"{_number(count, 'neighbour')}, threshold {threshold:g}; captions: {_number(electors, 'neighbour')}",
+        data.names(detectors.above(scores, threshold)),
+        _elect(data, near["test"], electors),
+    )
+
+
+def _elect(data: Data, neighbours: Neighbours, electors: int) -> list[str]:
+    captions = data.train.texts["caption"]
+    near = [[captions[number] for number in row] for row in neighbours[:, :electors].tolist()]
+    return [texts[detectors.elect_caption(texts)] for texts in near]
+
+
+def _choose_electors(data: Data, neighbours: Neighbours) -> int:
+    references = _by_id(data.validation.texts, data.validation.texts["caption"])
+    counts = [count for count in detectors.CAPTION_NEIGHBOURS if count <= neighbours.shape[1]]
+    return max(
+        counts,
+        key=lambda count: rouge1(_by_id(data.validation.texts, _elect(data, neighbours, count)), references),
+    )
+
+
+def predict_linear(data: Data) -> Prediction:
+    """Concepts whose score by ridge regression is high enough."""
+    train, validation = data.known
+    choices = [
+        (
+            *detectors.best_threshold(data.validation.features @ weights + constants, validation),
+            penalty,
+            weights,
+            constants,
+        )
+        for penalty, weights, constants in detectors.fit_ridge(data.train.features, train)
+    ]
+    _, threshold, penalty, weights, constants = max(choices, key=lambda choice: choice[0])
+    scores = data.test.features @ weights + constants
+    settings = f"penalty {penalty:g}, threshold {threshold:g}"
+    return Prediction(settings, data.names(detectors.above(scores, threshold)), None)
+
+
+METHODS: dict[str, Callable[[Data], Prediction]] = {
+    "majority": predict_majority,
+    "nearest neighbours": predict_neighbours,
+    "linear (ridge)": predict_linear,
+}
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def _by_id(texts: dict[str, list[Any]], values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(texts["image_id"], values, strict=True))
+
+
+def read_split(repository: str, split: str, limit: int | None = None) -> Split:
+    """Read the texts and images of a split, or of its first `limit` rows.
+
+    Raises:
+        FileNotFoundError: there is no repository, or one of its files is missing.
+        CommandError: there is no such split, an image is damaged, or the texts are of another build than the images.
+    """
+    texts = load_texts(repository, split, ["image_id", "caption", "cuis", "manual_cuis"], limit)
+    try:
+        ids, features = read_features(repository, split, limit)
+    except DamagedImageError as error:
+        raise CommandError(str(error)) from error
+    if ids != texts["image_id"]:
+        raise CommandError(
+            f"{repository}: text and data of {split} hold other images: they come from two builds, build it again"
+        )
+    return Split(texts, features)
+
+
+def evaluate(data: Data) -> dict[str, dict[str, Any]]:
+    """Scores on test, by method: `concept_f1`, `concept_f1_secondary`, `rouge1` (None: there is none), and `settings`."""
+    results: dict[str, dict[str, Any]] = {}
+    for name, method in METHODS.items():
+        prediction = method(data)
+        scores = score_concepts(_by_id(data.test.texts, prediction.concepts), data.test.texts)
+        captions = prediction.captions
+        rouge = None
+        if captions is not None:
+            rouge = score_captions(_by_id(data.test.texts, captions), data.test.texts, bert=False)["rouge1"]
+        results[name] = {**scores, "rouge1": rouge, "settings": prediction.settings}
+        say("Scored", name)
+    return results
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The scores for a person."""
+    head = ("", "concept F1", "secondary F1", "ROUGE-1")
+    rows = [
+        (
+            name,
+            *(
+                "-" if row[key] is None else f"{row[key]:.4f}"
+                for key in ("concept_f1", "concept_f1_secondary", "rouge1")
+            ),
+        )
+        for name, row in results.items()
+    ]
+    lines = [f"{row[0]:<20}{row[1]:>12}{row[2]:>15}{row[3]:>10}" for row in [head, *rows]]
+    ends = ["chosen on validation", *(row["settings"] for row in results.values())]
+    return "\n".join(f"{line}   {end}" for line, end in zip(lines, ends, strict=True))
+
+
+@click.command(
+    help=f"{__doc__}\n\nREPOSITORY is a folder or ORG/NAME on the Hub (default: rocov2).\n\n"
+    "Example: python -m rocov2_tasks.baseline rocov2 --limit 4000"
+)
+@click.argument("repository", default="rocov2")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images of each split.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON on standard output.")
+def main(repository: str, limit: int | None, as_json: bool) -> None:
+    """Parse, call, tell."""
+    splits: dict[str, Split] = {}
+    for split in SPLITS:
+        splits[split] = read_split(repository, split, limit)
+        say("Read", f"{split}, {len(splits[split].features):,} images")
+    results = evaluate(Data(**splits))
+    images = {split: len(read.features) for split, read in splits.items()}
+    if as_json:
+        click.echo(
+            json.dumps({"repository": repository, "limit": limit, "images": images, "scores": results}, indent=1)
+        )
+        return
+    part = f", the first {limit:,} of each split at most" if limit else ""
+    click.echo(
+        f"\n{repository}{part}: fitted on train ({images['train']:,} images), chosen on validation "
+        f"({images['validation']:,}), scored on test ({images['test']:,})\n\n{table(results)}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,240 @@
+"""The measures of ImageCLEFmedical Caption: F1 of concepts, primary and secondary; ROUGE-1 and BERTScore of captions.
+
+    from rocov2_tasks.metrics import concept_f1
+
+    concept_f1({"ROCOv2_2023_test_000001": ["C0040405"]}, {"ROCOv2_2023_test_000001": ["C0040405", "C0856747"]})    # 2/3
+
+They give what the official evaluators give, https://github.com/taubsity/clef-caption-evaluation (2025) and
+https://github.com/taubsity/clef-caption-evaluation-2026, in `concept_detection/evaluator.py` and
+`caption_prediction/evaluator.py`: named "the evaluators" below. docs/metrics.md tells how these measures differ from
+namesakes in other libraries.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from rocov2 import MODALITIES, REGIONS
+
+Concepts = Mapping[str, Iterable[str]]
+"""Concepts (CUIs) by image id."""
+
+Captions = Mapping[str, str]
+"""Caption by image id."""
+
+SECONDARY_CUIS = frozenset({*filter(None, MODALITIES.values()), *REGIONS.values(), "C0920367"})
+"""What the secondary measure looks at, `allowed_concepts` of the evaluators: six modalities, eight body regions of X-rays,
+and since 2025 optical coherence tomography, which ROCOv2 has not. The directions of X-rays are not among them."""
+
+BERT_MODEL = "microsoft/deberta-xlarge-mnli"
+"""The model of BERTScore, in all years."""
+
+_EMPTY = frozenset({""})
+_EXAMPLES = 3
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_NUMBER = re.compile(r"\d+")
+_TOKEN = re.compile(r"[a-z0-9]+")
+_Value = TypeVar("_Value")
+
+
+def concept_f1(predictions: Concepts, references: Concepts) -> float:
+    """The primary measure of concept detection: F1 of each image's concepts, averaged over the images.
+
+    F1 of an image is 2 |P & R| / (|P| + |R|). Codes are compared in upper case and without surrounding blanks; order and
+    repetition do not count. An empty list counts as one concept, the empty string: the evaluators split the empty field of
+    a CSV file at `;`, and their branch that would leave out an image without reference is never reached. So nothing
+    predicted where nothing is to be found gives 1, and either alone gives 0.
+
+    Args:
+        predictions, references: concepts by image id, the same ids in both.
+
+    Returns:
+        0 (worst) to 1.
+
+    Raises:
+        ValueError: there is no image; an image is missing in one of them; what should be a list of codes is none.
+
+    Source: `compute_primary_score` of the evaluators, which call `sklearn.metrics.f1_score(..., average="binary")` over the
+    union of both lists. Limits of a submission (100 concepts, none twice) are checked where files are read, in
+    `rocov2_tasks.submission`, as there.
+    """
+    pairs = _concept_pairs(predictions, references)
+    return _mean(_f1(predicted or _EMPTY, reference or _EMPTY) for predicted, reference in pairs)
+
+
+def concept_f1_secondary(predictions: Concepts, references: Concepts) -> float:
+    """The secondary measure of concept detection: as `concept_f1`, of `SECONDARY_CUIS` alone, against the manual concepts.
+
+    All other codes are struck out of both lists first, also directions and whatever else was predicted: that costs nothing
+    here. An image that has no reference left (a combined modality) is left out altogether.
+
+    Args:
+        predictions: concepts by image id, those that `concept_f1` gets.
+        references: manual concepts (`manual_cuis`) by image id, the same ids.
+
+    Returns:
+        0 (worst) to 1.
+
+    Raises:
+        ValueError: as `concept_f1`; also when no image has any of these codes.
+
+    Source: `compute_secondary_score` of the evaluators.
+    """
+    pairs = [
+        (predicted & SECONDARY_CUIS, reference & SECONDARY_CUIS)
+        for predicted, reference in _concept_pairs(predictions, references)
+        if reference & SECONDARY_CUIS
+    ]
+    if not pairs:
+        raise ValueError(
+            f"no image has a reference among the {len(SECONDARY_CUIS)} concepts of the secondary measure: pass the manual "
+            "concepts (column manual_cuis)"
+        )
+    return _mean(_f1(predicted, reference) for predicted, reference in pairs)
+
+
+def prepare_caption(text: str) -> str:
+    """A caption as all text measures see it: lower case, then numbers as the word "number", then without ASCII punctuation.
+
+    In this order: "7.7 cm" becomes "numbernumber cm". Quotation marks and dashes beyond ASCII stay; no word is left out.
+
+    Source: `preprocess_caption` of the evaluators.
+    """
+    return _NUMBER.sub("number", text.lower()).translate(_PUNCTUATION)
+
+
+def rouge1(predictions: Captions, references: Captions) -> float:
+    """ROUGE-1 of captions: F1 of the words that both have, each as often as both have it, averaged over the images.
+
+    Words are runs of a-z and 0-9 in the prepared captions (any other letter parts words), not stemmed. Two captions that
+    are empty as given score 1; any other pair without a common word 0.
+
+    Args:
+        predictions, references: captions by image id, the same ids in both.
+
+    Returns:
+        0 (worst) to 1.
+
+    Raises:
+        ValueError: there is no image; an image is missing in one of them; a caption is no string.
+
+    Source: `compute_rouge` of the evaluators, which call `evaluate.load("rouge")` with `use_stemmer=False` and take its
+    `rouge1`, the F-measure of the library `rouge_score`. It is computed here, since `evaluate` would fetch that measure's
+    code from the network. That two empty captions are told before the preparation is the evaluator of 2026; the one of 2025
+    tells them after it. No caption of ROCOv2 is empty in either way.
+    """
+    return _mean(
+        1.0 if not predicted and not reference else unigram_f1(unigrams(predicted), unigrams(reference))
+        for predicted, reference in _caption_pairs(predictions, references)
+    )
+
+
+def unigrams(caption: str) -> Counter[str]:
+    """The words of a caption as ROUGE-1 counts them, prepared."""
+    return Counter(_TOKEN.findall(prepare_caption(caption)))
+
+
+def unigram_f1(prediction: Counter[str], reference: Counter[str]) -> float:
+    """ROUGE-1 of one pair of captions, from their `unigrams`; 0 where neither has a word."""
+    total = prediction.total() + reference.total()
+    return 2 * (prediction & reference).total() / total if total else 0.0
+
+
+def bertscore(predictions: Captions, references: Captions, device: str | None = None) -> float:
+    """BERTScore of captions: F1 with `BERT_MODEL`, words weighted by their rareness in all references, without rescaling.
+
+    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1. The first call
+    downloads the model.
+
+    Args:
+        predictions, references: captions by image id, the same ids in both.
+        device: of torch; None takes a GPU where there is one.
+
+    Returns:
+        The mean over the images.
+
+    Raises:
+        ModuleNotFoundError: the extra `metrics` is not installed.
+        ValueError: as `rouge1`.
+
+    Source: `compute_bertscore` of the evaluator of 2026. (The evaluator of 2023 gave all words the same weight.)
+    """
+    pairs = _caption_pairs(predictions, references)
+    scorer: Any = None
+    scores = []
+    for predicted, reference in pairs:
+        if not predicted and not reference:
+            scores.append(1.0)
+            continue
+        if scorer is None:
+            scorer = _make_bert_scorer([prepare_caption(text) for _, text in pairs], device)
+        result = scorer.score(cands=[prepare_caption(predicted)], refs=[prepare_caption(reference)])
+        scores.append(float(result[2].item()))
+    return _mean(scores)
+
+
+def _make_bert_scorer(references: list[str], device: str | None) -> Any:
+    try:
+        from bert_score import BERTScorer
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"BERTScore needs the extra metrics (no module {error.name!r}): run pip install -e '.[metrics]' in the clone of "
+            "this project",
+            name=error.name,
+        ) from error
+    return BERTScorer(model_type=BERT_MODEL, idf=True, idf_sents=references, device=device)
+
+
+def _f1(predicted: frozenset[str], reference: frozenset[str]) -> float:
+    return 2 * len(predicted & reference) / (len(predicted) + len(reference))
+
+
+def _mean(scores: Iterable[float]) -> float:
+    values = list(scores)
+    return sum(values) / len(values)
+
+
+def _concept_pairs(predictions: Concepts, references: Concepts) -> list[tuple[frozenset[str], frozenset[str]]]:
+    return [
+        (_codes(image_id, predicted), _codes(image_id, reference))
+        for image_id, predicted, reference in _pairs(predictions, references)
+    ]
+
+
+def _codes(image_id: str, codes: Iterable[str]) -> frozenset[str]:
+    # A string would be taken for a list of letters.
+    if isinstance(codes, Iterable) and not isinstance(codes, str):
+        listed = list(codes)
+        if all(isinstance(code, str) for code in listed):
+            return frozenset(code.strip().upper() for code in listed)
+    raise ValueError(f"{image_id}: expected a list of concept codes, found {codes!r}")
+
+
+def _caption_pairs(predictions: Captions, references: Captions) -> list[tuple[str, str]]:
+    pairs = _pairs(predictions, references)
+    for image_id, *captions in pairs:
+        for caption in captions:
+            if not isinstance(caption, str):
+                raise ValueError(f"{image_id}: expected a caption, found {caption!r}")
+    return [(predicted, reference) for _, predicted, reference in pairs]
+
+
+def _pairs(predictions: Mapping[str, _Value], references: Mapping[str, _Value]) -> list[tuple[str, _Value, _Value]]:
+    """Image id, prediction and reference of all images, in the order of the references."""
+    if not references:
+        raise ValueError("no image: the references are empty")
+    faults = [
+        f"{len(ids):,} {what} ({', '.join(map(repr, ids[:_EXAMPLES]))}{', ...' if len(ids) > _EXAMPLES else ''})"
+        for ids, what in (
+            ([image_id for image_id in references if image_id not in predictions], "without prediction"),
+            ([image_id for image_id in predictions if image_id not in references], "without reference"),
+        )
+        if ids
+    ]
+    if faults:
+        raise ValueError(f"expected a prediction for each of the {len(references):,} images: {', '.join(faults)}")
+    return [(image_id, predictions[image_id], reference) for image_id, reference in references.items()]

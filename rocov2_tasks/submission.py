@@ -1,0 +1,209 @@
+"""A submission file of ImageCLEFmedical Caption: read whole, with every fault in it found before any is told.
+
+    ID,CUIs                                           ID,Caption
+    ROCOv2_2023_test_000001,C0040405;C0856747         ROCOv2_2023_test_000001,"CT of the chest, axial view"
+
+The rules are those of the official evaluators and of their check of 2026, `submission_check.py` in both folders of
+https://github.com/taubsity/clef-caption-evaluation-2026. Not checked is what cannot change a score: the order of the rows,
+and blanks around a caption or a code.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+COLUMNS = {"concepts": "CUIs", "captions": "Caption"}
+"""Task -> second column of its submissions; the first is `ID`."""
+
+MOST_CONCEPTS = 100
+"""Concepts of an image, at most."""
+
+MEANINGS = {
+    "bad-encoding": "not UTF-8 without byte order mark",
+    "bad-header": "the first line names other columns",
+    "bad-csv": "what follows cannot be read as CSV",
+    "blank-line": "a line without content",
+    "bad-row": "not two fields",
+    "unknown-id": "an image that the split does not have",
+    "duplicate-id": "an image for the second time",
+    "missing-id": "an image of the split that is not there",
+    "malformed-cui": "not a concept code",
+    "repeated-cui": "a concept twice for one image",
+    "too-many-concepts": "more concepts than are allowed",
+}
+"""Code of a fault -> what it means."""
+
+_CUI = re.compile(r"C\d+", re.ASCII)
+_LONGEST_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a submission; `line` of the file is 0, `id` of the image "" where there is none."""
+
+    code: str
+    line: int
+    id: str
+    expected: str
+    found: str
+
+    def __post_init__(self) -> None:
+        if self.code not in MEANINGS:
+            raise KeyError(self.code)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a file holds.
+
+    Attributes:
+        task: `concepts` or `captions`; None when neither the header nor the caller says which.
+        texts: second field by image id, as it stands in the file.
+        faults: all of them, in the order of the file; with any, `texts` is no submission.
+    """
+
+    task: str | None
+    texts: dict[str, str]
+    faults: list[Fault]
+
+    def concepts(self) -> dict[str, list[str]]:
+        """Concepts by image id, of a submission of concepts."""
+        return {image_id: split_codes(text) for image_id, text in self.texts.items()}
+
+
+def split_codes(text: str) -> list[str]:
+    """Codes of a field, without surrounding blanks; none of an empty field."""
+    return [code.strip() for code in text.split(";")] if text.strip() else []
+
+
+def read_submission(path: Path, ids: Collection[str], task: str | None = None) -> Submission:
+    """Read a submission and hold it against the images of a split.
+
+    Args:
+        path: the file.
+        ids: image ids of the split, all of which must be there.
+        task: `concepts` or `captions`; None goes by the header.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    reading = _Reading(dict.fromkeys(ids), task)
+    text = reading.decode(path.read_bytes())
+    if text is not None and reading.read_rows(text):
+        reading.find_missing()
+    return Submission(reading.task, reading.texts, reading.faults)
+
+
+class _Reading:
+    """Where the reading of one file stands."""
+
+    def __init__(self, ids: dict[str, None], task: str | None) -> None:
+        self.task = task
+        self.texts: dict[str, str] = {}
+        self.faults: list[Fault] = []
+        self._ids = ids
+        self._lines: dict[str, int] = {}
+
+    def _add(self, code: str, line: int, id: str, expected: str, found: str) -> None:
+        shown = found if len(found) <= _LONGEST_SHOWN else found[:_LONGEST_SHOWN] + "..."
+        self.faults.append(Fault(code, line, id, expected, shown))
+
+    def decode(self, data: bytes) -> str | None:
+        """The text of the file; None when it has no such."""
+        if data.startswith(b"\xef\xbb\xbf"):
+            self._add("bad-encoding", 1, "", "no byte order mark", "one at the beginning: save as UTF-8, not UTF-8-BOM")
+            data = data[3:]
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            self._add("bad-encoding", line, "", "UTF-8", f"the bytes {data[error.start : error.start + 4]!r}")
+            return None
+
+    def read_rows(self, text: str) -> bool:
+        """Read all rows; whether the file could be read to its end."""
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        line = 1
+        try:
+            header = next(rows, None)
+            if self._read_header(header) and header is not None:
+                self._read_row(1, header)
+            line = rows.line_num + 1
+            for row in rows:
+                self._read_row(line, row)
+                line = rows.line_num + 1
+        except csv.Error as error:
+            self._add("bad-csv", line, "", "fields with a comma or quotation mark in quotation marks", str(error))
+            return False
+        return True
+
+    def _read_header(self, header: list[str] | None) -> bool:
+        """Find the task; whether the line is a row, since the file has no header."""
+        tasks = [self.task] if self.task else list(COLUMNS)
+        named = [task for task in tasks if header == ["ID", COLUMNS[task]]]
+        if named:
+            self.task = named[0]
+            return False
+        expected = " or ".join(f"ID,{COLUMNS[task]}" for task in tasks)
+        is_row = bool(header) and header is not None and header[0] in self._ids
+        what = "an empty file" if header is None else ",".join(header)
+        self._add("bad-header", 1, "", expected, f"{what} (no header)" if is_row else what)
+        return is_row
+
+    def _read_row(self, line: int, row: list[str]) -> None:
+        if not any(field.strip() for field in row):
+            self._add("blank-line", line, "", "a row", "nothing")
+            return
+        image_id = row[0]
+        if image_id not in self._ids:
+            self._add("unknown-id", line, image_id, "an image of the split", repr(image_id))
+        elif image_id in self._lines:
+            self._add("duplicate-id", line, image_id, "each image once", f"also in line {self._lines[image_id]}")
+        else:
+            self._lines[image_id] = line
+        if len(row) != 2:
+            hint = ": put a caption with commas in quotation marks" if self.task == "captions" and len(row) > 2 else ""
+            self._add("bad-row", line, image_id, f"two fields{hint}", f"{len(row)}")
+            return
+        self.texts.setdefault(image_id, row[1])
+        if self.task == "concepts":
+            self._check_codes(line, image_id, split_codes(row[1]))
+
+    def _check_codes(self, line: int, image_id: str, codes: list[str]) -> None:
+        malformed = [code for code in codes if not _CUI.fullmatch(code)]
+        if malformed:
+            expected = "C and digits, such as C0040405, joined by ;"
+            self._add("malformed-cui", line, image_id, expected, ", ".join(map(repr, malformed)))
+        repeated = [code for code, count in Counter(codes).items() if count > 1 and code]
+        if repeated:
+            self._add("repeated-cui", line, image_id, "each concept once", ", ".join(repeated))
+        if len(codes) > MOST_CONCEPTS:
+            self._add("too-many-concepts", line, image_id, f"at most {MOST_CONCEPTS}", f"{len(codes):,}")
+
+    def find_missing(self) -> None:
+        """Find the images without row."""
+        for image_id in self._ids:
+            if image_id not in self._lines:
+                self._add("missing-id", 0, image_id, "every image of the split", "no row")
+
+
+def fault_lines(faults: Iterable[Fault], examples: int = 3) -> list[str]:
+    """The faults for a person: by code, the commonest first, the first few of each."""
+    groups: dict[str, list[Fault]] = {}
+    for fault in faults:
+        groups.setdefault(fault.code, []).append(fault)
+    lines = []
+    for code, cases in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        lines.append(f"{code}: {MEANINGS[code]} ({len(cases):,} {'case' if len(cases) == 1 else 'cases'})")
+        for case in cases[:examples]:
+            where = " ".join(filter(None, (f"line {case.line}" if case.line else "", case.id)))
+            lines.append(f"    {where}: expected {case.expected}, found {case.found}")
+        if len(cases) > examples:
+            lines.append(f"    and {len(cases) - examples:,} more")
+    return lines
