@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rocov2_tasks import baseline, detectors
-from rocov2_tasks.baseline import Data, Split, evaluate, read_split, table
+from rocov2_tasks.baseline import METHODS, Data, Split, evaluate, read_split, table
 from rocov2_tasks.commands import CommandError
 from rocov2_tasks.features import BINS, SIDE, Floats, describe, read_features
-from rocov2_tasks.metrics import concept_f1
+from rocov2_tasks.metrics import concept_f1, rouge1
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, jpeg, make_raw
 
@@ -170,24 +170,54 @@ def test_texts_of_another_build_are_refused(tmp_path: Path, monkeypatch: pytest.
         read_split(str(repository), "test")
 
 
-def test_settings_are_chosen_on_validation_not_on_test() -> None:
-    """With validation and test of opposite tastes, validation has its way."""
-    features = np.eye(4, dtype=np.float32)
-
-    def split(name: str, lists: list[list[str]], rows: list[int]) -> Split:
-        ids = [f"{name}{number}" for number in range(len(lists))]
-        texts = {"image_id": ids, "caption": ["x"] * len(ids), "cuis": lists, "manual_cuis": [["C0040405"]] * len(ids)}
-        return Split(texts, features[rows])
-
-    train = split("a", [["C0040405"]] * 3 + [["C0040405", "C2"]], [0, 1, 2, 3])
-    few, many = [["C0040405"]] * 2, [["C0040405", "C2"]] * 2
-    chosen = {
-        name: evaluate(Data(train, split("b", validation, [0, 1]), split("c", test, [0, 1])))["majority"]
-        for name, validation, test in (("few", few, many), ("many", many, few))
+def made_up(name: str, images: int, seed: int) -> Split:
+    """A split whose concepts can be told from its features, but for some noise; its captions are noise."""
+    noise = np.random.default_rng(seed)
+    texts: dict[str, list[Any]] = {
+        "image_id": [f"{name}{number}" for number in range(images)],
+        "caption": [" ".join(noise.choice(["ct", "mri", "chest", "liver", "axial"], 3)) for _ in range(images)],
+        "cuis": [noise.choice(["C0040405", "C2", "C3", "C4"], noise.integers(1, 4)).tolist() for _ in range(images)],
+        "manual_cuis": [["C0040405"]] * images,
     }
-    assert chosen["few"]["settings"] == "1 concept"
-    assert chosen["many"]["settings"] == "2 concepts"
-    assert chosen["few"]["concept_f1"] == chosen["many"]["concept_f1"] == pytest.approx(2 / 3)
+    known = detectors.make_labels(texts["cuis"], ["C0040405", "C2", "C3", "C4"]).known
+    return Split(texts, (known + noise.normal(0, 0.5, known.shape)).astype(np.float32))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_settings_are_chosen_on_validation_not_on_test(method: str) -> None:
+    train, validation, test = made_up("a", 60, 1), made_up("b", 20, 2), made_up("c", 20, 3)
+    said = METHODS[method](Data(train, validation, test))
+    other_answers = Split(test.texts | {"cuis": [["C4"]] * 20, "caption": ["liver"] * 20}, test.features)
+    assert METHODS[method](Data(train, validation, other_answers)) == said
+    other_pictures = Split(test.texts, validation.features)
+    assert METHODS[method](Data(train, validation, other_pictures)).settings == said.settings
+    other_taste = Split(validation.texts | {"cuis": [["C4"]] * 20, "caption": ["liver"] * 20}, validation.features)
+    assert METHODS[method](Data(train, other_taste, test)).settings != said.settings
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_said_of_an_image_follows_from_that_image(method: str) -> None:
+    train, validation, test = made_up("a", 60, 1), made_up("b", 20, 2), made_up("c", 20, 3)
+    said = METHODS[method](Data(train, validation, test))
+    turned = METHODS[method](Data(train, validation, Split(test.texts, test.features[::-1])))
+    assert turned.concepts == said.concepts[::-1]
+    assert turned.captions == (said.captions[::-1] if said.captions else None)
+
+
+def test_scores_are_those_of_the_measures_on_test() -> None:
+    data = Data(made_up("a", 60, 1), made_up("b", 20, 2), made_up("c", 20, 3))
+    ids = data.test.texts["image_id"]
+    for name, scores in evaluate(data).items():
+        said = METHODS[name](data)
+        expected = concept_f1(
+            dict(zip(ids, said.concepts, strict=True)), dict(zip(ids, data.test.texts["cuis"], strict=True))
+        )
+        assert 0 < scores["concept_f1"] < 1
+        assert scores["concept_f1"] == expected
+        assert scores["settings"] == said.settings
+        if said.captions is not None:
+            captions = dict(zip(ids, data.test.texts["caption"], strict=True))
+            assert scores["rouge1"] == rouge1(dict(zip(ids, said.captions, strict=True)), captions)
 
 
 def test_features_do_not_change_with_brightness_and_contrast_of_the_thumbnail() -> None:
@@ -253,6 +283,15 @@ def test_where_no_score_is_high_enough_the_highest_is_taken() -> None:
 
 def test_the_vocabulary_has_the_commonest_first() -> None:
     assert detectors.make_vocabulary([["C2", "C1"], ["C3", "C2"], ["C3", "C3", "C2"]]) == ["C2", "C3", "C1"]
+
+
+def test_as_many_common_concepts_are_chosen_as_score_best() -> None:
+    # Predicting the first n of C1 C2 C3 for C1 and for C1 C2: n=1: (1, 2/3); n=2: (2/3, 1); n=3: (1/2, 4/5).
+    labels = detectors.make_labels([["C1"], ["C1", "C2"]], ["C1", "C2", "C3"])
+    assert detectors.choose_majority(labels, 100) == 1
+    labels = detectors.make_labels([["C1", "C3"], ["C1", "C2"]], ["C1", "C2", "C3"])
+    assert detectors.choose_majority(labels, 100) == 3  # (2/3, 2/3); (1/2, 1); (4/5, 4/5)
+    assert detectors.choose_majority(labels, 2) == 2
 
 
 def test_neighbours_are_the_most_alike_the_earlier_of_equals_first() -> None:
