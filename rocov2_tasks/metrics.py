@@ -33,6 +33,7 @@ and since 2025 optical coherence tomography, which ROCOv2 has not. The direction
 BERT_MODEL = "microsoft/deberta-xlarge-mnli"
 """The model of BERTScore, in all years."""
 
+_BERT_TOKENS = 512
 _EMPTY = frozenset({""})
 _EXAMPLES = 3
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -147,8 +148,9 @@ def unigram_f1(prediction: Counter[str], reference: Counter[str]) -> float:
 def bertscore(predictions: Captions, references: Captions, device: str | None = None) -> float:
     """BERTScore of captions: F1 with `BERT_MODEL`, words weighted by their rareness in all references, without rescaling.
 
-    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1. The first call
-    downloads the model.
+    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1; any other pair of which
+    one has nothing left 0, as by `bert_score` itself, which newer versions of transformers would make fail there. For the
+    same reason a reference without anything left has no part in the weights. The first call downloads the model.
 
     Args:
         predictions, references: captions by image id, the same ids in both.
@@ -164,16 +166,14 @@ def bertscore(predictions: Captions, references: Captions, device: str | None = 
     Source: `compute_bertscore` of the evaluator of 2026. (The evaluator of 2023 gave all words the same weight.)
     """
     pairs = _caption_pairs(predictions, references)
-    scorer: Any = None
+    prepared = [(prepare_caption(predicted), prepare_caption(reference)) for predicted, reference in pairs]
+    scorer = _make_bert_scorer([reference for _, reference in prepared if reference.strip()], device)
     scores = []
-    for predicted, reference in pairs:
-        if not predicted and not reference:
-            scores.append(1.0)
-            continue
-        if scorer is None:
-            scorer = _make_bert_scorer([prepare_caption(text) for _, text in pairs], device)
-        result = scorer.score(cands=[prepare_caption(predicted)], refs=[prepare_caption(reference)])
-        scores.append(float(result[2].item()))
+    for pair, (predicted, reference) in zip(pairs, prepared, strict=True):
+        if not predicted.strip() or not reference.strip():
+            scores.append(0.0 if any(pair) else 1.0)
+        else:
+            scores.append(float(scorer.score(cands=[predicted], refs=[reference])[2].item()))
     return _mean(scores)
 
 
@@ -186,7 +186,11 @@ def _make_bert_scorer(references: list[str], device: str | None) -> Any:
             "this project",
             name=error.name,
         ) from error
-    return BERTScorer(model_type=BERT_MODEL, idf=True, idf_sents=references, device=device)
+    scorer = BERTScorer(model_type=BERT_MODEL, idf=True, device=device)
+    # The tokenizer of this model states no length, and `bert_score` passes on what transformers then takes for it, 10^30.
+    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, _BERT_TOKENS)
+    scorer.compute_idf(references)
+    return scorer
 
 
 def _f1(predicted: frozenset[str], reference: frozenset[str]) -> float:

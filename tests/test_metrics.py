@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -266,10 +266,16 @@ class StandIn:
     """Stands for `bert_score.BERTScorer`: its F1 is the length of the candidate over that of the reference."""
 
     made: list[dict[str, Any]]
+    weighed: list[list[str]]
     scored: list[tuple[list[str], list[str]]]
 
     def __init__(self, **settings: Any) -> None:
         StandIn.made.append(settings)
+        self._tokenizer = SimpleNamespace(model_max_length=10**30)
+
+    def compute_idf(self, sents: list[str]) -> None:
+        assert self._tokenizer.model_max_length == 512
+        StandIn.weighed.append(sents)
 
     def score(self, cands: list[str], refs: list[str]) -> tuple[Number, Number, Number]:
         StandIn.scored.append((cands, refs))
@@ -281,7 +287,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     module = ModuleType("bert_score")
     module.BERTScorer = StandIn  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bert_score", module)
-    StandIn.made, StandIn.scored = [], []
+    StandIn.made, StandIn.weighed, StandIn.scored = [], [], []
     return StandIn
 
 
@@ -295,10 +301,15 @@ def test_bertscore_takes_f1_of_prepared_captions_one_pair_at_a_time(stand_in: ty
 
 def test_bertscore_weighs_words_by_all_references(stand_in: type[StandIn]) -> None:
     bertscore({"a": "x", "b": "y"}, {"a": "CT 1.", "b": "MRI"}, device="cpu")
-    assert stand_in.made == [
-        {"model_type": "microsoft/deberta-xlarge-mnli", "idf": True, "idf_sents": ["ct number", "mri"], "device": "cpu"}
-    ]
+    assert stand_in.made == [{"model_type": "microsoft/deberta-xlarge-mnli", "idf": True, "device": "cpu"}]
+    assert stand_in.weighed == [["ct number", "mri"]]
     assert BERT_MODEL == "microsoft/deberta-xlarge-mnli"
+
+
+def test_bertscore_gives_0_where_one_caption_has_nothing_left(stand_in: type[StandIn]) -> None:
+    assert bertscore({"a": "", "b": "CT", "c": " .", "d": "x"}, {"a": "CT", "b": "...", "c": "", "d": "x"}) == 1 / 4
+    assert stand_in.scored == [(["x"], ["x"])]
+    assert stand_in.weighed == [["ct", "x"]]
 
 
 def test_bertscore_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
