@@ -126,7 +126,7 @@ def rouge1(predictions: Captions, references: Captions) -> float:
     Source: `compute_rouge` of the evaluators, which call `evaluate.load("rouge")` with `use_stemmer=False` and take its
     `rouge1`, the F-measure of the library `rouge_score`. It is computed here, since `evaluate` would fetch that measure's
     code from the network. That two empty captions are told before the preparation is the evaluator of 2026; the one of 2025
-    tells them after it. No caption of ROCOv2 is empty in either way.
+    tells them after it. A conversion refuses empty captions, so no reference is one.
     """
     return _mean(
         1.0 if not predicted and not reference else unigram_f1(unigrams(predicted), unigrams(reference))
@@ -148,9 +148,9 @@ def unigram_f1(prediction: Counter[str], reference: Counter[str]) -> float:
 def bertscore(predictions: Captions, references: Captions, device: str | None = None) -> float:
     """BERTScore of captions: F1 with `BERT_MODEL`, words weighted by their rareness in all references, without rescaling.
 
-    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1; any other pair of which
-    one has nothing left 0, as by `bert_score` itself, which newer versions of transformers would make fail there. For the
-    same reason a reference without anything left has no part in the weights. The first call downloads the model.
+    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1; any other pair of
+    which one has nothing left scores 0, as by `bert_score` itself, which fails there with transformers 5. For the same reason
+    a reference without anything left has no part in the weights. The first call downloads the model.
 
     Args:
         predictions, references: captions by image id, the same ids in both.
