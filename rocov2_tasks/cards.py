@@ -19,6 +19,7 @@ STYLE = """\
 .options > *, .pager > * { margin: 0 !important; }
 #found { margin-right: auto !important; }
 #page { width: 5rem !important; }
+@media (max-width: 30rem) { #found { flex-basis: 100% !important; } }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: .8rem; }
 .card { display: flex; flex-direction: column; min-width: 0; overflow: hidden; border-radius: 8px; }
 .card { border: 1px solid var(--border-color-primary); background: var(--block-background-fill); }

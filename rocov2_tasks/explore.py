@@ -20,7 +20,8 @@ import click
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rocov2_tasks.cards import STYLE, show_cards
-from rocov2_tasks.searching import Collection, Filter, need
+from rocov2_tasks.filters import Filter
+from rocov2_tasks.searching import Collection, need
 from rocov2_tasks.space import write_space
 
 PORT = 7860
@@ -208,7 +209,9 @@ def _require_free(host: str, port: int) -> None:
 @click.command(help="Look through REPOSITORY, a folder or ORG/NAME on the Hub, in a browser.")
 @click.argument("repository", default="rocov2")
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all of this machine.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all of this machine."
+)
 @click.option(
     "--space",
     type=click.Path(path_type=Path),

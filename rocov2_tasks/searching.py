@@ -1,8 +1,7 @@
 """Searching a built repository: rows found by DuckDB in `text/`, images read from `data/` by the place of their rows.
 
 The rows of `text/<split>.parquet` are those of `data/<split>-*` in the same order, so the number of a row says where its
-image lies, and only the images that are asked for are read. Every condition of a filter is written once, as SQL and as
-Python beside each other: what is searched and what is copied cannot differ.
+image lies, and only the images that are asked for are read.
 """
 
 from __future__ import annotations
@@ -11,34 +10,24 @@ import bisect
 import importlib
 import itertools
 import os
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from huggingface_hub import hf_hub_download
 
 import rocov2
+from rocov2_tasks.filters import LABELS, Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.layout import read_layout
 from rocov2_tasks.reading import ChangedShardError, GroupReader
 
 COLUMNS = tuple(rocov2.TEXT_FEATURES)
-LABELS = {"modality": tuple(rocov2.MODALITIES), "region": tuple(rocov2.REGIONS), "direction": tuple(rocov2.DIRECTIONS)}
-"""Names of the labels by column, in label order."""
 
-CUI = re.compile(r"C\d{7}")
-_TERM = re.compile(r'"([^"]*)"|(\S+)')
 _READERS = 8
-"""Images of the Hub that are fetched at a time."""
+"""Images, or row groups of the Hub, that are read at a time."""
 
 Value = TypeVar("Value")
-
-_LOWER = '''def lower(text):  # letter by letter, as DuckDB does
-    return "".join(map(str.lower, text.replace("İ", "i")))
-
-
-'''
 
 
 def need(module: str) -> Any:
@@ -57,143 +46,6 @@ def need(module: str) -> Any:
         ) from None
 
 
-def lower(text: str) -> str:
-    """Small letters as DuckDB's `lower()` makes them: without the Greek final sigma, and İ is i."""
-    return "".join(map(str.lower, text.replace("İ", "i")))
-
-
-def terms(text: str) -> list[str]:
-    """What a caption has to hold: words, and phrases in double quotes; in small letters, each once."""
-    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    found = [lower(phrase or word) for phrase, word in _TERM.findall(clean)]
-    return list(dict.fromkeys(term for term in found if term.strip()))
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What the rows have to be; an empty field asks for nothing.
-
-    Attributes:
-        splits: in one of these.
-        modalities, regions: names of labels, one of which the image has.
-        licenses: one of which it has.
-        commercial: whether its licence has to allow commercial use.
-        cuis: concepts, all of which it has.
-        text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters.
-
-    Raises:
-        ValueError: an unknown name, or a malformed CUI.
-    """
-
-    splits: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    licenses: tuple[str, ...] = ()
-    commercial: bool = False
-    cuis: tuple[str, ...] = ()
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        known: dict[str, Iterable[str]] = {
-            "splits": rocov2.SPLITS,
-            "modalities": rocov2.MODALITIES,
-            "regions": rocov2.REGIONS,
-            "licenses": rocov2.LICENSES,
-        }
-        for field in fields(self):
-            for name in getattr(self, field.name) if field.name in known else ():
-                if name not in known[field.name]:
-                    raise ValueError(f"{field.name}: no {name!r}, there are {', '.join(known[field.name])}")
-        for cui in self.cuis:
-            if not CUI.fullmatch(cui):
-                raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
-
-
-@dataclass(frozen=True)
-class _Condition:
-    """A condition on `column`: SQL with a `?` for each of `values`, the same as Python, and a note for a reader."""
-
-    column: str
-    sql: str
-    values: tuple[str | int, ...]
-    python: str
-    note: str = ""
-
-
-def _one_of(column: str, names: Sequence[str]) -> list[_Condition]:
-    if not names:
-        return []
-    values: list[str | int] = list(dict.fromkeys(names))
-    note = ""
-    if column in LABELS:
-        note = ", ".join(map(str, values))
-        values = [LABELS[column].index(str(name)) for name in values]
-    marks = ", ".join("?" * len(values))
-    python = f"{column} in {{{', '.join(map(repr, values))}}}"
-    return [_Condition(column, f"{column} IN ({marks})", tuple(values), python, note)]
-
-
-def _conditions(filter: Filter) -> list[_Condition]:
-    commercial = [name for name, allowed in rocov2.LICENSES.items() if allowed] if filter.commercial else []
-    return [
-        *_one_of("modality", filter.modalities),
-        *_one_of("region", filter.regions),
-        *_one_of("license", filter.licenses),
-        *_one_of("license", commercial),
-        *(
-            _Condition("cuis", "list_contains(cuis, ?)", (cui,), f"{cui!r} in cuis")
-            for cui in dict.fromkeys(filter.cuis)
-        ),
-        *(
-            _Condition("caption", "contains(lower(caption), ?)", (term,), f"{term!r} in lower(caption)")
-            for term in terms(filter.text)
-        ),
-    ]
-
-
-def _quote(value: str | int) -> str:
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
-
-
-def _with_values(condition: _Condition) -> str:
-    parts = condition.sql.split("?")
-    return "".join(itertools.chain(*zip(parts, [*map(_quote, condition.values), ""], strict=True)))
-
-
-def _lines(texts: Sequence[str], conditions: Sequence[_Condition], between: str, comment: str) -> str:
-    notes = [f"  {comment} {condition.note}" if condition.note else "" for condition in conditions]
-    return f"\n{between}".join(text + note for text, note in zip(texts, notes, strict=True))
-
-
-def sql_code(filter: Filter, files: Sequence[str]) -> str:
-    """A query of DuckDB that gives the rows of `filter`, without images, of the Parquet files of the wanted splits."""
-    conditions = _conditions(filter)
-    where = _lines([_with_values(condition) for condition in conditions], conditions, "  AND ", "--")
-    tables = ",\n".join(f"    {_quote(file)}" for file in files)
-    return f"SELECT *\nFROM read_parquet([\n{tables}\n])" + (f"\nWHERE {where}" if where else "") + ";\n"
-
-
-def python_code(filter: Filter, source: str, splits: Sequence[str]) -> str:
-    """A program with `datasets` that gives the rows of `filter`, with images.
-
-    Args:
-        filter: the filter; its splits are not looked at.
-        source: first arguments of `load_dataset`, as Python.
-        splits: the wanted ones.
-    """
-    conditions = _conditions(filter)
-    load = f"rows = load_dataset({source}, split={'+'.join(splits)!r})\n"
-    if not conditions:
-        return f"from datasets import load_dataset\n\n{load}"
-    columns = list(dict.fromkeys(condition.column for condition in conditions))
-    tests = _lines([condition.python for condition in conditions], conditions, "        and ", "#")
-    return (
-        f"from datasets import load_dataset\n\n\n{_LOWER if 'caption' in columns else ''}"
-        f"def wanted({', '.join(columns)}):\n    return (\n        {tests}\n    )\n\n\n"
-        f"{load}rows = rows.filter(wanted, input_columns={columns!r})\n"
-    )
-
-
 class Images:
     """JPEGs of a split by the number of their row.
 
@@ -208,17 +60,29 @@ class Images:
         self.rows = self._layout.rows
         """Their number."""
 
-    def read(self, row: int) -> bytes:
-        """The JPEG of a row of the split, byte for byte as released."""
-        group = bisect.bisect_right(self._stops, row)
-        within = row - (self._stops[group] - self._layout.groups[group].rows)
-        return _told(lambda: bytes(self._reader.read(group, within, within + 1).image(within)))
+    def read(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """JPEGs by the number of their row, byte for byte as released."""
+        by_read: dict[tuple[int, int], list[int]] = {}
+        for row in rows:
+            group = bisect.bisect_right(self._stops, row)
+            # A folder is read image by image. The Hub gives a row group in one request, and each only once.
+            by_read.setdefault((group, 0 if self._layout.remote else row), []).append(row)
+        with ThreadPoolExecutor(_READERS) as pool:
+            parts = pool.map(lambda key: self._read_group(key[0], by_read[key]), by_read)
+            return {row: image for part in parts for row, image in part.items()}
+
+    def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
+        first = self._stops[group] - self._layout.groups[group].rows
+        read = _told(lambda: self._reader.read(group, min(rows) - first, max(rows) + 1 - first))
+        images = {row: bytes(read.image(row - first)) for row in rows}
+        self._reader.give_back(read)
+        return images
 
 
 def _told(read: Callable[[], Value]) -> Value:
     try:
         return read()
-    except ChangedShardError as error:
+    except (ChangedShardError, pa.ArrowInvalid) as error:
         raise ValueError(f"the images cannot be read: {error}") from error
 
 
@@ -302,7 +166,9 @@ class Collection:
 
     def values(self, column: str) -> list[str]:
         """Labels or licences that occur: labels in label order, licences the commonest first."""
-        rows = self._query(f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1")
+        rows = self._query(
+            f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+        )
         found = [value for (value,) in rows]
         return [LABELS[column][number] for number in sorted(found)] if column in LABELS else found
 
@@ -311,7 +177,7 @@ class Collection:
         return rows
 
     def _where(self, filter: Filter) -> tuple[str, list[Any]]:
-        conditions = _conditions(filter)
+        conditions = conditions_of(filter)
         splits = self.splits(filter)
         parts = [f"split IN ({', '.join('?' * len(splits))})", *(condition.sql for condition in conditions)]
         values = [*splits, *(value for condition in conditions for value in condition.values)]
@@ -357,8 +223,11 @@ class Collection:
             ValueError: the files have changed since.
             ConnectionError: they did not come from the Hub.
         """
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(lambda row: self._images[row["split"]].read(row["row"]), rows))
+        found = {
+            split: self._images[split].read([row["row"] for row in rows if row["split"] == split])
+            for split in {row["split"] for row in rows}
+        }
+        return [found[row["split"]][row["row"]] for row in rows]
 
     def sql(self, filter: Filter) -> str:
         """The filter as a query of DuckDB: the same rows in the same order, without images."""

@@ -1,0 +1,61 @@
+"""Filters: what a text asks for, what is refused, and how values stand in copied code."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+import pytest
+
+from rocov2_tasks.filters import Filter, lower, python_code, sql_code, terms
+
+
+def test_small_letters_are_those_of_duckdb() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    # Letters that Unicode has had since 3.2: every version of both knows them.
+    letters = [
+        chr(code) for code in range(1, 0x110000) if unicodedata.ucd_3_2_0.category(chr(code)) not in ("Cn", "Cs")
+    ]
+    text = " ".join(letters) + " ΟΔΟΣ İstanbul"
+    assert duckdb.execute("SELECT lower(?)", [text]).fetchall() == [(lower(text),)]
+
+
+def test_text_is_words_and_phrases() -> None:
+    assert terms('Axial  "Pleural Space" axial x') == ["axial", "pleural space", "x"]
+    assert terms('  "" " " ') == []
+    assert terms('5" tube "open') == ['5"', "tube", '"open']
+    assert terms("a\0b \ud800") == ["a", "b", "?"]
+
+
+def test_copied_sql_ends_before_the_note_of_its_last_condition() -> None:
+    assert sql_code(Filter(modalities=("CT",)), ["f"]).endswith("WHERE modality IN (0);  -- CT\n")
+    assert sql_code(Filter(), ["f"]).endswith("]);\n")
+
+
+def test_values_are_quoted_in_copied_sql() -> None:
+    sql = sql_code(Filter(text="it's"), ["a'b.parquet"])
+    assert "'a''b.parquet'" in sql
+    assert "contains(lower(caption), 'it''s')" in sql
+
+
+def test_labels_are_named_in_copied_code() -> None:
+    filter = Filter(modalities=("MRI",), regions=("chest", "pelvis"))
+    for code, mark in ((sql_code(filter, ["f"]), "--"), (python_code(filter, "'f'", ["train"]), "#")):
+        assert re.search(rf"2.*{mark} MRI$", code, re.MULTILINE)
+        assert re.search(rf"0, 4.*{mark} chest, pelvis$", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"splits": ("valid",)}, "splits: no 'valid', there are train, validation, test"),
+        ({"modalities": ("CT", "x-ray")}, "modalities: no 'x-ray', there are CT, X-ray"),
+        ({"regions": ("knee",)}, "regions: no 'knee', there are chest"),
+        ({"licenses": ("GPL",)}, "licenses: no 'GPL', there are CC BY"),
+        ({"cuis": ("C0040405", "chest")}, "cuis: 'chest' is no concept code, expected C and seven digits"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Filter(**fields)
