@@ -5,4 +5,7 @@ pretraining has the stream; under it lie layout (where the rows are), order (whi
 
 metrics has the measures of ImageCLEFmedical Caption, score the command that applies them to a file, which submission reads,
 baseline the command that fits small detectors over features and scores them; commands is how commands end.
+
+explore shows the dataset in a browser; under it lie filters (what is searched for, and as code), searching (rows and images
+by DuckDB and by place), cards (HTML) and space (the same for the Hub).
 """

@@ -29,7 +29,7 @@ STYLE = """\
 .card input { position: absolute; opacity: 0; }
 .card label:focus-within { outline: 2px solid var(--color-accent); outline-offset: -2px; }
 .card input:checked + img { position: fixed; inset: 0; z-index: 1000; width: 100vw; height: 100vh; height: 100dvh; }
-.card input:checked + img { background: #000e; cursor: zoom-out; }
+.card input:checked + img { background: #000; cursor: zoom-out; }
 .card .body { display: flex; flex-direction: column; gap: .5rem; padding: .7rem; flex: 1; }
 .card .caption { white-space: pre-line; max-height: 13rem; overflow: auto; }
 .card ul { display: flex; flex-wrap: wrap; gap: .25rem; list-style: none; }

@@ -21,7 +21,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rocov2_tasks.cards import STYLE, show_cards
 from rocov2_tasks.filters import Filter
-from rocov2_tasks.searching import Collection, need
+from rocov2_tasks.searching import Collection, need, require
 from rocov2_tasks.space import write_space
 
 PORT = 7860
@@ -68,9 +68,10 @@ class Explorer:
             How many rows there are, as Markdown; cards of the page, as HTML; its number; the filter as Python and as SQL.
         """
         text, cuis, modalities, regions, licenses, splits, commercial = fields
-        filter = Filter(
-            tuple(splits), tuple(modalities), tuple(regions), tuple(licenses), commercial, tuple(cuis), text or ""
+        splits, modalities, regions, licenses, cuis = (
+            tuple(chosen or ()) for chosen in (splits, modalities, regions, licenses, cuis)
         )
+        filter = Filter(splits, modalities, regions, licenses, bool(commercial), cuis, text or "")
         count = self._collection.count(filter)
         pages = max(1, -(-count // per_page))
         page = random.randint(1, pages) if page is None else min(max(int(page), 1), pages)  # noqa: S311
@@ -139,7 +140,7 @@ def make_page(collection: Collection) -> Any:
 
         filters = [text, cuis, modality, region, license, split, commercial]
         shown = [found, cards, number, python, sql]
-        options = {"outputs": shown, "show_progress": "minimal", "api_visibility": "private"}
+        options = {"outputs": shown, "concurrency_limit": 4, "show_progress": "minimal", "api_visibility": "private"}
         changes = [text.submit, *(field.change for field in (*filters[1:], per_page)), page.load]
         gr.on(changes, lambda *values: show(1, *values), [per_page, *filters], trigger_mode="always_last", **options)
         number.submit(show, [number, per_page, *filters], **options)
@@ -184,7 +185,7 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
         ModuleNotFoundError: the extra `explore` is not installed.
         OSError: the port is taken.
     """
-    need("gradio")
+    require("gradio", "duckdb")
     if port is not None:
         _require_free(host or "127.0.0.1", port)
     collection = Collection(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import importlib
+import importlib.util
 import itertools
 import os
 from collections.abc import Callable, Sequence
@@ -30,20 +31,23 @@ _READERS = 8
 Value = TypeVar("Value")
 
 
+def require(*modules: str) -> None:
+    """Raise ModuleNotFoundError where one of the packages of the extra `explore` is not installed, without importing it."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"the explorer needs the package {module}: pip install -e '.[explore]' in this project", name=module
+            )
+
+
 def need(module: str) -> Any:
     """Import a package of the extra `explore`.
 
     Raises:
         ModuleNotFoundError: it is not installed; says how to.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        raise ModuleNotFoundError(
-            f"the explorer needs the package {module}: pip install -e '.[explore]' in this project", name=module
-        ) from None
+    require(module)
+    return importlib.import_module(module)
 
 
 class Images:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import rocov2
 import rocov2_pages
+from rocov2_tasks.searching import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
 """What the modules import; Gradio is the Space's own, by `sdk_version`."""
@@ -58,8 +59,9 @@ def write_space(folder: Path, dataset: str) -> None:
 
     Raises:
         FileExistsError: there is something in `folder`.
-        importlib.metadata.PackageNotFoundError: a package of the extra `explore` is not installed.
+        ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
+    require("gradio", "duckdb")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
