@@ -28,7 +28,7 @@ PORT = 7860
 PER_PAGE = (12, 24, 48)
 TITLE = "ROCOv2 explorer"
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-"""The reader's own: Gradio's would come from another host."""
+"""The reader's own: Gradio has some that come from another host."""
 
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
 _TO_RESULTS = "() => document.getElementById('results').scrollIntoView()"

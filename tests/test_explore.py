@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -160,16 +161,12 @@ def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, 
     alone = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
     program = (
         "import runpy, sys, json; sys.path = [p for p in sys.path if not p or 'site-packages' in p or 'lib/python' in p];"
-        "sys.path.insert(0, '.'); import rocov2, rocov2_tasks.explore as page; print(rocov2.__file__, page.__file__);"
-        "page.serve = lambda *arguments: print(json.dumps(arguments)); runpy.run_path('app.py')"
+        "sys.path.insert(0, '.'); import rocov2, rocov2_tasks.explore as page; print(rocov2.__file__);"
+        "page.serve = lambda *arguments: print(page.__file__, json.dumps(arguments), sep='\\n'); runpy.run_path('app.py')"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=space, env=alone, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    *places, asked = (
-        done.stdout.split(" ", 1)[0],
-        *done.stdout.partition("\n")[0].split(" ")[1:],
-        done.stdout.splitlines()[1],
-    )
+    *places, asked = done.stdout.splitlines()
     assert all(Path(place).resolve().is_relative_to(space.resolve()) for place in places)
     assert json.loads(asked) == ["org/rocov2", "0.0.0.0"]  # noqa: S104
 
@@ -310,6 +307,16 @@ def test_a_browser_shows_all_of_it_and_asks_no_other_host(chrome: Any, address: 
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert asked
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@with_gradio
+def test_a_browser_may_ask_no_other_host(address: str) -> None:
+    with urlopen(address) as answer:  # noqa: S310
+        policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy.keys() == {"default-src", "connect-src"}
+    for allowed in policy.values():
+        assert not [source for source in allowed.split() if source not in ("data:", "blob:") and source[0] != "'"]
+        assert "'self'" in allowed
 
 
 @with_gradio
