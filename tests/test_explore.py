@@ -1,10 +1,9 @@
-"""The explorer: its command, the Space that it writes, and its page in a browser."""
+"""The explorer: its command and its page in a browser."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from rocov2_tasks.cards import show_cards
 from rocov2_tasks.filters import Filter
 from rocov2_tasks.searching import Collection
 from tests.conftest import PROJECT
@@ -42,50 +40,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = make_raw(train=40, valid=8, test=8, side=200)
     release.image("valid", 0).caption = MARKUP
     return release.build(tmp_path_factory.mktemp("explore") / "rocov2")
-
-
-@pytest.fixture
-def row() -> dict[str, Any]:
-    return {
-        "image_id": "ROCOv2_2023_test_000001",
-        "caption": MARKUP,
-        "cuis": ["C0040405", "C1266909"],
-        "concept_names": ["X-Ray <i>", "C1266909"],
-        "modality": "CT",
-        "region": None,
-        "direction": None,
-        "license": "CC BY",
-        "attribution": "Ann & Bob <x> (2020)",
-        "pmcid": "PMC1",
-        "url": "https://example.org/?a=1&b='\"",
-        "split": "test",
-        "width": 40,
-        "height": 32,
-    }
-
-
-def test_a_card_tells_all_and_nothing_of_it_is_markup(row: dict[str, Any]) -> None:
-    page = show_cards([row], [b"\xff\xd8"])
-    assert "&lt;script&gt;" in page
-    assert "<script" not in page
-    assert "<i>" not in page
-    assert "Ann &amp; Bob &lt;x&gt; (2020)" in page
-    assert (
-        '<a href="https://example.org/?a=1&amp;b=&#x27;&quot;" target="_blank" rel="noopener noreferrer">PMC1</a>'
-        in page
-    )
-    assert "<li>X-Ray &lt;i&gt; <small>C0040405</small></li><li>C1266909</li>" in page
-    assert "CT · test · 40 × 32" in page
-    assert "data:image/jpeg;base64,/9g=" in page
-
-
-@pytest.mark.parametrize("url", ["javascript:alert(1)", " javascript:x", "data:text/html,x", "//example.org", ""])
-def test_only_web_links_are_links(row: dict[str, Any], url: str) -> None:
-    assert "<a " not in show_cards([row | {"url": url}], [b""])
-
-
-def test_no_rows_are_said_to_be_none() -> None:
-    assert "No image" in show_cards([], [])
 
 
 def test_a_missing_package_names_its_extra(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -144,53 +98,6 @@ def test_a_taken_port_is_one_message(repository: Path, environment: dict[str, st
     assert f"Error: cannot listen on 127.0.0.1, port {port}: " in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@with_gradio
-def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, str]) -> None:
-    from huggingface_hub import RepoCard
-
-    done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
-    assert done.returncode == 0, done.stderr
-    space = tmp_path / "space"
-    card = RepoCard.load(space / "README.md").data
-    assert (card["sdk"], card["app_file"], card["datasets"]) == ("gradio", "app.py", ["org/rocov2"])
-    pins = dict(line.split("==") for line in (space / "requirements.txt").read_text().split())
-    assert {"datasets", "duckdb", "pyarrow", "huggingface_hub"} <= set(pins)
-    # From its own folder alone, and in the end it asks for the dataset.
-    alone = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
-    program = (
-        "import runpy, sys, json; sys.path = [p for p in sys.path if not p or 'site-packages' in p or 'lib/python' in p];"
-        "sys.path.insert(0, '.'); import rocov2, rocov2_tasks.explore as page; print(rocov2.__file__);"
-        "page.serve = lambda *arguments: print(page.__file__, json.dumps(arguments), sep='\\n'); runpy.run_path('app.py')"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=space, env=alone, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    *places, asked = done.stdout.splitlines()
-    assert all(Path(place).resolve().is_relative_to(space.resolve()) for place in places)
-    assert json.loads(asked) == ["org/rocov2", "0.0.0.0"]  # noqa: S104
-
-
-@with_gradio
-def test_a_space_never_takes_the_place_of_a_folder(
-    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from rocov2_tasks import space
-
-    (tmp_path / "space").mkdir()
-    (tmp_path / "space" / "note").touch()
-    done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
-    assert done.returncode == 1
-    assert "Error: space exists and is not empty" in done.stderr
-    assert [path.name for path in (tmp_path / "space").iterdir()] == ["note"]
-
-    def fail(*_: object, **__: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(shutil, "copytree", fail)
-    with pytest.raises(OSError, match="disk full"):
-        space.write_space(tmp_path / "other", "org/rocov2")
-    assert [path.name for path in tmp_path.iterdir() if path.name != "hf_home"] == ["space"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""Cards: all that has to be told of an image, and nothing of a row is markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rocov2_tasks.cards import show_cards
+
+MARKUP = "<script>document.title = 'owned'</script> & <b>bold</b>"
+
+
+@pytest.fixture
+def row() -> dict[str, Any]:
+    return {
+        "image_id": "ROCOv2_2023_test_000001",
+        "caption": MARKUP,
+        "cuis": ["C0040405", "C1266909"],
+        "concept_names": ["X-Ray <i>", "C1266909"],
+        "modality": "CT",
+        "region": None,
+        "direction": None,
+        "license": "CC BY",
+        "attribution": "Ann & Bob <x> (2020)",
+        "pmcid": "PMC1",
+        "url": "https://example.org/?a=1&b='\"",
+        "split": "test",
+        "width": 40,
+        "height": 32,
+    }
+
+
+def test_a_card_tells_all_and_nothing_of_it_is_markup(row: dict[str, Any]) -> None:
+    page = show_cards([row], [b"\xff\xd8"])
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "<i>" not in page
+    assert "Ann &amp; Bob &lt;x&gt; (2020)" in page
+    assert (
+        '<a href="https://example.org/?a=1&amp;b=&#x27;&quot;" target="_blank" rel="noopener noreferrer">PMC1</a>'
+        in page
+    )
+    assert "<li>X-Ray &lt;i&gt; <small>C0040405</small></li><li>C1266909</li>" in page
+    assert "CT · test · 40 × 32" in page
+    assert "data:image/jpeg;base64,/9g=" in page
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", " javascript:x", "data:text/html,x", "//example.org", ""])
+def test_only_web_links_are_links(row: dict[str, Any], url: str) -> None:
+    assert "<a " not in show_cards([row | {"url": url}], [b""])
+
+
+def test_no_rows_are_said_to_be_none() -> None:
+    assert "No image" in show_cards([], [])

@@ -1,0 +1,59 @@
+"""The Space: whole or not at all, and it runs from its own folder alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rocov2_tasks import space
+from tests.test_explore import explore, with_gradio
+
+
+@with_gradio
+def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, str]) -> None:
+    from huggingface_hub import RepoCard
+
+    done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "space"
+    card = RepoCard.load(folder / "README.md").data
+    assert (card["sdk"], card["app_file"], card["datasets"]) == ("gradio", "app.py", ["org/rocov2"])
+    pins = dict(line.split("==") for line in (folder / "requirements.txt").read_text().split())
+    assert {"datasets", "duckdb", "pyarrow", "huggingface_hub"} <= set(pins)
+    # From its own folder alone, and in the end it asks for the dataset.
+    alone = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+    program = (
+        "import runpy, sys, json; sys.path = [p for p in sys.path if not p or 'site-packages' in p or 'lib/python' in p];"
+        "sys.path.insert(0, '.'); import rocov2, rocov2_tasks.explore as page; print(rocov2.__file__);"
+        "page.serve = lambda *arguments: print(page.__file__, json.dumps(arguments), sep='\\n'); runpy.run_path('app.py')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *places, asked = done.stdout.splitlines()
+    assert all(Path(place).resolve().is_relative_to(folder.resolve()) for place in places)
+    assert json.loads(asked) == ["org/rocov2", "0.0.0.0"]  # noqa: S104
+
+
+@with_gradio
+def test_a_space_never_takes_the_place_of_a_folder(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "note").touch()
+    done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
+    assert done.returncode == 1
+    assert "Error: space exists and is not empty" in done.stderr
+    assert [path.name for path in (tmp_path / "space").iterdir()] == ["note"]
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(shutil, "copytree", fail)
+    with pytest.raises(OSError, match="disk full"):
+        space.write_space(tmp_path / "other", "org/rocov2")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "hf_home"] == ["space"]
