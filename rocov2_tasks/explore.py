@@ -11,7 +11,6 @@ import os
 import random
 import re
 import socket
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import click
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rocov2_tasks.cards import STYLE, show_cards
+from rocov2_tasks.commands import CommandError, run
 from rocov2_tasks.filters import Filter
 from rocov2_tasks.searching import Collection, need, require
 from rocov2_tasks.space import write_space
@@ -221,34 +221,19 @@ def _require_free(host: str, port: int) -> None:
 )
 def main(repository: str, port: int, host: str, space: Path | None) -> None:
     """Parse, call, tell."""
-    if space is None:
-        serve(repository, host, port)
-        return
-    if not _HUB_NAME.fullmatch(repository):
+    if space is not None and not _HUB_NAME.fullmatch(repository):
         raise click.UsageError(f"--space: {repository!r} is no dataset on the Hub, expected ORG/NAME")
-    write_space(space, repository)
+    try:
+        if space is None:
+            serve(repository, host, port)
+            return
+        write_space(space, repository)
+    except OfflineModeIsEnabled as error:
+        raise CommandError(f"no such folder, and the Hub may not be asked (HF_HUB_OFFLINE is set): {error}") from error
+    except (ValueError, ModuleNotFoundError) as error:
+        raise CommandError(str(error)) from error
     click.echo(f"{space}: put it up with  hf upload ORG/SPACE {space} . --repo-type space")
 
 
-def run() -> None:
-    """Run the command line and exit: 0 done, 1 the data or the world is at fault, 2 wrong usage, 130 interrupted."""
-    try:
-        main.main(standalone_mode=False)
-        code = 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted.", err=True)
-        code = 130
-    except OfflineModeIsEnabled as error:
-        click.echo(f"Error: no such folder, and the Hub may not be asked (HF_HUB_OFFLINE is set): {error}", err=True)
-        code = 1
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        click.echo(f"Error: {error}", err=True)
-        code = 1
-    sys.exit(code)
-
-
 if __name__ == "__main__":
-    run()
+    run(main)
