@@ -22,13 +22,19 @@ class Usage:
         processor: seconds of all processors, over all its processes.
         parent: peak resident memory of the process itself, in bytes.
         worker: peak resident memory of the largest other process, in bytes; pages that are shared count in each.
-        error: what it wrote to standard error.
+        tree: peak of the sum over all its processes at one moment, in bytes, pages that are shared in each; seen every
+            tenth of a second, so that a short peak of several processes may be missed.
+        private: the same without pages of files: mapped files are given up where memory is short.
+        output, error: what it wrote to standard output and standard error.
     """
 
     seconds: float = 0.0
     processor: float = 0.0
     parent: int = 0
     worker: int = 0
+    tree: int = 0
+    private: int = 0
+    output: str = ""
     error: str = ""
 
 
@@ -39,8 +45,11 @@ class _Session:
     leader: int
     processor: dict[int, float] = field(default_factory=dict)
     peak: dict[int, int] = field(default_factory=dict)
+    tree: int = 0
+    private: int = 0
 
     def look(self) -> None:
+        resident = private = 0
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -54,7 +63,14 @@ class _Session:
             pid = int(entry.name)
             self.processor[pid] = (int(fields[11]) + int(fields[12])) / _TICK
             if "VmHWM:" in status:  # not while a process is being made
-                self.peak[pid] = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+                self.peak[pid] = _memory(status, "VmHWM")
+                resident += _memory(status, "VmRSS")
+                private += _memory(status, "RssAnon") + _memory(status, "RssShmem")
+        self.tree, self.private = max(self.tree, resident), max(self.private, private)
+
+
+def _memory(status: str, name: str) -> int:
+    return int(status.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def run(command: list[str], environment: Mapping[str, str] | None = None) -> Usage:
@@ -65,13 +81,13 @@ def run(command: list[str], environment: Mapping[str, str] | None = None) -> Usa
     """
     begin = time.monotonic()
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     session = _Session(process.pid)
     while True:
         session.look()
         try:
-            _, error = process.communicate(timeout=_PERIOD)
+            output, error = process.communicate(timeout=_PERIOD)
             break
         except subprocess.TimeoutExpired:
             continue
@@ -84,6 +100,9 @@ def run(command: list[str], environment: Mapping[str, str] | None = None) -> Usa
         sum(session.processor.values()),
         session.peak.get(process.pid, 0),
         max(others, default=0),
+        max(session.tree, session.peak.get(process.pid, 0)),
+        session.private,
+        output,
         error,
     )
 

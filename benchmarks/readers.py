@@ -1,0 +1,317 @@
+"""The ways to read the training split that `benchmarks/read.py` holds against each other.
+
+Every reader gives batches of image ids, captions and images: uint8 [64, 224, 224, 3], or JPEGs. The peers are used as their
+own documentation does it, with a DataLoader of torch and its default collation; with two processors they have two workers,
+the stream two threads. `pillow` decodes as each of them does by itself, by Pillow, followed by `convert("RGB").resize(...)`;
+with another decode they hand out the JPEGs, to which the decoder of the stream is applied.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+SIDE = 224
+HANDFUL = 8
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure.
+
+    Attributes:
+        reader: one of READERS.
+        data: folder, or dataset on the Hub.
+        decode: `pillow`, a decode of the stream, or `bytes`.
+        task: of `benchmarks/reading.py`.
+        processors: that it may use.
+        shuffle: where the reader can.
+        name: configuration.
+        columns: of the rows.
+        epochs: the first with opening, then others.
+        batches: of an epoch that is resumed, those before the state is taken.
+    """
+
+    reader: str
+    data: str
+    decode: str = "bytes"
+    task: str = "epoch"
+    processors: int = 1
+    shuffle: bool = False
+    batch: int = 64
+    name: str = "default"
+    columns: tuple[str, ...] = ("image", "image_id", "caption")
+    epochs: int = 1
+    batches: int = 1
+
+
+class Reader:
+    """Imports when it is made, opens its data with `open`, and gives an epoch with `batches`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def open(self) -> None:
+        """Open the data."""
+        raise NotImplementedError
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Read an epoch."""
+        raise NotImplementedError
+
+
+class Stream(Reader):
+    """`PretrainingStream`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._module = importlib.import_module("rocov2_tasks.pretraining")
+
+    def open(self) -> None:
+        pixels = "image" in self.job.columns and self.job.decode != "bytes"
+        self.stream = self._module.PretrainingStream(
+            self.job.data,
+            name=self.job.name,
+            columns=self.job.columns,
+            image_size=SIDE if pixels else None,
+            decode=self.job.decode,
+            shuffle=self.job.shuffle,
+            batch_size=self.job.batch,
+            threads=self.job.processors,
+        )
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        self.stream.set_epoch(epoch)
+        return iter(self.stream)
+
+    def state(self) -> Any:
+        return self.stream.state_dict()
+
+    def load(self, state: Any) -> None:
+        self.stream.load_state_dict(state)
+
+
+class Arrow(Reader):
+    """Bare pyarrow: `iter_batches`, and each column made to Python objects."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._parquet = importlib.import_module("pyarrow.parquet")
+
+    def open(self) -> None:
+        self._files = [self._parquet.ParquetFile(path) for path in sorted(Path(self.job.data, "data").glob("train-*"))]
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        for file in self._files:
+            for batch in file.iter_batches(self.job.batch, columns=list(self.job.columns), use_threads=False):
+                columns = {name: batch.column(name) for name in self.job.columns}
+                if "image" in columns:
+                    columns["image"] = columns["image"].field("bytes")
+                yield {name: column.to_pylist() for name, column in columns.items()}
+
+
+class Memory(Arrow):
+    """The limit: all JPEGs are in memory before the clock starts, and the stream's decoder has nothing else beside it."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        super().open()
+        self._all = list(super().batches(0))
+        self._decoder = decoder(job.decode)
+        self._pool = ThreadPoolExecutor(job.processors)
+
+    def open(self) -> None:
+        pass
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        import numpy as np
+
+        for batch in self._all:
+            out = np.empty((len(batch["image"]), SIDE, SIDE, 3), dtype=np.uint8)
+
+            def decode(start: int, jpegs: list[bytes] = batch["image"], out: Any = out) -> None:
+                for number in range(start, min(start + HANDFUL, len(jpegs))):
+                    self._decoder(jpegs[number], out[number])
+
+            list(self._pool.map(decode, range(0, len(out), HANDFUL)))
+            yield {**batch, "image": out}
+
+
+def decoder(decode: str) -> Any:
+    """The stream's decoder of JPEGs."""
+    return importlib.import_module("rocov2_tasks.decoding").Decoder(decode, (SIDE, SIDE), "stretch", "bilinear")
+
+
+class Loaded(Reader):
+    """A reader whose samples a DataLoader of torch puts together."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        self._torch = importlib.import_module("torch.utils.data")
+        self._arrays, self._image = importlib.import_module("numpy"), importlib.import_module("PIL.Image")
+        self._decode = decoder(job.decode) if job.decode not in ("pillow", "bytes") else None
+
+    @property
+    def workers(self) -> int:
+        return self.job.processors if self.job.processors > 1 else 0
+
+    def image(self, value: Any) -> Any:
+        """A JPEG, or a picture of Pillow, as it goes into the batch."""
+        if self._decode is not None:
+            return self._decode(value)
+        if self.job.decode == "bytes":
+            return value
+        picture = self._image.open(io.BytesIO(value)) if isinstance(value, bytes) else value
+        return self._arrays.asarray(picture.convert("RGB").resize((SIDE, SIDE), self._image.Resampling.BILINEAR))
+
+    def collate(self, samples: list[dict[str, Any]]) -> Any:
+        """A batch."""
+        return self._torch.default_collate(samples)
+
+    def load_with(self, loader: Any, dataset: Any, **options: Any) -> None:
+        """Set up the DataLoader."""
+        self.loader = loader(dataset, num_workers=self.workers, **options)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        return iter(self.loader)
+
+    def state(self) -> Any:
+        return self.loader.state_dict()
+
+    def load(self, state: Any) -> None:
+        self.loader.load_state_dict(state)
+
+
+class Datasets(Loaded):
+    """`datasets`, streaming. Two workers get shards of equal sizes: those of one group of licences, then the other's."""
+
+    streaming = True
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._datasets = importlib.import_module("datasets")
+        if job.task == "resume":
+            self._stateful = importlib.import_module("torchdata.stateful_dataloader").StatefulDataLoader
+
+    def open(self) -> None:
+        columns = list(self.job.columns)
+        options: dict[str, Any] = {"split": "train", "streaming": self.streaming}
+        if self.streaming:
+            options["columns"] = columns
+        if self.workers and self.streaming:
+            paths = sorted(Path(self.job.data, "data").glob("train-*"), key=lambda path: path.stem.split("-")[::-1])
+            dataset = self._datasets.load_dataset("parquet", data_files=[str(path) for path in paths], **options)
+        else:
+            dataset = self._datasets.load_dataset(self.job.data, self.job.name, **options)
+        if not self.streaming:
+            dataset = dataset.select_columns(columns)
+        if "image" in columns and self.job.decode != "pillow":
+            dataset = dataset.cast_column("image", self._datasets.Image(decode=False))
+        loader = self._stateful if self.job.task == "resume" else self._torch.DataLoader
+        self.load_with(loader, dataset, batch_size=self.job.batch, collate_fn=self.collate)
+
+    def collate(self, samples: list[dict[str, Any]]) -> Any:
+        if "image" in self.job.columns:
+            raw = self.job.decode != "pillow"
+            samples = [
+                {**sample, "image": self.image(sample["image"]["bytes"] if raw else sample["image"])}
+                for sample in samples
+            ]
+        return super().collate(samples)
+
+
+class DatasetsMap(Datasets):
+    """`datasets`, map-style, from a cache that is there already."""
+
+    streaming = False
+
+
+class WebDataset(Loaded):
+    """webdataset: tars, decoded by its own `decode("pil")`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._webdataset = importlib.import_module("webdataset")
+
+    def open(self) -> None:
+        paths = sorted(str(path) for path in Path(self.job.data).glob("*.tar"))
+        dataset = self._webdataset.WebDataset(paths, shardshuffle=False)
+        dataset = dataset.decode("pil") if self.job.decode == "pillow" else dataset.decode(only=["txt"])
+        dataset = dataset.map(self._sample)
+        self.load_with(self._webdataset.WebLoader, dataset, batch_size=self.job.batch, collate_fn=self.collate)
+
+    def _sample(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return {"image": self.image(sample["jpg"]), "image_id": sample["__key__"], "caption": sample["txt"]}
+
+
+class Mosaic(Loaded):
+    """mosaicml-streaming: MDS. It imports torchvision, which reading does not use: a stub stands in where there is none."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        stub_torchvision()
+        self._streaming = importlib.import_module("streaming")
+
+    def open(self) -> None:
+        reader = self
+
+        class Images(self._streaming.StreamingDataset):  # type: ignore[misc, name-defined]
+            def __getitem__(self, index: Any) -> Any:
+                sample = super().__getitem__(index)
+                return {**sample, "image": reader.image(sample["image"])}
+
+        dataset = Images(local=self.job.data, shuffle=self.job.shuffle, batch_size=self.job.batch)
+        self.load_with(self._streaming.StreamingDataLoader, dataset, batch_size=self.job.batch)
+
+
+def stub_torchvision() -> None:
+    """Stand in for torchvision where it is not installed, or does not fit the build of torch."""
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        for name in ("", ".datasets", ".transforms", ".transforms.functional"):
+            module = ModuleType(f"torchvision{name}")
+            module.__spec__ = ModuleSpec(module.__name__, None)  # transformers, which is imported as well, looks at it
+            sys.modules[module.__name__] = module
+        sys.modules["torchvision.datasets"].VisionDataset = object  # type: ignore[attr-defined]
+        sys.modules["torchvision.transforms.functional"].to_tensor = None  # type: ignore[attr-defined]
+
+
+class LitData(Loaded):
+    """litdata: chunks made by `optimize`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._litdata = importlib.import_module("litdata")
+
+    def open(self) -> None:
+        dataset = self._litdata.StreamingDataset(self.job.data, shuffle=self.job.shuffle, transform=self._sample)
+        self.load_with(self._litdata.StreamingDataLoader, dataset, batch_size=self.job.batch)
+
+    def _sample(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return {**sample, "image": self.image(sample["image"])}
+
+
+READERS: dict[str, type[Reader]] = {
+    "stream": Stream,
+    "memory": Memory,
+    "pyarrow": Arrow,
+    "datasets": Datasets,
+    "datasets-map": DatasetsMap,
+    "webdataset": WebDataset,
+    "mosaicml": Mosaic,
+    "litdata": LitData,
+}

@@ -1,0 +1,36 @@
+"""A Hub in a process of its own, for `benchmarks/read.py`: answers after a delay, and counts what it was asked.
+
+    python benchmarks/serve.py REPOSITORY HOME 0.02
+
+Prints the variables of a client's environment as a line of JSON; when its standard input ends, a second line: the requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.hub import Hub, Snapshot
+
+NAME = "org/name"
+
+
+def main() -> None:
+    """Serve until told to end."""
+    folder, home, delay = sys.argv[1:]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])  # the readers have the last ones
+    Snapshot(Path(folder))  # hashes all files, once
+    with Hub({NAME: folder}, delay=float(delay)) as hub:
+        print(json.dumps(hub.environment(home)), flush=True)
+        sys.stdin.read()
+        data = [request for request in hub.requests if request.listener == "storage" and request.method == "GET"]
+        sent = sum(request.bytes_sent for request in hub.requests)
+        print(json.dumps({"data": len(data), "all": len(hub.requests), "sent": sent}))
+
+
+if __name__ == "__main__":
+    main()
