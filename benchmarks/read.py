@@ -44,6 +44,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DELAY = 0.02
 PACKAGES = {
     "stream": ("rocov2-hub",),
+    "stream-torch": ("rocov2-hub", "torch"),
     "memory": ("rocov2-hub",),
     "pyarrow": ("pyarrow",),
     "datasets": ("datasets", "torch", "torchdata"),
@@ -144,7 +145,9 @@ def measure(one: Run, data: Data, python: str, images: int) -> dict[str, Any]:
     Raises:
         RuntimeError: it failed.
     """
-    job = replace(one.job, data=one.job.data or data.place(one.data), batches=max(1, images // one.job.batch // 2))
+    batch = min(one.job.batch, max(1, images // 3))
+    place = one.job.data or data.place(one.data)
+    job = replace(one.job, data=place, batch=batch, batches=max(1, images // batch // 2))
     command = [python, str(PROJECT / "benchmarks" / "reading.py"), json.dumps(asdict(job))]
     with ExitStack() as stack:
         environment, counts = data.environment, None

@@ -12,6 +12,7 @@ from benchmarks.readers import Job
 PEERS = ("datasets", "datasets-map", "webdataset", "mosaicml", "litdata")
 NAMES = {
     "stream": "**`PretrainingStream`**",
+    "stream-torch": "`PretrainingStream` through a DataLoader of torch",
     "memory": "limit: JPEGs in memory, the stream's decoder alone",
     "pyarrow": "bare pyarrow, `iter_batches`",
     "datasets": "datasets, streaming",
@@ -27,7 +28,7 @@ TITLES = {
     "first": "The first batch of 8, decoded",
     "captions": "Captions alone, no images",
     "resume": "Going on in the middle of an epoch",
-    "hub": "From a Hub 20 ms away, one processor, the server on the other",
+    "hub": "From a Hub 20 ms away, one thread decodes; the server shares the two processors",
 }
 SHOWN = {
     "images/s": "rate",
@@ -77,7 +78,7 @@ class Run:
         """The data that it reads."""
         if self.job.reader in ("webdataset", "mosaicml", "litdata"):
             return self.job.reader
-        return "shards" if self.job.reader == "datasets" and self.job.processors > 1 else "rocov2"
+        return "shards" if self.job.reader == "datasets" and self.job.decoders > 1 else "rocov2"
 
 
 def runs() -> Iterator[Run]:
@@ -85,6 +86,9 @@ def runs() -> Iterator[Run]:
     for part, processors in (("one", 1), ("two", 2)):
         for decode in ("exact", "fast"):
             yield Run(part, Job("stream", "", decode, processors=processors, shuffle=True), f"`{decode}`, shuffled")
+            yield Run(
+                part, Job("stream-torch", "", decode, processors=processors, shuffle=True), f"`{decode}`, shuffled"
+            )
         yield Run(part, Job("memory", "", "fast", processors=processors), "`fast`")
         for peer in PEERS:
             yield Run(part, Job(peer, "", "pillow", processors=processors), "as it ships")
@@ -106,9 +110,9 @@ def runs() -> Iterator[Run]:
     yield Run("resume", Job("datasets", "", "pillow", task="resume"), "unshuffled")
     for peer in ("mosaicml", "litdata"):
         yield Run("resume", Job(peer, "", "pillow", task="resume", shuffle=True), "shuffled")
-    for part, how in (("one", "`fast`, from the folder"), ("hub", "`fast`, from the Hub")):
-        yield Run("hub", Job("stream", "" if part == "one" else "org/name", "fast", shuffle=True), how)
-    yield Run("hub", Job("datasets", "org/name", "pillow"), "as it ships, from the Hub")
+    for data, how in (("", "`fast`, from the folder"), ("org/name", "`fast`, from the Hub")):
+        yield Run("hub", Job("stream", data, "fast", processors=2, threads=1, shuffle=True), how)
+    yield Run("hub", Job("datasets", "org/name", "pillow", processors=2, threads=1), "as it ships, from the Hub")
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,10 @@ def _goals() -> Iterator[Goal]:
         )
     yield Goal("MB read for the first batch, unshuffled", "first stream unshuffled", "settled read", "<=", 2)
     yield Goal("MB read for the first batch, shuffled", "first stream shuffled", "settled read", "<=", 64)
-    for decode in ("exact", "fast"):
-        yield Goal(
-            f"MB of memory, `{decode}`, shuffled, two processors", f"two stream `{decode}`, shuffled", "tree", "<=", 450
-        )
+    for reader, how in (("stream", ""), ("stream-torch", ", with torch")):
+        for decode in ("exact", "fast"):
+            text = f"MB of memory, `{decode}`, shuffled, two processors{how}"
+            yield Goal(text, f"two {reader} `{decode}`, shuffled", "tree", "<=", 450)
     for name in ("default", "text"):
         yield Goal(f"MB read for the captions of `{name}`", f"captions stream of `{name}`", "read", "<=", 1)
     here, there = "hub stream `fast`, from the folder", "hub stream `fast`, from the Hub"

@@ -35,6 +35,7 @@ class Job:
         decode: `pillow`, a decode of the stream, or `bytes`.
         task: of `benchmarks/reading.py`.
         processors: that it may use.
+        threads: of the stream that decode, workers of a peer; None is one for each processor.
         shuffle: where the reader can.
         name: configuration.
         columns: of the rows.
@@ -47,12 +48,18 @@ class Job:
     decode: str = "bytes"
     task: str = "epoch"
     processors: int = 1
+    threads: int | None = None
     shuffle: bool = False
     batch: int = 64
     name: str = "default"
     columns: tuple[str, ...] = ("image", "image_id", "caption")
     epochs: int = 1
     batches: int = 1
+
+    @property
+    def decoders(self) -> int:
+        """Threads or workers that decode."""
+        return self.threads or self.processors
 
 
 class Reader:
@@ -87,7 +94,7 @@ class Stream(Reader):
             decode=self.job.decode,
             shuffle=self.job.shuffle,
             batch_size=self.job.batch,
-            threads=self.job.processors,
+            threads=self.job.decoders,
         )
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -99,6 +106,18 @@ class Stream(Reader):
 
     def load(self, state: Any) -> None:
         self.stream.load_state_dict(state)
+
+
+class StreamLoader(Stream):
+    """The same where torch is imported, through its DataLoader without workers."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._torch = importlib.import_module("torch.utils.data")
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        self.stream.set_epoch(epoch)
+        return iter(self._torch.DataLoader(self.stream, batch_size=None))
 
 
 class Arrow(Reader):
@@ -128,7 +147,7 @@ class Memory(Arrow):
         super().open()
         self._all = list(super().batches(0))
         self._decoder = decoder(job.decode)
-        self._pool = ThreadPoolExecutor(job.processors)
+        self._pool = ThreadPoolExecutor(job.decoders)
 
     def open(self) -> None:
         pass
@@ -164,7 +183,7 @@ class Loaded(Reader):
 
     @property
     def workers(self) -> int:
-        return self.job.processors if self.job.processors > 1 else 0
+        return self.job.decoders if self.job.decoders > 1 else 0
 
     def image(self, value: Any) -> Any:
         """A JPEG, or a picture of Pillow, as it goes into the batch."""
@@ -201,8 +220,9 @@ class Datasets(Loaded):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self._datasets = importlib.import_module("datasets")
-        if job.task == "resume":
-            self._stateful = importlib.import_module("torchdata.stateful_dataloader").StatefulDataLoader
+        self._loader = self._torch.DataLoader
+        if job.task in ("resume", "interrupt"):
+            self._loader = importlib.import_module("torchdata.stateful_dataloader").StatefulDataLoader
 
     def open(self) -> None:
         columns = list(self.job.columns)
@@ -218,8 +238,7 @@ class Datasets(Loaded):
             dataset = dataset.select_columns(columns)
         if "image" in columns and self.job.decode != "pillow":
             dataset = dataset.cast_column("image", self._datasets.Image(decode=False))
-        loader = self._stateful if self.job.task == "resume" else self._torch.DataLoader
-        self.load_with(loader, dataset, batch_size=self.job.batch, collate_fn=self.collate)
+        self.load_with(self._loader, dataset, batch_size=self.job.batch, collate_fn=self.collate)
 
     def collate(self, samples: list[dict[str, Any]]) -> Any:
         if "image" in self.job.columns:
@@ -307,6 +326,7 @@ class LitData(Loaded):
 
 READERS: dict[str, type[Reader]] = {
     "stream": Stream,
+    "stream-torch": StreamLoader,
     "memory": Memory,
     "pyarrow": Arrow,
     "datasets": Datasets,

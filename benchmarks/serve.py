@@ -8,7 +8,6 @@ Prints the variables of a client's environment as a line of JSON; when its stand
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -22,7 +21,6 @@ NAME = "org/name"
 def main() -> None:
     """Serve until told to end."""
     folder, home, delay = sys.argv[1:]
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])  # the readers have the last ones
     Snapshot(Path(folder))  # hashes all files, once
     with Hub({NAME: folder}, delay=float(delay)) as hub:
         print(json.dumps(hub.environment(home)), flush=True)
