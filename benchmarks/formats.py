@@ -14,7 +14,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.readers import Arrow, Job, stub_torchvision
+from benchmarks.read_peers import stub_torchvision
+from benchmarks.readers import Arrow, Job
 
 CHUNK = 64_000_000
 """Bytes of a file of MDS and litdata: what litdata's documentation uses, and the default of MDS."""

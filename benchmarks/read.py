@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.convert import MEDIAN_BYTES
 from benchmarks.make_release import POOL, sizes, write_release
 from benchmarks.measure import machine, run
-from benchmarks.read_goals import NAMES, PEERS, Run, beside_peers, goals, runs, tables
-from benchmarks.readers import READERS
+from benchmarks.read_goals import NAMES, PEERS, TITLES, Run, beside_peers, goals, runs, tables
+from benchmarks.read_peers import READERS
 
 PROJECT = Path(__file__).resolve().parent.parent
 DELAY = 0.02
@@ -197,7 +197,9 @@ def report(images: int, rounds: int, used: dict[str, str], missing: list[str], r
     packages = list(dict.fromkeys(part for text in used.values() for part in text.split(", ")))
     lines = [
         f"{machine()}; Python {platform.python_version()}, Linux {platform.release()}; {', '.join(packages)}.",
-        f"{images:,} images, {rounds} rounds, medians, page cache warm; rates count opening, not imports.\n",
+        f"{images:,} images, {rounds} rounds, medians, page cache warm; rates count opening, not imports.",
+        "The peers read in the order of their files, the stream shuffles where it says so. They decode with Pillow, also "
+        "litdata, whose own JPEG items need torchvision and were not measured.\n",
         *(f"Left out, since its package is missing: {NAMES[name]}.\n" for name in missing),
         *tables(results, order),
         *goals(results),
@@ -212,7 +214,7 @@ def report(images: int, rounds: int, used: dict[str, str], missing: list[str], r
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the data are made, and found again.")
 @click.option("--method", "methods", multiple=True, type=click.Choice(list(READERS)), help="Only these.")
-@click.option("--part", "parts", multiple=True, help="Only these tables: one, two, bytes, first, captions, resume.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(TITLES)), help="Only these tables.")
 @click.option("--http", is_flag=True, help="Read from a Hub on this machine as well.")
 @click.option("--environment", "environments", multiple=True, metavar="NAME=PYTHON", help="Interpreter of a peer.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the tables there as well.")

@@ -240,7 +240,10 @@ def goals(results: Results) -> Iterator[str]:
 
 def beside_peers(results: Results) -> Iterator[str]:
     """Where a peer is level with the stream or ahead of it, in sentences."""
+    here, there = "hub stream `fast`, from the Hub", "hub datasets as it ships, from the Hub"
     comparisons = [
+        (here, (there,), "rate"),
+        (here, (there,), "requests"),
         *((goal.run, goal.beside, goal.field) for goal in GOALS if len(goal.beside) > 1),
         *(("first stream " + how, tuple(f"first {peer} unshuffled" for peer in PEERS), "first seconds")
           for how in ("unshuffled", "shuffled")),

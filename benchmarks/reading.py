@@ -22,7 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.readers import READERS, SIDE, Batch, Job, Reader
+from benchmarks.read_peers import READERS
+from benchmarks.readers import SIDE, Batch, Job, Reader
 
 SETTLE = 0.5
 """Seconds after the first batch at which is counted what a reader went on to read by itself."""
