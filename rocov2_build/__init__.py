@@ -5,5 +5,5 @@ releases, download -> archives, tables, rows -> plan, tasks -> images, shards (r
 in one function.
 """
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the layout that a build writes; part of every plan, so an older unfinished build is never gone on with."""

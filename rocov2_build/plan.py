@@ -52,7 +52,8 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
 
     Returns:
         The shards of each split in the order of their numbers: the two licence groups' interleaved in proportion, so that
-        any prefix of them is a fair sample of the split. No shard and no row group is empty.
+        any prefix of them is a fair sample of the split; in train also every second, fourth or eighth of them, from any on,
+        are as many of each group (where both have several). No shard and no row group is empty.
     """
     commercial = rows["license"].map(LICENSES)
     sizes = rows["size"].tolist()
@@ -69,7 +70,8 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
                 ((i + 0.5) / len(parts), name, [positions[p] for p in range(*part)]) for i, part in enumerate(parts)
             ]
         groups.sort(key=lambda group: group[:2])
-        for index, (_, name, positions) in enumerate(groups):
+        ordered = [group[1:] for group in groups]
+        for index, (name, positions) in enumerate(_deal_evenly(ordered) if split in SHUFFLED else ordered):
             cuts = _cut_evenly([sizes[position] for position in positions], layout.row_group_size)
             shards.append(
                 Shard(
@@ -79,6 +81,33 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
                 )
             )
     return shards
+
+
+def _deal_evenly(shards: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+    """Shards (group, rows) that alternate in proportion, so that of each group as many are any node's.
+
+    A node of W takes every W-th shard, so it takes columns of the shards written in lines of `TRAIN_SHARDS`. The groups
+    alternate with a period, which is as long as there are lines. Where each line begins `step` places of the period after
+    the last, and the two have no common divisor, a column meets every place of the period once.
+    """
+    names = [name for name, _ in shards]
+    period = len(shards) // TRAIN_SHARDS
+    if period % 2 or not period or any(names.count(name) % TRAIN_SHARDS for name in set(names)):
+        return shards
+    orders = [
+        [names[(line * step + column) % period] for line in range(period) for column in range(TRAIN_SHARDS)]
+        for step in range(1, period)
+        if math.gcd(step, period) == 1
+    ]
+    left = {name: iter([shard for shard in shards if shard[0] == name]) for name in names}
+    return [next(left[name]) for name in min(orders, key=_drift)]
+
+
+def _drift(names: Sequence[str]) -> int:
+    """How far the groups' shares of a prefix are apart, at worst."""
+    total = names.count(COMMERCIAL)
+    free = accumulate(name == COMMERCIAL for name in names)
+    return max(abs(seen * len(names) - total * length) for length, seen in enumerate(free, 1))
 
 
 def _cut_shards(sizes: Sequence[int], layout: Layout, split: str) -> list[tuple[int, int]]:
