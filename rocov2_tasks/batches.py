@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -173,6 +174,8 @@ def read_batches(
         ChangedShardError: a shard is not what it was.
         ConnectionError: the Hub did not answer, also not when asked again.
     """
+    # When the interpreter ends, modules may be gone before a stream that was left is closed.
+    finalizing = sys.is_finalizing
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
     reader = GroupReader(plan.layout, plan.columns)
     decoding = ThreadPoolExecutor(plan.threads or max(1, usable_processors() // workers), "decode")
@@ -199,8 +202,9 @@ def read_batches(
                 begun += 1
             yield _hand_out(pending.popleft(), loader)  # of which nothing is kept here
     finally:
-        decoding.shutdown(wait=False, cancel_futures=True)
-        loading.shutdown(wait=False, cancel_futures=True)
+        if not finalizing():
+            decoding.shutdown(wait=False, cancel_futures=True)
+            loading.shutdown(wait=False, cancel_futures=True)
 
 
 def _hand_out(pending: _Pending, loader: Loader) -> Batch:
