@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
 
@@ -38,6 +39,16 @@ environments: $(INSTALLED) ## make the environments of the other versions of dat
 .PHONY: test
 test: environments ## run all tests
 	$(BIN)/python -m pytest
+
+# torch comes first and alone, in the version that is tested: what depends on it would bring another.
+$(INSTALLED)-torch: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[dev,torch]'
+	@touch $@
+
+.PHONY: test-torch
+test-torch: $(INSTALLED)-torch ## run the tests with torch, torchdata, accelerate and Lightning, which it installs
+	$(BIN)/python -m pytest -m torch
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import pytest
 
@@ -14,45 +15,86 @@ from rocov2_build.convert import Options, convert
 from tests.conftest import PROJECT, Run
 
 PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")] if path.is_file())
-BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL), 1)
-]
-TORCH_BLOCKS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(
-        re.findall(r"^```python torch\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL), 1
-    )
-]
+
+
+def blocks(kind: str) -> list[Any]:
+    """The blocks of a kind, by page and number: `python`, `python torch`, or `python torchrun` (on several processes)."""
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(
+            re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL), 1
+        )
+    ]
+
+
+BLOCKS, TORCH_BLOCKS, TORCHRUN_BLOCKS = blocks("python"), blocks("python torch"), blocks("python torchrun")
+WITH_TORCH = ("torch", "torchdata", "accelerate", "lightning")
+"""What a block may import that `make test-torch` installs."""
+END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
+"""Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
 SCRIPTS = sorted(path.stem for path in (PROJECT / "scripts").glob("*.py"))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sample built into rocov2/, as `make sample` leaves it."""
-    folder = tmp_path_factory.mktemp("docs")
-    convert(Options(raw=PROJECT / "sample", output=folder / "rocov2", release="any", quiet=True))
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample, built as `make sample` does it."""
+    repository = tmp_path_factory.mktemp("docs") / "rocov2"
+    convert(Options(raw=PROJECT / "sample", output=repository, release="any", quiet=True))
+    return repository
+
+
+@pytest.fixture
+def folder(sample: Path, tmp_path: Path) -> Path:
+    """A folder with the sample in rocov2/, as `make sample` leaves it; what a block writes there is seen by no other."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "rocov2").symlink_to(sample)
     return folder
+
+
+def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> None:
+    """Run a block as a program, with `ranks` under torchrun as so many processes."""
+    program = folder / "block.py"
+    program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
+    command = [sys.executable, *launcher, str(program)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_python_blocks_run(block: str, folder: Path, environment: dict[str, str]) -> None:
-    # Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early.
-    program = f"{block}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_block(block, folder, environment)
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def need_what_it_imports(block: str) -> None:
+    """Leave the test out where something is missing."""
+    for name in WITH_TORCH:
+        if re.search(rf"^(import|from) .*\b{name}\b", block, re.MULTILINE):
+            pytest.importorskip(name, reason=f"{name} is not installed: make test-torch")
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("block", TORCH_BLOCKS)
 def test_python_blocks_with_torch_run(block: str, folder: Path, environment: dict[str, str]) -> None:
-    test_python_blocks_run(block, folder, environment)
+    need_what_it_imports(block)
+    run_block(block, folder, environment)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("block", TORCHRUN_BLOCKS)
+def test_python_blocks_on_several_processes_run(block: str, folder: Path, environment: dict[str, str]) -> None:
+    need_what_it_imports(block)
+    for ranks in (2, 1):
+        # The second run finds what the first has written.
+        run_block(block, folder, environment, ranks)
 
 
 def test_there_are_blocks_to_run() -> None:
-    assert len(BLOCKS) >= 5
+    assert len(BLOCKS) >= 10
+    assert len(TORCH_BLOCKS) >= 5
+    assert len(TORCHRUN_BLOCKS) >= 2
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -86,6 +128,6 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 def test_ci_calls_the_commands_of_the_readme() -> None:
     ci = (PROJECT / ".ci" / "run").read_text()
-    for command in ("make sample", "make test"):
+    for command in ("make sample", "make test", "make test-torch"):
         assert command in ci
         assert command in (PROJECT / "README.md").read_text()
