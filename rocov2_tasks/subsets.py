@@ -1,0 +1,187 @@
+"""Rows by licence, modality, concept or article, and splits that share no article; map-style and streaming.
+
+No image is decoded. Map-style rows are chosen by their columns alone, and nothing is written; a stream is read whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from datasets import ClassLabel, Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
+
+from rocov2 import LICENSES
+from rocov2_tasks.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
+from rocov2_tasks.options import require_choice, require_integer
+from rocov2_tasks.views import label_names
+from rocov2_tasks.vocabulary import COLUMNS, find_concepts
+
+FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+"""Shares of articles unless others are asked for."""
+
+
+def filter_license(dataset: Any, licenses: str | Iterable[str]) -> Any:
+    """Rows of these licences, such as `CC BY`; `rocov2.LICENSES` has all.
+
+    Raises:
+        ValueError: none, or one that is not known.
+    """
+    return _filter_values(dataset, "license", _given("licenses", licenses, LICENSES))
+
+
+def filter_commercial(dataset: Any) -> Any:
+    """Rows whose licence allows commercial use; of a whole repository, the configuration `commercial` reads less."""
+    return _filter_values(dataset, "license", {name for name, allowed in LICENSES.items() if allowed})
+
+
+def filter_modality(dataset: Any, modalities: str | Iterable[str]) -> Any:
+    """Rows of these modalities, by name: `rocov2.MODALITIES` has all.
+
+    Raises:
+        ValueError: none, or one that is not known.
+    """
+    names = label_names("modality")
+    wanted = _given("modalities", modalities, names)
+    return _filter_values(dataset, "modality", {place for place, name in enumerate(names) if name in wanted})
+
+
+def filter_concept(
+    dataset: Any,
+    concepts: str | Iterable[str],
+    path: str | os.PathLike[str] = "rocov2",
+    column: str = "cuis",
+    match: str = "any",
+    **options: Any,
+) -> Any:
+    """Rows with any, or all, of these concepts.
+
+    Args:
+        dataset: with `column`.
+        concepts: CUIs, or names as the vocabulary has them, whatever the case.
+        path: repository whose vocabulary tells them: folder, `ORG/NAME`, or `hf://datasets/ORG/NAME[@REVISION]`.
+        column: `cuis` or `manual_cuis`.
+        match: `any` or `all`; a name that several CUIs have is there when one of them is.
+        **options: of `rocov2.load`, such as `revision`.
+
+    Raises:
+        ValueError: a concept that the vocabulary has not; says what is like it.
+        FileNotFoundError: no repository at `path`.
+    """
+    require_choice("column", column, COLUMNS)
+    require_choice("match", match, ("any", "all"))
+    wanted = [concepts] if isinstance(concepts, str) else list(concepts)
+    found = find_concepts(wanted, path, **options)
+    each = [found] if match == "any" else [find_concepts(concept, path, **options) for concept in wanted]
+    return _keep(dataset, _HasConcepts(column, tuple(each)))
+
+
+def filter_article(dataset: Any, pmcids: str | Iterable[str]) -> Any:
+    """Rows of these articles, by PubMed Central id such as `PMC4608653`.
+
+    Raises:
+        ValueError: none.
+    """
+    return _filter_values(dataset, "pmcid", _given("pmcids", pmcids, None))
+
+
+def drop_shared_articles(dataset: Any) -> Any:
+    """Rows whose article has no image in another split of the release.
+
+    Of train, what is left shares no article with the whole of validation and test, which may so be kept as they are.
+    """
+    return _filter_values(dataset, "article_in_other_split", {False})
+
+
+def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None, seed: int = 0) -> Any:
+    """Split anew so that no article stands in two splits: the release is split by image.
+
+    An article goes by a hash of its `pmcid` and `seed`. So it is in the same split whatever else is in the dataset, in
+    whatever order, map-style and streaming; and the fractions are those of many articles, not exactly those of rows.
+
+    Args:
+        dataset: with `pmcid`; the splits of a dictionary are put together.
+        fractions: share of each split by name, together 1; `FRACTIONS` unless given.
+        seed: of the hash.
+
+    Returns:
+        `DatasetDict`, or `IterableDatasetDict`, each of whose streams reads all rows and gives its own.
+
+    Raises:
+        ValueError: fractions that are not above 0 or not 1 together, or no column `pmcid`.
+    """
+    require_integer("seed", seed, 0)
+    shares = dict(FRACTIONS if fractions is None else fractions)
+    if not shares or not all(share > 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
+        raise ValueError(f"fractions={shares}: expected shares above 0 that are 1 together, such as {FRACTIONS}")
+    whole = concatenate_datasets(list(dataset.values())) if isinstance(dataset, dict) else dataset
+    if not isinstance(whole, (Dataset, IterableDataset)):
+        raise TypeError(f"split_by_article takes datasets of the library `datasets`, got {type(dataset).__name__}")
+    ends = [*list(accumulate(shares.values()))[:-1], 1.0]
+    starts = [0.0, *ends[:-1]]
+    parts = {
+        split: _keep(whole, _InShare(seed, start, end)) for split, start, end in zip(shares, starts, ends, strict=True)
+    }
+    return DatasetDict(parts) if isinstance(whole, Dataset) else IterableDatasetDict(parts)
+
+
+def _given(option: str, values: str | Iterable[str], known: Iterable[str] | None) -> set[str]:
+    wanted = {values} if isinstance(values, str) else set(values)
+    if not wanted:
+        raise ValueError(f"{option}=[]: expected one, or a list of them")
+    unknown = wanted - set(wanted if known is None else known)
+    if unknown:
+        raise ValueError(f"{option}: no {', '.join(map(repr, sorted(unknown)))}; there are {', '.join(known or [])}")
+    return wanted
+
+
+def _filter_values(dataset: Any, column: str, values: Iterable[Any]) -> Any:
+    return _keep(dataset, _IsOneOf(column, frozenset(values)))
+
+
+@of_every_split
+def _keep(dataset: Any, choose: Any) -> Any:
+    features = require_columns(dataset, choose.column)
+    if choose.column == "modality" and features["modality"] != ClassLabel(names=label_names("modality")):
+        raise ValueError(f"column modality has other labels than the dataset's own: {features['modality']}")
+    if choose.column in ("license", "pmcid"):
+        require_strings(dataset, choose.column)
+    return keep_rows(dataset, choose, [choose.column])
+
+
+@dataclass(frozen=True)
+class _IsOneOf:
+    column: str
+    values: frozenset[Any]
+
+    def __call__(self, batch: Batch) -> list[bool]:
+        return [value in self.values for value in batch[self.column]]
+
+
+@dataclass(frozen=True)
+class _HasConcepts:
+    column: str
+    each: tuple[frozenset[str], ...]
+
+    def __call__(self, batch: Batch) -> list[bool]:
+        return [all(not cuis.isdisjoint(row) for cuis in self.each) for row in batch[self.column]]
+
+
+@dataclass(frozen=True)
+class _InShare:
+    seed: int
+    start: float
+    end: float
+    column: str = "pmcid"
+
+    def __call__(self, batch: Batch) -> list[bool]:
+        return [self.start <= _place(pmcid, self.seed) < self.end for pmcid in batch[self.column]]
+
+
+def _place(pmcid: str, seed: int) -> float:
+    """Where an article stands between 0 and 1; below 1, since 53 bits are what a float holds."""
+    digest = hashlib.blake2b(f"{seed}/{pmcid}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53
