@@ -1,0 +1,162 @@
+"""A built repository in the forms of tools that do not read its Parquet: WebDataset, LLaMA-Factory, VLMEvalKit.
+
+The JPEGs are copied byte for byte. The same repository gives the same bytes. The output folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rocov2 import SPLITS, Repository
+from rocov2_tasks.folder import ExportError, new_folder
+from rocov2_tasks.llamafactory import write_llamafactory
+from rocov2_tasks.prompts import check_prompts
+from rocov2_tasks.vlmevalkit import write_vlmevalkit
+from rocov2_tasks.webdataset import write_webdataset
+
+__all__ = ["FORMATS", "ExportError", "Options", "Plan", "export", "make_plan"]
+
+
+class Writer(Protocol):
+    """Writes one split into a folder: its shards are given as iterators of tables, with a name each."""
+
+    def __call__(self, folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None: ...
+
+
+class Progress(Protocol):
+    """Is told what is done."""
+
+    def advance(self, items: int) -> None:
+        """So many images of a shard."""
+
+    def add(self, items: int) -> None:
+        """A shard, with so many images more."""
+
+
+FORMATS: dict[str, Writer] = {
+    "webdataset": write_webdataset,
+    "llamafactory": write_llamafactory,
+    "vlmevalkit": write_vlmevalkit,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for.
+
+    Attributes:
+        format: one of `FORMATS`.
+        split: None for all that the repository has.
+        config: `default`, or `commercial`.
+        max_shard_size: bytes of images in a tar, about; None makes one of each shard of the repository.
+        prompts: of the questions, one chosen by image id and seed; empty for the built-in ones.
+        seed: of the choice.
+    """
+
+    format: str
+    split: str | None = None
+    config: str = "default"
+    max_shard_size: int | None = None
+    prompts: Sequence[str] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be read: the repository, and by split its shards and number of rows."""
+
+    repository: Repository
+    shards: dict[str, list[str]]
+    rows: dict[str, int]
+
+
+def make_plan(path: str, options: Options) -> Plan:
+    """Find what an export reads.
+
+    Raises:
+        FileNotFoundError: no repository at `path` (a folder, or `ORG/NAME` on the Hub), or one of its files is missing.
+        ExportError: it has not the configuration or split, or an option does not fit the format.
+    """
+    if options.format != "webdataset" and options.max_shard_size is not None:
+        raise ExportError(f"--max-shard-size is for tars, the format is {options.format}: leave it out")
+    if options.format == "webdataset" and options.prompts:
+        raise ExportError("--prompt: the format webdataset has captions and no questions: leave it out")
+    repository = Repository.open(path)
+    try:
+        check_prompts(tuple(options.prompts) or None, "caption")
+        repository.check(options.config, options.split)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    counts = repository.counts[options.config]
+    splits = [split for split in SPLITS if split in counts and options.split in (None, split)]
+    shards = {split: repository.shards(options.config, split) for split in splits}
+    return Plan(repository, shards, {split: counts[split] for split in splits})
+
+
+def export(plan: Plan, output: Path, options: Options, progress: Progress | None = None) -> None:
+    """Write the folder `output`, which appears when it is whole.
+
+    Args:
+        plan: of `make_plan` with the same options.
+        output: a folder that is empty, or not there yet.
+        options: what is asked for.
+        progress: is told of row groups and shards as they are done.
+
+    Raises:
+        ExportError: `output` is not empty, or another export is at work on it; a shard cannot be read, or has other rows
+            than the repository states.
+        OSError: the disk is full, or the like; nothing is left behind.
+    """
+    with new_folder(output) as folder:
+        for split, shards in plan.shards.items():
+            reading = _Reading(plan.repository, progress)
+            FORMATS[options.format](folder, split, map(reading.read, shards), options)
+            if reading.rows != plan.rows[split]:
+                raise ExportError(
+                    f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, dataset_infos.json states "
+                    f"{plan.rows[split]:,}: check it with `python scripts/check_repository.py`, or build it again"
+                )
+
+
+class _Reading:
+    """Row groups of shards, counted."""
+
+    def __init__(self, repository: Repository, progress: Progress | None) -> None:
+        self._repository, self._progress = repository, progress
+        self.rows = 0
+
+    def read(self, shard: str) -> Iterator[pa.Table]:
+        for table in _read_groups(f"{self._repository.root}/{shard}"):
+            yield table
+            self.rows += len(table)
+            if self._progress is not None:
+                self._progress.advance(len(table))
+        if self._progress is not None:
+            self._progress.add(0)
+
+
+def _read_groups(path: str) -> Iterator[pa.Table]:
+    """Row groups of a shard, each as a table in one piece.
+
+    Raises:
+        ExportError: it is no whole Parquet file.
+    """
+    try:
+        with fsspec.open(path, "rb") as stream:
+            file = pq.ParquetFile(stream, pre_buffer=True)
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ExportError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}): check the repository with "
+            "`python scripts/check_repository.py`, and build or download it again"
+        ) from error

@@ -1,0 +1,67 @@
+"""The form of LLaMA-Factory: `dataset_info.json`, and conversations with images in Parquet.
+
+The images are columns of bytes and path, not of the feature `Image`: LLaMA-Factory opens them so, and its own `map` over
+decoded images would save them anew, with other pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rocov2_tasks.folder import ExportError
+from rocov2_tasks.prompts import check_prompts, choose_prompt
+from rocov2_tasks.shapes import sharegpt_turns
+
+if TYPE_CHECKING:
+    from rocov2_tasks.export import Options
+
+DATASET_INFO = "dataset_info.json"
+"""Name that LLaMA-Factory looks for in its `dataset_dir`."""
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
+_SCHEMA = pa.schema([("image_id", pa.string()), ("conversations", pa.list_(_TURN)), ("images", pa.list_(_IMAGE))])
+
+
+def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
+    """Write `SPLIT/00000.parquet` and so on, and an entry `rocov2_SPLIT` of `dataset_info.json`."""
+    prompts = check_prompts(tuple(options.prompts) or None, "caption")
+    (folder / split).mkdir()
+    for number, shard in enumerate(shards):
+        with pq.ParquetWriter(
+            folder / split / f"{number:05d}.parquet", _SCHEMA, compression="none", use_dictionary=False
+        ) as writer:
+            for table in shard:
+                writer.write_table(_converse(table, prompts, options.seed))
+    path = folder / DATASET_INFO
+    known = json.loads(path.read_bytes()) if path.exists() else {}
+    entry = {
+        "file_name": split,
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", "images": "images"},
+    }
+    path.write_text(json.dumps(known | {f"rocov2_{split}": entry}, indent=1) + "\n")
+
+
+def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
+    images = table["image"].combine_chunks()
+    conversations = []
+    for image_id, caption in zip(table["image_id"].to_pylist(), table["caption"].to_pylist(), strict=True):
+        try:
+            conversations.append(sharegpt_turns(choose_prompt(prompts, image_id, seed), caption))
+        except ValueError as error:
+            raise ExportError(f"{image_id}: {error}") from error
+    return pa.Table.from_arrays(
+        [
+            table["image_id"].combine_chunks(),
+            pa.array(conversations, pa.list_(_TURN)),
+            pa.ListArray.from_arrays(pa.array(range(len(images) + 1), pa.int32()), images.cast(_IMAGE)),
+        ],
+        schema=_SCHEMA,
+    )

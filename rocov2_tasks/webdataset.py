@@ -1,0 +1,86 @@
+"""Tars that webdataset, open_clip and `load_dataset("webdataset")` read: KEY.jpg, KEY.txt and KEY.json of each image."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from rocov2 import FEATURES
+from rocov2_tasks.folder import ExportError
+
+if TYPE_CHECKING:
+    from rocov2_tasks.export import Options
+
+SIZES = "sizes.json"
+"""File that states the number of images of each tar, for open_clip."""
+
+_KEY = re.compile(r"[\w-]+", re.ASCII)  # webdataset ends the key at the first dot
+
+
+def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
+    """Write `SPLIT-00000.tar` and so on, and their numbers of images into `sizes.json`.
+
+    KEY is the image id, `.txt` the caption as released, `.json` all other columns: labels by name, `""` where there is none.
+    """
+    sizes: dict[str, int] = {}
+    parts: Iterator[Iterator[dict[str, Any]]]
+    if options.max_shard_size is None:
+        parts = ((row for table in shard for row in _rows(table)) for shard in shards)
+    else:
+        parts = _cut((row for shard in shards for table in shard for row in _rows(table)), options.max_shard_size)
+    for number, rows in enumerate(parts):
+        name = f"{split}-{number:05d}.tar"
+        with tarfile.open(folder / name, "w", format=tarfile.USTAR_FORMAT) as tar:
+            sizes[name] = sum(_add(tar, row) for row in rows)
+    path = folder / SIZES
+    known = json.loads(path.read_bytes()) if path.exists() else {}
+    path.write_text(json.dumps(known | sizes, indent=1) + "\n")
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    texts = table.drop_columns("image").to_pylist()
+    images = table["image"].combine_chunks().field("bytes")
+    for row, image in zip(texts, images, strict=True):
+        yield row | {"image": image.as_py()}
+
+
+def _cut(rows: Iterator[dict[str, Any]], size: int) -> Iterator[Iterator[dict[str, Any]]]:
+    """Rows in runs of at least one, whose images together have at most `size` bytes."""
+    waiting = next(rows, None)
+
+    def run() -> Iterator[dict[str, Any]]:
+        nonlocal waiting
+        total = 0
+        while waiting is not None and (not total or total + len(waiting["image"]) <= size):
+            total += len(waiting["image"])
+            row, waiting = waiting, next(rows, None)
+            yield row
+
+    while waiting is not None:
+        yield run()
+
+
+def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
+    key, image, caption = row["image_id"], row.pop("image"), row.pop("caption")
+    if not _KEY.fullmatch(key):
+        raise ExportError(f"image id {key!r} is no name for a file of a tar: expected letters, digits, _ and - alone")
+    about = {name: _readable(name, value) for name, value in row.items()}
+    text = json.dumps(about, ensure_ascii=False)
+    for extension, content in (("jpg", image), ("txt", caption.encode()), ("json", text.encode())):
+        member = tarfile.TarInfo(f"{key}.{extension}")  # its time and owner are 0
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return 1
+
+
+def _readable(name: str, value: Any) -> Any:
+    """Labels by name. None is "": `load_dataset("webdataset")` takes its types from the first rows, null has none."""
+    names = getattr(FEATURES[name], "names", None)
+    return value if names is None else "" if value is None else names[value]

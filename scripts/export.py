@@ -1,0 +1,80 @@
+"""Export a built repository for tools that do not read its Parquet; images are copied byte for byte."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rocov2_build.terminal import Progress, Size, run, say
+
+
+@click.command(
+    help=f"{__doc__}\n\nREPOSITORY is a folder that convert_to_parquet.py has built, or ORG/NAME on the Hub; OUTPUT is made."
+)
+@click.argument("repository")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    required=True,
+    type=click.Choice(["webdataset", "llamafactory", "vlmevalkit"]),
+    help="Tars for webdataset and open_clip; conversations for LLaMA-Factory; tables for VLMEvalKit.",
+)
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), help="Export only this split [default: all]."
+)
+@click.option(
+    "--config",
+    type=click.Choice(["default", "commercial"]),
+    default="default",
+    show_default=True,
+    help="All images, or only those whose licence allows commercial use.",
+)
+@click.option(
+    "--max-shard-size", type=Size(), help="Images in one tar, about, such as 100MB [default: those of one shard]."
+)
+@click.option(
+    "--prompt", "prompts", multiple=True, help="Question; of several, each image gets one [default: built-in ones]."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of questions.")
+@click.option("--quiet", is_flag=True, help="Tell nothing but errors.")
+def main(
+    repository: str,
+    output: Path,
+    format: str,
+    split: str | None,
+    config: str,
+    max_shard_size: int | None,
+    prompts: tuple[str, ...],
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Parse, call, tell."""
+    from rocov2_tasks.export import ExportError, Options, export, make_plan
+
+    if format != "webdataset" and max_shard_size is not None:
+        raise click.UsageError(f"--max-shard-size is for the tars of --format webdataset, not for {format}")
+    if format == "webdataset" and prompts:
+        raise click.UsageError("--prompt is for questions, and --format webdataset has none")
+    if not all(prompt.strip() for prompt in prompts):
+        raise click.UsageError("--prompt is empty: give a question, or leave it out")
+    options = Options(format, split, config, max_shard_size, prompts, seed)
+    try:
+        plan = make_plan(repository, options)
+        rows = sum(plan.rows.values())
+        with Progress("Export", rows, sum(map(len, plan.shards.values())), "images", "shards", quiet) as progress:
+            export(plan, output, options, progress)
+    except ExportError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise click.ClickException(f"{error.strerror or error}{where}; {output} was not made") from error
+    if not quiet:
+        say("Done", f"{output}: {rows:,} images for {format}.")
+
+
+if __name__ == "__main__":
+    run(main)
