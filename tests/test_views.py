@@ -210,6 +210,7 @@ def test_labels_are_integers_and_say_where_there_is_none(column: str, train: Any
     assert (None in given) == (column != "modality")
 
 
+@pytest.mark.torch
 def test_labels_make_integer_batches_that_losses_take(train: Any) -> None:
     torch = pytest.importorskip("torch")
     labels = views.classification(train, "region").select_columns(["label"]).with_format("torch")
