@@ -10,9 +10,9 @@ import pandas as pd
 from rocov2_build.building import problems_path
 from rocov2_build.inputs import RawRelease
 from rocov2_build.plan import Shard
-from rocov2_build.problems import Report, UserError, write_problems
+from rocov2_build.problems import Report, write_problems
 from rocov2_build.releases import FILES
-from rocov2_build.terminal import format_size, say
+from rocov2_terminal import UserError, format_size, say
 
 VERIFIED = {
     "strict": "every image verified",

@@ -17,8 +17,8 @@ from rocov2_build.check_files import check_footers, check_names, check_records
 from rocov2_build.check_images import check_modes
 from rocov2_build.check_rows import check_rows
 from rocov2_build.check_viewer import check_sizes
-from rocov2_build.problems import UserError
 from rocov2_build.violations import Check, Violation
+from rocov2_terminal import UserError
 
 
 def check_repository(root: Path, fast: bool = False, decode: bool = False) -> list[Violation]:

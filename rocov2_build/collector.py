@@ -17,8 +17,3 @@ def collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def end_without_collecting() -> None:
-    """Spare the interpreter, which ends soon, its last searches: they take longer than many a command."""
-    gc.freeze()

@@ -28,11 +28,11 @@ from rocov2_build.files import write_json
 from rocov2_build.inputs import RawRelease, read_release
 from rocov2_build.pictures import can_draw, draw_pictures
 from rocov2_build.plan import Layout, plan_shards
-from rocov2_build.problems import Report, UserError, write_problems
+from rocov2_build.problems import Report, write_problems
 from rocov2_build.releases import LATEST
 from rocov2_build.shards import FileFacts, ImageFault, Task
 from rocov2_build.tasks import check_tasks, shard_tasks, table_tasks
-from rocov2_build.terminal import Progress, format_seconds, format_size, say
+from rocov2_terminal import Progress, UserError, format_seconds, format_size, say
 
 _PROJECT = "rocov2-hub"
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")

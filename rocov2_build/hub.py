@@ -19,9 +19,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefInfo, RepoFile
 
-from rocov2_build.problems import UserError
-from rocov2_build.terminal import INTERRUPTED, format_seconds
 from rocov2_build.uploads import Upload
+from rocov2_terminal import INTERRUPTED, UserError, format_seconds
 
 DATASET = "dataset"
 GO_ON = "The same command goes on where this one stopped."

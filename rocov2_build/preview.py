@@ -23,8 +23,7 @@ from PIL import Image
 import rocov2
 from rocov2_build.card import split_front_matter
 from rocov2_build.files import write_text, write_whole
-from rocov2_build.problems import UserError
-from rocov2_build.terminal import run
+from rocov2_terminal import UserError, run
 
 ROWS = 20
 """Rows shown of a split; the Hub's viewer has pages of 100."""

@@ -10,10 +10,6 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 
-class UserError(Exception):
-    """Something outside the program is at fault; the message says what, what was expected and what to do. Exit code 1."""
-
-
 class Severity(enum.Enum):
     """What a problem does to a build."""
 

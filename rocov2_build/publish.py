@@ -20,11 +20,10 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from rocov2_build.check import check_repository
 from rocov2_build.hub import GO_ON, ChangedMeanwhileError, Repository
-from rocov2_build.problems import UserError
 from rocov2_build.releases import RELEASES, SAMPLE
-from rocov2_build.terminal import Progress, format_size, say
 from rocov2_build.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.violations import Violation
+from rocov2_terminal import Progress, UserError, format_size, say
 
 MAIN = "main"
 _AT_ONCE = 4

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 import urllib3
 
-from rocov2_build.problems import UserError
-from rocov2_build.terminal import format_seconds
+from rocov2_terminal import UserError, format_seconds
 
 AGENT = "rocov2-hub (download of the dataset ROCOv2)"
 TRIES = 9

@@ -17,7 +17,6 @@ import click
 
 from rocov2 import SPLITS
 from rocov2_tasks import detectors
-from rocov2_tasks.commands import CommandError, run, say
 from rocov2_tasks.detectors import Flags, Labels, Neighbours
 from rocov2_tasks.features import Floats, read_features
 from rocov2_tasks.metrics import rouge1
@@ -25,6 +24,7 @@ from rocov2_tasks.pretraining import DamagedImageError
 from rocov2_tasks.references import load_texts
 from rocov2_tasks.score import score_captions, score_concepts
 from rocov2_tasks.submission import MOST_CONCEPTS
+from rocov2_terminal import UserError, run, say
 
 
 @dataclass(frozen=True)
@@ -160,15 +160,15 @@ def read_split(repository: str, split: str, limit: int | None = None) -> Split:
 
     Raises:
         FileNotFoundError: there is no repository, or one of its files is missing.
-        CommandError: there is no such split, an image is damaged, or the texts are of another build than the images.
+        UserError: there is no such split, an image is damaged, or the texts are of another build than the images.
     """
     texts = load_texts(repository, split, ["image_id", "caption", "cuis", "manual_cuis"], limit)
     try:
         ids, features = read_features(repository, split, limit)
     except DamagedImageError as error:
-        raise CommandError(str(error)) from error
+        raise UserError(str(error)) from error
     if ids != texts["image_id"]:
-        raise CommandError(
+        raise UserError(
             f"{repository}: text and data of {split} hold other images: they come from two builds, build it again"
         )
     return Split(texts, features)

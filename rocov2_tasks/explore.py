@@ -19,10 +19,10 @@ import click
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from rocov2_tasks.cards import STYLE, show_cards
-from rocov2_tasks.commands import CommandError, run
 from rocov2_tasks.filters import Filter
 from rocov2_tasks.searching import Collection, need, require
 from rocov2_tasks.space import write_space
+from rocov2_terminal import UserError, run
 
 PORT = 7860
 PER_PAGE = (12, 24, 48)
@@ -229,9 +229,9 @@ def main(repository: str, port: int, host: str, space: Path | None) -> None:
             return
         write_space(space, repository)
     except OfflineModeIsEnabled as error:
-        raise CommandError(f"no such folder, and the Hub may not be asked (HF_HUB_OFFLINE is set): {error}") from error
+        raise UserError(f"no such folder, and the Hub may not be asked (HF_HUB_OFFLINE is set): {error}") from error
     except (ValueError, ModuleNotFoundError) as error:
-        raise CommandError(str(error)) from error
+        raise UserError(str(error)) from error
     click.echo(f"{space}: put it up with  hf upload ORG/SPACE {space} . --repo-type space")
 
 

@@ -9,7 +9,7 @@ import datasets
 from datasets.exceptions import DatasetsError
 
 import rocov2
-from rocov2_tasks.commands import CommandError
+from rocov2_terminal import UserError
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:
@@ -21,16 +21,16 @@ def load_texts(repository: str, split: str, columns: Sequence[str], limit: int |
 
     Raises:
         FileNotFoundError: there is no repository, or one of its files is missing.
-        CommandError: it has no such split, or a file of it is damaged.
+        UserError: it has no such split, or a file of it is damaged.
     """
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         rows = rocov2.load(repository, "text", split=split, columns=columns)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise UserError(str(error)) from error
     except DatasetsError as error:
-        raise CommandError(
+        raise UserError(
             f"{repository}: the texts of {split} cannot be read ({error.__cause__ or error}): find out what is wrong with "
             "check_repository.py, or build it again"
         ) from error

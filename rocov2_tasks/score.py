@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from rocov2 import SPLITS
-from rocov2_tasks.commands import CommandError, run
 from rocov2_tasks.metrics import SECONDARY_CUIS, bertscore, concept_f1, concept_f1_secondary, rouge1
 from rocov2_tasks.references import load_texts
 from rocov2_tasks.submission import COLUMNS, Submission, fault_lines, read_submission
+from rocov2_terminal import UserError, run
 
 
 def score_concepts(predictions: dict[str, list[str]], texts: dict[str, list[Any]]) -> dict[str, float | None]:
@@ -34,7 +34,7 @@ def score_captions(predictions: dict[str, str], texts: dict[str, list[Any]], ber
         try:
             scores["bertscore"] = bertscore(predictions, captions)
         except ModuleNotFoundError as error:
-            raise CommandError(str(error)) from error
+            raise UserError(str(error)) from error
     return scores
 
 
@@ -53,7 +53,7 @@ def _fail(submission: Submission, path: Path, as_json: bool) -> None:
     for line in fault_lines(submission.faults):
         click.echo(line, err=True)
     count = len(submission.faults)
-    raise CommandError(
+    raise UserError(
         f"{path} is no submission for this split: {count:,} {'fault' if count == 1 else 'faults'}, nothing was scored"
     )
 

@@ -11,7 +11,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rocov2_build.collector import collector_paused
-from rocov2_build.terminal import Size, run
+from rocov2_terminal import Size, run
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -9,7 +9,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.terminal import Progress, Size, run, say
+from rocov2_terminal import Progress, Size, run, say
 
 
 @click.command(

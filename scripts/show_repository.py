@@ -10,7 +10,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.terminal import run
+from rocov2_terminal import run
 
 
 def _describe(row: dict[str, Any], features: dict[str, Any]) -> str:

@@ -18,9 +18,9 @@ from PIL import Image
 
 from rocov2_tasks import baseline, detectors
 from rocov2_tasks.baseline import METHODS, Data, Split, evaluate, read_split, table
-from rocov2_tasks.commands import CommandError
 from rocov2_tasks.features import BINS, SIDE, Floats, describe, read_features
 from rocov2_tasks.metrics import concept_f1, rouge1
+from rocov2_terminal import UserError
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, jpeg, make_raw
 
@@ -166,7 +166,7 @@ def test_a_damaged_image_is_named(tmp_path: Path, run_baseline: Run) -> None:
 
 def test_texts_of_another_build_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
     monkeypatch.setattr(baseline, "read_features", lambda *_: (["stranger"], np.zeros((1, 3), np.float32)))
-    with pytest.raises(CommandError, match="text and data of test hold other images"):
+    with pytest.raises(UserError, match="text and data of test hold other images"):
         read_split(str(repository), "test")
 
 

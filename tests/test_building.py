@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from rocov2_build.building import Building, built_plan, describe_differences, locked, plan_id, problems_path
-from rocov2_build.problems import UserError
 from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
+from rocov2_terminal import UserError
 
 PLAN = {"format": 1, "limit": None, "inputs": {"a.csv": {"sha256": "00"}}}
 OTHER = {"format": 1, "limit": 5, "inputs": {"a.csv": {"sha256": "11"}}}

@@ -19,8 +19,8 @@ import pytest
 from rocov2_build import parquet
 from rocov2_build.check import check_repository
 from rocov2_build.images import ImageFacts, inspect
-from rocov2_build.problems import UserError
 from rocov2_build.rules import RULES
+from rocov2_terminal import UserError
 from tests.breaking import (
     OTHER,
     SHARD,

@@ -24,8 +24,8 @@ from rocov2_build import cluster
 from rocov2_build.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
 from rocov2_build.convert import Options, convert
 from rocov2_build.members import Member
-from rocov2_build.problems import UserError
 from rocov2_build.shards import CheckTask, FileFacts, TextTask
+from rocov2_terminal import UserError
 from tests.conftest import PROJECT
 from tests.crash import finish, leftovers, start, tree
 from tests.raw import make_raw

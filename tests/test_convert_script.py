@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import pytest
 
+import rocov2_terminal as terminal
 from rocov2 import SPLITS
-from rocov2_build import terminal
 from rocov2_build.convert import Options
 from rocov2_build.images import VERIFY
 from rocov2_build.plan import Layout

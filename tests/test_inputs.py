@@ -9,9 +9,10 @@ import pytest
 
 from rocov2 import SPLITS
 from rocov2_build.inputs import RawRelease, read_release
-from rocov2_build.problems import Problem, Report, UserError
+from rocov2_build.problems import Problem, Report
 from rocov2_build.releases import FILES, HEADERS, LATEST, SAMPLE
 from rocov2_build.rows import COLUMNS
+from rocov2_terminal import UserError
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

@@ -16,10 +16,11 @@ import pytest
 from rocov2 import MODALITIES
 from rocov2_build.archives import Images, open_images
 from rocov2_build.images import inspect
-from rocov2_build.problems import Report, UserError
+from rocov2_build.problems import Report
 from rocov2_build.rows import MEASURED
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, run_task, serialize
 from rocov2_build.tasks import config_schema
+from rocov2_terminal import UserError
 from tests.raw import RawImage, RawRelease, jpeg, make_raw
 
 DATA = config_schema("default")

@@ -7,8 +7,7 @@ import errno
 import click
 import pytest
 
-from rocov2_build.problems import UserError
-from rocov2_build.terminal import Progress, Size, format_seconds, format_size, run, say
+from rocov2_terminal import Progress, Size, UserError, format_seconds, format_size, run, say
 
 
 @pytest.mark.parametrize(

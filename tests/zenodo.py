@@ -22,8 +22,8 @@ from typing import Any, Self
 import pytest
 
 from rocov2_build.download import download_release
-from rocov2_build.problems import UserError
 from rocov2_build.releases import FILES, LATEST, RELEASES
+from rocov2_terminal import UserError
 
 RECORD = RELEASES[LATEST].record
 BIG = "train_images.zip"
