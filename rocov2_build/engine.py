@@ -70,6 +70,7 @@ def run_tasks(
                     running[executor.submit(run_task, task, str(repository), threads)] = task
                     again.popleft()
                 if not running:
+                    _end_idle_workers(executor)
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -85,6 +86,14 @@ def run_tasks(
             again.extend(running.values())
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+def _end_idle_workers(pool: Executor) -> None:
+    # One that is killed while it waits for work may hold the lock on which the pool's own way of ending the others waits, for
+    # ever. None of them has anything to lose.
+    processes = getattr(pool, "_processes", None) or {}  # Python 3.14 has kill_workers()
+    for process in list(processes.values()):
+        process.kill()
 
 
 def _take(again: deque[AnyTask], source: Iterator[AnyTask], count: int) -> Iterator[AnyTask]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -53,6 +55,23 @@ def test_tasks_are_taken_only_as_workers_become_free(tmp_path: Path) -> None:
 def test_an_error_of_a_worker_comes_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(run_tasks([table_task(1)], tmp_path / "nowhere", workers=1))
+
+
+def test_the_end_does_not_wait_for_a_worker_that_cannot_go_on(tmp_path: Path) -> None:
+    # As where one was killed while it waited for work, and took along the lock that the others need to hear of the end.
+    results = run_tasks(map(table_task, range(4)), tmp_path, workers=2)
+    for _ in range(4):
+        next(results)
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid or 0, signal.SIGSTOP)
+    ended = threading.Thread(target=lambda: list(results), daemon=True)
+    ended.start()
+    ended.join(30)
+    for worker in workers:
+        worker.kill()
+    assert not ended.is_alive()
 
 
 def test_workers_that_die_again_and_again_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
