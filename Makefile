@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TORCH := torch==2.13.0
+RECIPES := .venv-recipes
 
 .DEFAULT_GOAL := help
 
@@ -50,6 +51,17 @@ $(INSTALLED)-torch: $(INSTALLED)
 test-torch: $(INSTALLED)-torch ## run the tests with torch, torchdata, accelerate and Lightning, which it installs
 	$(BIN)/python -m pytest -m torch
 
+# An environment of its own: what Ray and TRL bring is large, and of no use to the rest.
+$(RECIPES)/installed: pyproject.toml
+	$(PYTHON) -m venv $(RECIPES)
+	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[dev,recipes]'
+	@touch $@
+
+.PHONY: test-recipes
+test-recipes: $(RECIPES)/installed ## run the recipes of docs/recipes.md for Ray, Lance and TRL, which it installs into .venv-recipes
+	$(RECIPES)/bin/python -m pytest -m recipes
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types
 	$(BIN)/ruff check
@@ -67,4 +79,4 @@ card: $(INSTALLED) ## write the generated parts of README.md and dataset_infos.j
 
 .PHONY: clean
 clean: ## remove environments and caches (never a built repository)
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RECIPES) .cache .mypy_cache .pytest_cache .ruff_cache

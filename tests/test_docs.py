@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import pytest
 
 from rocov2_build.convert import Options, convert
+from tests.blocks import find_blocks, run_block
 from tests.conftest import PROJECT, Run
 
 PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")] if path.is_file())
@@ -22,17 +20,14 @@ def blocks(kind: str) -> list[Any]:
     return [
         pytest.param(block, id=f"{page.name}-{number}")
         for page in PAGES
-        for number, block in enumerate(
-            re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL), 1
-        )
+        if page.name != "recipes.md"  # tests/test_recipes.py runs them, and looks at what comes out
+        for number, block in enumerate(find_blocks(page.read_text(), kind), 1)
     ]
 
 
 BLOCKS, TORCH_BLOCKS, TORCHRUN_BLOCKS = blocks("python"), blocks("python torch"), blocks("python torchrun")
 WITH_TORCH = ("torch", "torchdata", "accelerate", "lightning")
 """What a block may import that `make test-torch` installs."""
-END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
-"""Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
 SCRIPTS = sorted(path.stem for path in (PROJECT / "scripts").glob("*.py"))
 
 
@@ -51,16 +46,6 @@ def folder(sample: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "rocov2").symlink_to(sample)
     return folder
-
-
-def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> None:
-    """Run a block as a program, with `ranks` under torchrun as so many processes."""
-    program = folder / "block.py"
-    program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
-    command = [sys.executable, *launcher, str(program)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -95,6 +80,13 @@ def test_there_are_blocks_to_run() -> None:
     assert len(BLOCKS) >= 10
     assert len(TORCH_BLOCKS) >= 5
     assert len(TORCHRUN_BLOCKS) >= 2
+
+
+def test_no_block_of_python_is_left_out_by_a_slip() -> None:
+    for page in PAGES:
+        kinds = set(re.findall(r"^```(py.*)$", page.read_text(), re.MULTILINE))
+        more = {"python recipes"} if page.name == "recipes.md" else {"python torch", "python torchrun", "python notest"}
+        assert kinds <= {"python"} | more, page.name
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -1,0 +1,27 @@
+"""The blocks of code in the documentation, and running them as programs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import indent
+
+END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
+"""Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
+
+
+def find_blocks(text: str, kind: str) -> list[str]:
+    """The blocks of a kind, that is of what stands behind the three ticks."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> None:
+    """Run a block as a program, with `ranks` under torchrun as so many processes."""
+    program = folder / "block.py"
+    program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
+    command = [sys.executable, *launcher, str(program)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
