@@ -12,15 +12,13 @@ from datetime import timedelta
 
 import click
 
+from rocov2_errors import UserError
+
 INTERRUPTED = 130
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
-
-
-class UserError(Exception):
-    """Something outside the program is at fault; the message says what, what was expected and what to do. Exit code 1."""
 
 
 class Size(click.ParamType[int]):

@@ -12,7 +12,8 @@ from rocov2_build.inputs import RawRelease
 from rocov2_build.plan import Shard
 from rocov2_build.problems import Report, write_problems
 from rocov2_build.releases import FILES
-from rocov2_terminal import UserError, format_size, say
+from rocov2_errors import UserError
+from rocov2_terminal import format_size, say
 
 VERIFIED = {
     "strict": "every image verified",

@@ -23,7 +23,7 @@ from typing import Any
 
 from rocov2_build.files import file_sha256, sync_folder, write_json
 from rocov2_build.shards import FileFacts, Task
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 
 def _beside(output: Path, suffix: str) -> Path:

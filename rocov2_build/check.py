@@ -18,7 +18,7 @@ from rocov2_build.check_images import check_modes
 from rocov2_build.check_rows import check_rows
 from rocov2_build.check_viewer import check_sizes
 from rocov2_build.violations import Check, Violation
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 
 def check_repository(root: Path, fast: bool = False, decode: bool = False) -> list[Violation]:

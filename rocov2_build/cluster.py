@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from rocov2_build.engine import AnyTask
 from rocov2_build.files import sync_folder
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, Task, run_task
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 if TYPE_CHECKING:
     import distributed

@@ -32,7 +32,8 @@ from rocov2_build.problems import Report, write_problems
 from rocov2_build.releases import LATEST
 from rocov2_build.shards import FileFacts, ImageFault, Task
 from rocov2_build.tasks import check_tasks, shard_tasks, table_tasks
-from rocov2_terminal import Progress, UserError, format_seconds, format_size, say
+from rocov2_errors import UserError
+from rocov2_terminal import Progress, format_seconds, format_size, say
 
 _PROJECT = "rocov2-hub"
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")

@@ -21,7 +21,8 @@ from typing import Any
 from rocov2_build.files import write_json
 from rocov2_build.releases import FILES, LATEST, RELEASES
 from rocov2_build.web import BrokenOffError, Server, ServerError
-from rocov2_terminal import Progress, UserError, format_size, say
+from rocov2_errors import UserError
+from rocov2_terminal import Progress, format_size, say
 
 ZENODO = "https://zenodo.org"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, Task, run_task
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 MAX_DEATHS = 3
 """Pools in a row that may break before one task is finished: then the tasks themselves kill the workers."""

@@ -20,7 +20,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.hf_api import GitRefInfo, RepoFile
 
 from rocov2_build.uploads import Upload
-from rocov2_terminal import INTERRUPTED, UserError, format_seconds
+from rocov2_errors import UserError
+from rocov2_terminal import INTERRUPTED, format_seconds
 
 DATASET = "dataset"
 GO_ON = "The same command goes on where this one stopped."

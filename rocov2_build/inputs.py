@@ -16,7 +16,7 @@ from rocov2_build.files import file_sha256
 from rocov2_build.problems import Report
 from rocov2_build.rows import join_tables
 from rocov2_build.tables import check_release, compare_ids, read_tables
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 # Notes, checksums and what desktops leave behind; a stray table or archive may be a second version of a release's file.
 _PASSED_OVER = re.compile(r"\..*|.*\.md|md5sums?(\.txt)?|sha256sums?(\.txt)?|__MACOSX|Thumbs\.db|desktop\.ini", re.I)

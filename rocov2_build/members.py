@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 import deflate
 
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 MAX_IMAGE_BYTES = 100_000_000
 """Largest image that is read: one row group must stay below what the Hub's viewer scans."""

@@ -23,7 +23,8 @@ from PIL import Image
 import rocov2
 from rocov2_build.card import split_front_matter
 from rocov2_build.files import write_text, write_whole
-from rocov2_terminal import UserError, run
+from rocov2_errors import UserError
+from rocov2_terminal import run
 
 ROWS = 20
 """Rows shown of a split; the Hub's viewer has pages of 100."""

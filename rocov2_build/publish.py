@@ -23,7 +23,8 @@ from rocov2_build.hub import GO_ON, ChangedMeanwhileError, Repository
 from rocov2_build.releases import RELEASES, SAMPLE
 from rocov2_build.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.violations import Violation
-from rocov2_terminal import Progress, UserError, format_size, say
+from rocov2_errors import UserError
+from rocov2_terminal import Progress, format_size, say
 
 MAIN = "main"
 _AT_ONCE = 4

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import urllib3
 
-from rocov2_terminal import UserError, format_seconds
+from rocov2_errors import UserError
+from rocov2_terminal import format_seconds
 
 AGENT = "rocov2-hub (download of the dataset ROCOv2)"
 TRIES = 9

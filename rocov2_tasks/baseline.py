@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from rocov2 import SPLITS
+from rocov2_errors import UserError
 from rocov2_tasks import detectors
 from rocov2_tasks.detectors import Flags, Labels, Neighbours
 from rocov2_tasks.features import Floats, read_features
@@ -24,7 +25,7 @@ from rocov2_tasks.pretraining import DamagedImageError
 from rocov2_tasks.references import load_texts
 from rocov2_tasks.score import score_captions, score_concepts
 from rocov2_tasks.submission import MOST_CONCEPTS
-from rocov2_terminal import UserError, run, say
+from rocov2_terminal import run, say
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from typing import Any
 import click
 from huggingface_hub.errors import OfflineModeIsEnabled
 
+from rocov2_errors import UserError
 from rocov2_tasks.cards import STYLE, show_cards
 from rocov2_tasks.filters import Filter
 from rocov2_tasks.searching import Collection, need, require
 from rocov2_tasks.space import write_space
-from rocov2_terminal import UserError, run
+from rocov2_terminal import run
 
 PORT = 7860
 PER_PAGE = (12, 24, 48)

@@ -9,7 +9,7 @@ import datasets
 from datasets.exceptions import DatasetsError
 
 import rocov2
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import rocov2
+import rocov2_errors
 import rocov2_pages
 import rocov2_terminal
 from rocov2_tasks.searching import require
@@ -74,7 +75,7 @@ def write_space(folder: Path, dataset: str) -> None:
         (building / "app.py").write_text(APP.format(**facts), encoding="utf-8")
         (building / "README.md").write_text(README.format(**facts), encoding="utf-8")
         (building / "requirements.txt").write_text("".join(pins), encoding="utf-8")
-        for module in (rocov2, rocov2_pages, rocov2_terminal):
+        for module in (rocov2, rocov2_errors, rocov2_pages, rocov2_terminal):
             shutil.copy(str(module.__file__), building)
         shutil.copytree(Path(__file__).parent, building / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
         building.rename(folder)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from rocov2_build.convert import Options, convert
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, Task, run_task
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 SPECIAL = [

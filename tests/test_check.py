@@ -20,7 +20,7 @@ from rocov2_build import parquet
 from rocov2_build.check import check_repository
 from rocov2_build.images import ImageFacts, inspect
 from rocov2_build.rules import RULES
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.breaking import (
     OTHER,
     SHARD,

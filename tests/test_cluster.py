@@ -25,7 +25,7 @@ from rocov2_build.cluster import find_faults, needs_of, run_apart, run_on_cluste
 from rocov2_build.convert import Options, convert
 from rocov2_build.members import Member
 from rocov2_build.shards import CheckTask, FileFacts, TextTask
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.conftest import PROJECT
 from tests.crash import finish, leftovers, start, tree
 from tests.raw import make_raw

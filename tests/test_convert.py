@@ -14,7 +14,7 @@ from rocov2_build import convert as conversion
 from rocov2_build import engine
 from rocov2_build.plan import Layout
 from rocov2_build.releases import FILES
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, expected_rows, jpeg, make_raw
 from tests.repositories import all_rows, counts_of, facts_of, files_of, images_by_id, left_beside, run, tables_of

@@ -15,7 +15,7 @@ import pytest
 import rocov2
 from rocov2_build import releases
 from rocov2_build.convert import Options, convert
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.raw import RawRelease, make_raw
 
 

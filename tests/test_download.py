@@ -15,7 +15,7 @@ import pytest
 from rocov2_build import download, web
 from rocov2_build.download import download_release
 from rocov2_build.releases import FILES
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, OWN, RECORD, Answer, Zenodo, files_in, md5
 
 TABLES = {name: content for name, content in CONTENTS.items() if name.endswith(".csv")}

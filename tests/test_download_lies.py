@@ -13,7 +13,7 @@ import pytest
 
 from rocov2_build import web
 from rocov2_build.download import download_release
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, RECORD, Answer, Zenodo, files_in, md5
 
 CONTENT = CONTENTS[BIG]

@@ -20,7 +20,7 @@ import pytest
 from rocov2_build import engine
 from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.conftest import PROJECT
 
 SCHEMA = pa.schema([("number", pa.int32())])

@@ -12,7 +12,7 @@ from rocov2_build.inputs import RawRelease, read_release
 from rocov2_build.problems import Problem, Report
 from rocov2_build.releases import FILES, HEADERS, LATEST, SAMPLE
 from rocov2_build.rows import COLUMNS
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

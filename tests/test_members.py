@@ -16,7 +16,7 @@ from rocov2_build import members
 from rocov2_build.archives import open_images
 from rocov2_build.members import BadImageError, Member, MemberReader
 from rocov2_build.problems import Report
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.raw import write_zip
 
 A, B = "ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002"

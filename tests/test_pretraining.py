@@ -159,17 +159,17 @@ def test_two_iterations_at_the_same_time_do_not_disturb_each_other(built: Path) 
 
 
 def test_threads_end_with_the_iteration(built: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     stream = PretrainingStream(built, image_size=8, threads=2)
     items = iter(stream)
     next(items)
-    assert threading.active_count() > before
+    begun = set(threading.enumerate()) - before
+    assert begun
     del items
     stream.set_epoch(1)
-    for thread in threading.enumerate():
-        if thread.name.startswith(("decode", "load")):
-            thread.join(5)
-    assert threading.active_count() == before
+    for thread in begun:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in begun)
 
 
 def test_torch_is_not_imported(built: Path) -> None:

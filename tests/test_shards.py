@@ -20,7 +20,7 @@ from rocov2_build.problems import Report
 from rocov2_build.rows import MEASURED
 from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, run_task, serialize
 from rocov2_build.tasks import config_schema
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 from tests.raw import RawImage, RawRelease, jpeg, make_raw
 
 DATA = config_schema("default")

@@ -23,7 +23,7 @@ import pytest
 
 from rocov2_build.download import download_release
 from rocov2_build.releases import FILES, LATEST, RELEASES
-from rocov2_terminal import UserError
+from rocov2_errors import UserError
 
 RECORD = RELEASES[LATEST].record
 BIG = "train_images.zip"
