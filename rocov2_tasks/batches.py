@@ -41,7 +41,7 @@ class Plan:
     Attributes:
         layout: of the split.
         columns: those of the rows, in order.
-        decoder: of the images; None hands out their bytes.
+        decoder: of the images; None hands out their bytes, where they are among the columns.
         size: width and height of all images, None where each has its own.
         rank, world_size: whose share.
         batch_size: samples of a batch; None hands out single rows.
@@ -102,7 +102,7 @@ class _Pending:
         self._groups = [schedule.pieces[piece].group for piece in self.pieces]
         self._out: Pixels | None = None
         self._futures: list[Future[list[Pixels | DamagedImageError]]] = []
-        if "image" in plan.columns and plan.decoder is not None:
+        if plan.decoder is not None:
             if plan.size is not None and plan.batch_size is not None:
                 self._out = np.empty((len(samples), *plan.size[::-1], 3), dtype=np.uint8)
             self._futures = [

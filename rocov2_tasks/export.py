@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2 import SPLITS, Repository
-from rocov2_tasks.folder import ExportError, new_folder
+from rocov2_errors import UserError
+from rocov2_tasks.folder import new_folder
 from rocov2_tasks.llamafactory import write_llamafactory
 from rocov2_tasks.prompts import check_prompts
 from rocov2_tasks.vlmevalkit import write_vlmevalkit
 from rocov2_tasks.webdataset import write_webdataset
-
-__all__ = ["FORMATS", "ExportError", "Options", "Plan", "export", "make_plan"]
 
 
 class Writer(Protocol):
@@ -82,18 +81,18 @@ def make_plan(path: str, options: Options) -> Plan:
 
     Raises:
         FileNotFoundError: no repository at `path` (a folder, or `ORG/NAME` on the Hub), or one of its files is missing.
-        ExportError: it has not the configuration or split, or an option does not fit the format.
+        UserError: it has not the configuration or split, or an option does not fit the format.
     """
     if options.format != "webdataset" and options.max_shard_size is not None:
-        raise ExportError(f"--max-shard-size is for tars, the format is {options.format}: leave it out")
+        raise UserError(f"--max-shard-size is for tars, the format is {options.format}: leave it out")
     if options.format == "webdataset" and options.prompts:
-        raise ExportError("--prompt: the format webdataset has captions and no questions: leave it out")
+        raise UserError("--prompt: the format webdataset has captions and no questions: leave it out")
     repository = Repository.open(path)
     try:
         check_prompts(tuple(options.prompts) or None, "caption")
         repository.check(options.config, options.split)
     except ValueError as error:
-        raise ExportError(str(error)) from error
+        raise UserError(str(error)) from error
     counts = repository.counts[options.config]
     splits = [split for split in SPLITS if split in counts and options.split in (None, split)]
     shards = {split: repository.shards(options.config, split) for split in splits}
@@ -110,7 +109,7 @@ def export(plan: Plan, output: Path, options: Options, progress: Progress | None
         progress: is told of row groups and shards as they are done.
 
     Raises:
-        ExportError: `output` is not empty, or another export is at work on it; a shard cannot be read, or has other rows
+        UserError: `output` is not empty, or another export is at work on it; a shard cannot be read, or has other rows
             than the repository states.
         OSError: the disk is full, or the like; nothing is left behind.
     """
@@ -119,7 +118,7 @@ def export(plan: Plan, output: Path, options: Options, progress: Progress | None
             reading = _Reading(plan.repository, progress)
             FORMATS[options.format](folder, split, map(reading.read, shards), options)
             if reading.rows != plan.rows[split]:
-                raise ExportError(
+                raise UserError(
                     f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, dataset_infos.json states "
                     f"{plan.rows[split]:,}: check it with `python scripts/check_repository.py`, or build it again"
                 )
@@ -146,7 +145,7 @@ def _read_groups(path: str) -> Iterator[pa.Table]:
     """Row groups of a shard, each as a table in one piece.
 
     Raises:
-        ExportError: it is no whole Parquet file.
+        UserError: it is no whole Parquet file.
     """
     try:
         with fsspec.open(path, "rb") as stream:
@@ -156,7 +155,7 @@ def _read_groups(path: str) -> Iterator[pa.Table]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise ExportError(
+        raise UserError(
             f"{path} cannot be read ({str(error).splitlines()[0]}): check the repository with "
             "`python scripts/check_repository.py`, and build or download it again"
         ) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 
 import rocov2
 
-LABELS = {"modality": tuple(rocov2.MODALITIES), "region": tuple(rocov2.REGIONS), "direction": tuple(rocov2.DIRECTIONS)}
+LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
 """Names of the labels by column, in label order."""
 
 _CUI = re.compile(r"C\d{7}")

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class ExportError(Exception):
-    """What was asked for cannot be done; the message says why, and what to do."""
+from rocov2_errors import UserError
 
 
 @contextmanager
@@ -21,7 +19,7 @@ def new_folder(output: Path) -> Iterator[Path]:
     What an attempt that was killed has left there is removed first. Two processes cannot be at work on one `output`.
 
     Raises:
-        ExportError: `output` is there and not empty, or is no folder; or another process is at work on it.
+        UserError: `output` is there and not empty, or is no folder; or another process is at work on it.
     """
     output = output.absolute()
     _require_free(output)
@@ -47,9 +45,9 @@ def new_folder(output: Path) -> Iterator[Path]:
 def _require_free(output: Path) -> None:
     if output.is_dir():
         if any(output.iterdir()):
-            raise ExportError(f"{output} is not empty: name a new folder, or remove it first")
+            raise UserError(f"{output} is not empty: name a new folder, or remove it first")
     elif output.exists() or output.is_symlink():
-        raise ExportError(f"{output} is there and is no folder: name a new one")
+        raise UserError(f"{output} is there and is no folder: name a new one")
 
 
 def _lock(folder: Path, output: Path) -> int:
@@ -63,7 +61,7 @@ def _lock(folder: Path, output: Path) -> int:
                 return handle
         except BlockingIOError:
             os.close(handle)
-            raise ExportError(f"another export to {output} is at work: wait for it, or name another folder") from None
+            raise UserError(f"another export to {output} is at work: wait for it, or name another folder") from None
         except BaseException:
             os.close(handle)
             raise

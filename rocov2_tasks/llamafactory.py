@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rocov2_tasks.folder import ExportError
+from rocov2_errors import UserError
 from rocov2_tasks.prompts import check_prompts, choose_prompt
 from rocov2_tasks.shapes import sharegpt_turns
 
@@ -56,7 +56,7 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
         try:
             conversations.append(sharegpt_turns(choose_prompt(prompts, image_id, seed), caption))
         except ValueError as error:
-            raise ExportError(f"{image_id}: {error}") from error
+            raise UserError(f"{image_id}: {error}") from error
     return pa.Table.from_arrays(
         [
             table["image_id"].combine_chunks(),

@@ -56,7 +56,7 @@ class PretrainingStream:
         fit: how an image fits in: `stretch`, `crop` (centre) or `pad` (black).
         resample: Pillow's filter: `nearest`, `box`, `bilinear`, `hamming`, `bicubic`, `lanczos`.
         decode: `exact`: the pixels of `image.convert("RGB").resize(...)` in Pillow; `scaled`: decoded at the smallest scale
-            not below `image_size`, then `resample`; `fast`: likewise, and grey images are resized without a low-pass;
+            not below `image_size`, then `resample`; `fast`: likewise, but resized without a low-pass;
             `bytes`: the JPEG itself.
         shuffle: False is the order of the files; then every rank reads all of them.
         seed, epoch: of the order.

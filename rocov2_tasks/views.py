@@ -11,12 +11,12 @@ image. docs/views.md tells which trainer takes which view.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
 
-from rocov2 import DIRECTIONS, MODALITIES, REGIONS
+from rocov2_tasks.filters import LABELS
 from rocov2_tasks.mapping import add_columns, of_every_split, require_columns, require_strings
 from rocov2_tasks.options import require_choice, require_integer
 from rocov2_tasks.prompts import check_prompts
@@ -47,7 +47,6 @@ __all__ = [
     "to_sharegpt",
 ]
 
-_LABELS: dict[str, Mapping[str, str | None]] = {"modality": MODALITIES, "region": REGIONS, "direction": DIRECTIONS}
 _TEXT = Value("string")
 
 
@@ -106,8 +105,8 @@ def label_names(column: str) -> list[str]:
     Raises:
         ValueError: another column.
     """
-    require_choice("column", column, tuple(_LABELS))
-    return list(_LABELS[column])
+    require_choice("column", column, tuple(LABELS))
+    return list(LABELS[column])
 
 
 @of_every_split

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from rocov2 import FEATURES
-from rocov2_tasks.folder import ExportError
+from rocov2_errors import UserError
 
 if TYPE_CHECKING:
     from rocov2_tasks.export import Options
@@ -70,7 +70,7 @@ def _cut(rows: Iterator[dict[str, Any]], size: int) -> Iterator[Iterator[dict[st
 def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
     key, image, caption = row["image_id"], row.pop("image"), row.pop("caption")
     if not _KEY.fullmatch(key):
-        raise ExportError(f"image id {key!r} is no name for a file of a tar: expected letters, digits, _ and - alone")
+        raise UserError(f"image id {key!r} is no name for a file of a tar: expected letters, digits, _ and - alone")
     about = {name: _readable(name, value) for name, value in row.items()}
     text = json.dumps(about, ensure_ascii=False)
     for extension, content in (("jpg", image), ("txt", caption.encode()), ("json", text.encode())):

@@ -53,7 +53,7 @@ def main(
     quiet: bool,
 ) -> None:
     """Parse, call, tell."""
-    from rocov2_tasks.export import ExportError, Options, export, make_plan
+    from rocov2_tasks.export import Options, export, make_plan
 
     if format != "webdataset" and max_shard_size is not None:
         raise click.UsageError(f"--max-shard-size is for the tars of --format webdataset, not for {format}")
@@ -67,8 +67,6 @@ def main(
         rows = sum(plan.rows.values())
         with Progress("Export", rows, sum(map(len, plan.shards.values())), "images", "shards", quiet) as progress:
             export(plan, output, options, progress)
-    except ExportError as error:
-        raise click.ClickException(str(error)) from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise click.ClickException(f"{error.strerror or error}{where}; {output} was not made") from error

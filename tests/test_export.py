@@ -22,7 +22,8 @@ import pytest
 import webdataset
 
 import rocov2
-from rocov2_tasks.export import FORMATS, ExportError, Options, export, make_plan
+from rocov2_errors import UserError
+from rocov2_tasks.export import FORMATS, Options, export, make_plan
 from rocov2_tasks.prompts import PROMPTS
 from tests.conftest import PROJECT, Run
 from tests.raw import make_raw
@@ -232,7 +233,7 @@ def test_a_damaged_repository_leaves_nothing(format: str, tmp_path: Path) -> Non
     built = make_raw(train=6).build(tmp_path / "rocov2")
     shard = max((built / "data").glob("train-*"))
     shard.write_bytes(shard.read_bytes()[:-40])
-    with pytest.raises(ExportError, match=rf"{shard.name} cannot be read \(.*\): check the repository"):
+    with pytest.raises(UserError, match=rf"{shard.name} cannot be read \(.*\): check the repository"):
         make(built, tmp_path / "out", format)
     assert set(os.listdir(tmp_path)) <= {"rocov2", "rocov2.lock"}
 
@@ -242,7 +243,7 @@ def test_missing_rows_are_told(tmp_path: Path) -> None:
     infos = json.loads((built / "dataset_infos.json").read_text())
     infos["default"]["splits"]["test"]["num_examples"] += 1
     (built / "dataset_infos.json").write_text(json.dumps(infos))
-    with pytest.raises(ExportError, match=r"split 'test' has 6 rows, dataset_infos\.json states 7"):
+    with pytest.raises(UserError, match=r"split 'test' has 6 rows, dataset_infos\.json states 7"):
         make(built, tmp_path / "out", "vlmevalkit")
     assert not (tmp_path / "out").exists()
 
