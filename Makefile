@@ -62,6 +62,11 @@ $(RECIPES)/installed: pyproject.toml
 test-recipes: $(RECIPES)/installed ## run the recipes of docs/recipes.md for Ray, Lance and TRL, which it installs into .venv-recipes
 	$(RECIPES)/bin/python -m pytest -m recipes
 
+.PHONY: test-trainers
+test-trainers: $(INSTALLED) ## run the recipes for axolotl, ms-swift, Unsloth and LLaMA-Factory, in environments that it makes
+	$(BIN)/python -m tests.environments trainers
+	$(BIN)/python -m pytest -m trainers
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types
 	$(BIN)/ruff check

@@ -8,8 +8,14 @@ import sys
 from pathlib import Path
 from textwrap import indent
 
+from tests.conftest import PROJECT
+
 END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
 """Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
+RECIPES: dict[str, str] = dict(
+    re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", (PROJECT / "docs" / "recipes.md").read_text(), re.MULTILINE)
+)
+"""Text of docs/recipes.md by heading."""
 
 
 def find_blocks(text: str, kind: str) -> list[str]:

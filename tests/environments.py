@@ -1,7 +1,7 @@
-"""The other versions of `datasets`, each in an environment of its own, and the probe that is started in them.
+"""Environments of their own for other versions of `datasets` and for trainers, and the probe that is started in the former.
 
-`python -m tests.environments` makes all (`make environments`). An environment is made again when its requirements file or
-the Python that makes it changes.
+`python -m tests.environments` makes those of `datasets` (`make environments`), `python -m tests.environments trainers` those
+of trainers (`make test-trainers`). An environment is made again when its requirements or the Python that makes it changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ REQUIREMENTS = TESTS / "environments"
 ENVIRONMENTS = TESTS.parent / ".cache" / "environments"
 VERSIONS = ("2.21.0", "3.6.0", "4.8.5", "5.2.0")
 """Versions of `datasets`: the last 2.x, the last with loading scripts, the last 4.x, the newest."""
+TRAINERS = ("axolotl", "ms-swift", "unsloth", "llamafactory")
+"""Trainers; no two of them, and none with the newest `datasets`, can be installed together."""
 
 _PROBE_SECONDS = 300
 
@@ -33,10 +35,23 @@ def python_of(version: str, folder: Path = ENVIRONMENTS) -> Path:
     Raises:
         RuntimeError: pip could not install it; says why.
     """
-    name = f"datasets-{version}"
+    return make_environment(f"datasets-{version}", folder)
+
+
+def make_environment(name: str, folder: Path = ENVIRONMENTS) -> Path:
+    """The interpreter of an environment, which is made where there is none.
+
+    It has what `NAME.txt` lists, then what `NAME.alone.txt` lists, if there is one, without what that requires.
+
+    Raises:
+        RuntimeError: pip could not install it; says why.
+    """
     requirements = REQUIREMENTS / f"{name}.txt"
+    alone = REQUIREMENTS / f"{name}.alone.txt"
+    lists = [requirements, *([alone] if alone.exists() else [])]
     place, python = folder / name, folder / name / "bin" / "python"
-    stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode() + sys.base_prefix.encode()).hexdigest()
+    key = b"".join(file.read_bytes() for file in lists) + sys.version.encode() + sys.base_prefix.encode()
+    stamp = hashlib.sha256(key).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,13 +60,16 @@ def python_of(version: str, folder: Path = ENVIRONMENTS) -> Path:
         if not (python.exists() and whole.exists() and whole.read_text() == stamp):
             shutil.rmtree(place, ignore_errors=True)
             _call(sys.executable, "-m", "venv", place)
-            _call(python, "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", requirements)
+            for file in lists:
+                options = ["--no-deps"] if file == alone else []
+                _call(python, "-m", "pip", "install", "--disable-pip-version-check", "-q", *options, "-r", file)
             whole.write_text(stamp)
     return python
 
 
 def _call(*command: object) -> None:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    # In the project's folder, which requirements name as `.`.
+    done = subprocess.run([*map(str, command)], cwd=TESTS.parent, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
@@ -92,12 +110,12 @@ def run_probe(
     return dict(zip(cases, json.loads(done.stdout), strict=True))
 
 
-def make(versions: Sequence[str] = VERSIONS) -> None:
-    """Make all environments that are not there yet."""
+def make(names: Sequence[str]) -> None:
+    """Make the environments that are not there yet."""
     with ThreadPoolExecutor(2) as pool:
-        for version, python in zip(versions, pool.map(python_of, versions), strict=True):
-            print(f"datasets {version}: {python.parent.parent}")
+        for name, python in zip(names, pool.map(make_environment, names), strict=True):
+            print(f"{name}: {python.parent.parent}")
 
 
 if __name__ == "__main__":
-    make()
+    make(TRAINERS if sys.argv[1:] == ["trainers"] else [f"datasets-{version}" for version in VERSIONS])

@@ -85,7 +85,11 @@ def test_there_are_blocks_to_run() -> None:
 def test_no_block_of_python_is_left_out_by_a_slip() -> None:
     for page in PAGES:
         kinds = set(re.findall(r"^```(py.*)$", page.read_text(), re.MULTILINE))
-        more = {"python recipes"} if page.name == "recipes.md" else {"python torch", "python torchrun", "python notest"}
+        more = (
+            {"python recipes", "python trainers"}
+            if page.name == "recipes.md"
+            else {"python torch", "python torchrun", "python notest"}
+        )
         assert kinds <= {"python"} | more, page.name
 
 

@@ -1,0 +1,129 @@
+"""The recipes of docs/recipes.md for trainers, run with the trainers' own commands: what they train on is what was released.
+
+A trainer needs an environment of its own, which `make test-trainers` makes. Its batches are recorded on their way into the
+step (tests/trainers/sitecustomize.py), so that nothing is asked of a trainer's inner parts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.blocks import RECIPES, find_blocks
+from tests.conftest import PROJECT
+from tests.environments import ENVIRONMENTS, TESTS, TRAINERS
+from tests.raw import make_raw
+from tests.repositories import all_rows
+
+pytestmark = pytest.mark.trainers
+
+ROWS = 24
+SETTINGS = {
+    "axolotl": {"axolotl.yml": "bf16: false\nsave_strategy: 'no'\n"},
+    "llamafactory": {"factory.yml": "save_strategy: 'no'\nreport_to: none\n"},
+}
+"""What is added to a recipe's file, by trainer: for a processor without a GPU, and nothing kept."""
+OPTIONS = {"swift": "--torch_dtype float32 --save_strategy no --report_to none --eval_strategy no"}
+"""The same as options of a command."""
+HEADINGS = {"axolotl": "axolotl", "ms-swift": "ms-swift", "unsloth": "Unsloth", "llamafactory": "LLaMA-Factory"}
+ANSWER_ALONE = {"axolotl": False, "ms-swift": True, "unsloth": False, "llamafactory": True}
+"""Whether the loss is on the answer alone."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(train=ROWS).build(tmp_path_factory.mktemp("built") / "rocov2", shard=9_000, row_group=3_000)
+
+
+class Kitchen:
+    """A folder with `rocov2` and `model`, in which the commands of a trainer's environment run."""
+
+    def __init__(self, name: str, built: Path, folder: Path) -> None:
+        self.bin = ENVIRONMENTS / name / "bin"
+        if not (self.bin.parent / "whole").exists():
+            pytest.skip(f"{name} is not installed: make test-trainers")
+        self.name = name
+        self.folder = folder
+        kept = {n: value for n, value in os.environ.items() if not n.startswith(("HF_", "HUGGING", "PYTHON"))}
+        self.environment = kept | {
+            "PATH": f"{self.bin}{os.pathsep}{kept['PATH']}",
+            "PYTHONPATH": os.pathsep.join([str(TESTS / "trainers"), *self._stand_ins()]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MODEL": str(folder / "model"),
+            "HOME": str(folder),
+            "HF_HOME": str(folder / "hf"),
+            "HF_HUB_OFFLINE": "1",
+            "MODELSCOPE_CACHE": str(folder / "modelscope"),
+            "USE_HF": "1",
+            "AXOLOTL_DO_NOT_TRACK": "1",
+            "UNSLOTH_ZOO_DISABLE_GPU_INIT": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
+        (folder / "rocov2").symlink_to(built)
+        self.run(self.bin / "python", PROJECT / "examples" / "tiny_llava.py", "model")
+        expected = self.run(self.bin / "python", TESTS / "trainers" / "expected.py", "rocov2", "model", name)
+        self.pixels: list[str] = json.loads(expected.splitlines()[-1])
+        """What the model is to see of each image of train, in the order of the rows."""
+
+    def _stand_ins(self) -> list[str]:
+        return [str(TESTS / "trainers" / "silent")] if self.name == "llamafactory" else []
+
+    def run(self, *command: object, **variables: str) -> str:
+        done = subprocess.run(
+            [*map(str, command)],
+            cwd=self.folder,
+            env=self.environment | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+        return done.stdout
+
+    def cook(self) -> list[dict[str, Any]]:
+        """Follow the recipe, and give the rows of the batches that were trained on."""
+        record = str(self.folder / "record.jsonl")
+        text = RECIPES[HEADINGS[self.name]]
+        for name, added in SETTINGS.get(self.name, {}).items():
+            (block,) = find_blocks(text, "yaml")
+            assert block.startswith(f"# {name}\n")
+            (self.folder / name).write_text(block + added)
+        for kind, block in re.findall(r"^```(python|sh) trainers\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            if kind == "python":
+                (self.folder / "block.py").write_text(block)
+                self.run(self.bin / "python", "block.py", RECORD=record)
+                continue
+            for line in block.splitlines():
+                program, *arguments = shlex.split(line)
+                if program == "python":  # a command of the project, in its own environment
+                    self.run(sys.executable, PROJECT / arguments[0], *arguments[1:])
+                else:
+                    more = shlex.split(OPTIONS.get(program, ""))
+                    self.run(self.bin / program, *arguments, *more, RECORD=record)
+        return [json.loads(line) for line in Path(record).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_trainer_trains_on_what_was_released(name: str, built: Path, tmp_path: Path) -> None:
+    kitchen = Kitchen(name, built, tmp_path)
+    trained = kitchen.cook()
+    captions = [row["caption"] for row in all_rows(built)["default"]["train"]]
+    assert len(set(kitchen.pixels)) == ROWS
+    told = [(row["pixels"], row["answer"].removesuffix("</s>")) for row in trained]
+    if ANSWER_ALONE[name]:
+        answers = told
+    else:
+        assert all(answer.startswith("USER: ") for _, answer in told)
+        answers = [(pixels, answer.split("ASSISTANT: ")[1]) for pixels, answer in told]
+    found = sorted((pixels, answer.strip()) for pixels, answer in answers)
+    assert found == sorted(zip(kitchen.pixels, (caption.strip() for caption in captions), strict=True))
+    assert all(row["text"].count("<image>") == 4 for row in trained)
