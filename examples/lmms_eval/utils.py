@@ -40,9 +40,15 @@ def _tokenize(results: list[Result]) -> tuple[dict[str, list[str]], dict[str, li
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
     tokenizer = PTBTokenizer()
-    references = {result["id"]: [{"caption": text} for text in result["references"]] for result in results}
-    predictions = {result["id"]: [{"caption": result["prediction"]}] for result in results}
+    references = {result["id"]: [_on_one_line(text) for text in result["references"]] for result in results}
+    predictions = {result["id"]: [_on_one_line(result["prediction"])] for result in results}
     return tokenizer.tokenize(references), tokenizer.tokenize(predictions)
+
+
+def _on_one_line(text: str) -> dict[str, str]:
+    # The tokenizer gives lines back, and counts them: at a carriage return it would begin another, and from there on every
+    # image would get the words of the one before.
+    return {"caption": " ".join(text.split())}
 
 
 def bleu_4(results: list[Result]) -> float:
