@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TORCH := torch==2.13.0
+LMMS_EVAL := lmms_eval==0.7.3
 RECIPES := .venv-recipes
 
 .DEFAULT_GOAL := help
@@ -51,15 +52,17 @@ $(INSTALLED)-torch: $(INSTALLED)
 test-torch: $(INSTALLED)-torch ## run the tests with torch, torchdata, accelerate and Lightning, which it installs
 	$(BIN)/python -m pytest -m torch
 
-# An environment of its own: what Ray and TRL bring is large, and of no use to the rest.
+# An environment of its own: what Ray and TRL bring is large, and of no use to the rest. lmms-eval comes without the
+# packages it asks for: its caption tasks need few, and torchvision, one of them, stops TRL where it does not fit torch.
 $(RECIPES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(RECIPES)
 	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[dev,recipes]'
+	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LMMS_EVAL)'
 	@touch $@
 
 .PHONY: test-recipes
-test-recipes: $(RECIPES)/installed ## run the recipes of docs/recipes.md for Ray, Lance and TRL, which it installs into .venv-recipes
+test-recipes: $(RECIPES)/installed ## run Ray, Lance, TRL and lmms-eval on the repository; it installs them into .venv-recipes
 	$(RECIPES)/bin/python -m pytest -m recipes
 
 .PHONY: test-trainers
