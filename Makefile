@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TORCH := torch==2.13.0
-LMMS_EVAL := lmms_eval==0.7.3
 RECIPES := .venv-recipes
 
 .DEFAULT_GOAL := help
@@ -52,23 +51,18 @@ $(INSTALLED)-torch: $(INSTALLED)
 test-torch: $(INSTALLED)-torch ## run the tests with torch, torchdata, accelerate and Lightning, which it installs
 	$(BIN)/python -m pytest -m torch
 
-# An environment of its own: what Ray and TRL bring is large, and of no use to the rest. lmms-eval comes without the
-# packages it asks for: its caption tasks need few, and torchvision, one of them, stops TRL where it does not fit torch.
+# An environment of its own: what Ray and TRL bring is large, and of no use to the rest. No two of the other tools can be
+# installed together.
 $(RECIPES)/installed: pyproject.toml
 	$(PYTHON) -m venv $(RECIPES)
 	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[dev,recipes]'
-	$(RECIPES)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LMMS_EVAL)'
 	@touch $@
 
 .PHONY: test-recipes
-test-recipes: $(RECIPES)/installed ## run Ray, Lance, TRL and lmms-eval on the repository; it installs them into .venv-recipes
+test-recipes: $(RECIPES)/installed ## run the recipes of docs/recipes.md for large tools, which it installs (16 GB)
+	$(RECIPES)/bin/python -m tests.environments tools
 	$(RECIPES)/bin/python -m pytest -m recipes
-
-.PHONY: test-trainers
-test-trainers: $(INSTALLED) ## run the recipes for axolotl, ms-swift, Unsloth and LLaMA-Factory, in environments that it makes
-	$(BIN)/python -m tests.environments trainers
-	$(BIN)/python -m pytest -m trainers
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style, format and types

@@ -1,7 +1,7 @@
-"""Environments of their own for other versions of `datasets` and for trainers, and the probe that is started in the former.
+"""Environments of their own for other versions of `datasets` and for tools, and the probe that is started in the former.
 
-`python -m tests.environments` makes those of `datasets` (`make environments`), `python -m tests.environments trainers` those
-of trainers (`make test-trainers`). An environment is made again when its requirements or the Python that makes it changes.
+`python -m tests.environments` makes those of `datasets` (`make environments`), `python -m tests.environments tools` those of
+tools (`make test-recipes`). An environment is made again when its requirements or the Python that makes it changes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TESTS = Path(__file__).resolve().parent
 REQUIREMENTS = TESTS / "environments"
 ENVIRONMENTS = TESTS.parent / ".cache" / "environments"
 VERSIONS = ("2.21.0", "3.6.0", "4.8.5", "5.2.0")
 """Versions of `datasets`: the last 2.x, the last with loading scripts, the last 4.x, the newest."""
-TRAINERS = ("axolotl", "ms-swift", "unsloth", "llamafactory")
-"""Trainers; no two of them, and none with the newest `datasets`, can be installed together."""
+TOOLS = ("axolotl", "ms-swift", "unsloth", "llamafactory", "lmms-eval", "open_clip")
+"""Tools of which no two can be installed together."""
 
 _PROBE_SECONDS = 300
 
@@ -65,6 +67,14 @@ def make_environment(name: str, folder: Path = ENVIRONMENTS) -> Path:
                 _call(python, "-m", "pip", "install", "--disable-pip-version-check", "-q", *options, "-r", file)
             whole.write_text(stamp)
     return python
+
+
+def find_tool(name: str) -> Path:
+    """The folder with the programs of a tool; the test is left out where it is not installed."""
+    place = ENVIRONMENTS / name
+    if not (place / "whole").exists():
+        pytest.skip(f"{name} is not installed: make test-recipes")
+    return place / "bin"
 
 
 def _call(*command: object) -> None:
@@ -118,4 +128,4 @@ def make(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    make(TRAINERS if sys.argv[1:] == ["trainers"] else [f"datasets-{version}" for version in VERSIONS])
+    make(TOOLS if sys.argv[1:] == ["tools"] else [f"datasets-{version}" for version in VERSIONS])

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rocov2_tasks.export import Options, export, make_plan
+from tests.environments import TESTS, find_tool
 from tests.raw import make_raw
 from tests.repositories import all_rows, images_by_id
 
-pytestmark = [
-    pytest.mark.recipes,
-    pytest.mark.skipif(
-        importlib.util.find_spec("open_clip_train") is None,
-        reason="open_clip_torch[training] is not installed: it needs an environment of its own, see docs/recipes.md",
-    ),
-]
+pytestmark = pytest.mark.recipes
 
 MODEL = {
     "embed_dim": 8,
@@ -96,6 +89,10 @@ def start(folder: Path, environment: dict[str, str]) -> Callable[..., str]:
     last = len(list((folder / "tars").glob("*.tar"))) - 1
     assert last > 2
     tars = f"tars/train-{{00000..{last:05d}}}.tar"
+    python = str(find_tool("open_clip") / "python")
+    own = environment | {"CUDA_VISIBLE_DEVICES": "", "HOME": str(folder / "home")}
+    if subprocess.run([python, "-c", "import torchvision"], capture_output=True, check=False).returncode:
+        own["PYTHONPATH"] = str(TESTS / "tools" / "operators")
 
     def start(*command: str) -> str:
         options = [
@@ -110,9 +107,9 @@ def start(folder: Path, environment: dict[str, str]) -> Callable[..., str]:
         ]
         options += ["--batch-size", "4", "--workers", "2", "--epochs", "1", "--logs", "logs", "--name", "run"]
         done = subprocess.run(
-            [sys.executable, *command, *options],
+            [python, *command, *options],
             cwd=folder,
-            env=environment | {"CUDA_VISIBLE_DEVICES": "", "HOME": str(folder / "home")},
+            env=own,
             capture_output=True,
             text=True,
             check=False,

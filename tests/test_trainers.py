@@ -1,7 +1,7 @@
 """The recipes of docs/recipes.md for trainers, run with the trainers' own commands: what they train on is what was released.
 
-A trainer needs an environment of its own, which `make test-trainers` makes. Its batches are recorded on their way into the
-step (tests/trainers/sitecustomize.py), so that nothing is asked of a trainer's inner parts.
+A trainer needs an environment of its own, which `make test-recipes` makes. Its batches are recorded on their way into the
+step (tests/tools/sitecustomize.py), so that nothing is asked of a trainer's inner parts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import pytest
 
 from tests.blocks import RECIPES, find_blocks
 from tests.conftest import PROJECT
-from tests.environments import ENVIRONMENTS, TESTS, TRAINERS
+from tests.environments import TESTS, find_tool
 from tests.raw import make_raw
 from tests.repositories import all_rows
 
-pytestmark = pytest.mark.trainers
+pytestmark = pytest.mark.recipes
 
 ROWS = 24
 SETTINGS = {
@@ -47,15 +47,13 @@ class Kitchen:
     """A folder with `rocov2` and `model`, in which the commands of a trainer's environment run."""
 
     def __init__(self, name: str, built: Path, folder: Path) -> None:
-        self.bin = ENVIRONMENTS / name / "bin"
-        if not (self.bin.parent / "whole").exists():
-            pytest.skip(f"{name} is not installed: make test-trainers")
+        self.bin = find_tool(name)
         self.name = name
         self.folder = folder
         kept = {n: value for n, value in os.environ.items() if not n.startswith(("HF_", "HUGGING", "PYTHON"))}
         self.environment = kept | {
             "PATH": f"{self.bin}{os.pathsep}{kept['PATH']}",
-            "PYTHONPATH": os.pathsep.join([str(TESTS / "trainers"), *self._stand_ins()]),
+            "PYTHONPATH": os.pathsep.join([str(TESTS / "tools"), *self._stand_ins()]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "MODEL": str(folder / "model"),
             "HOME": str(folder),
@@ -69,12 +67,12 @@ class Kitchen:
         }
         (folder / "rocov2").symlink_to(built)
         self.run(self.bin / "python", PROJECT / "examples" / "tiny_llava.py", "model")
-        expected = self.run(self.bin / "python", TESTS / "trainers" / "expected.py", "rocov2", "model", name)
+        expected = self.run(self.bin / "python", TESTS / "tools" / "expected.py", "rocov2", "model", name)
         self.pixels: list[str] = json.loads(expected.splitlines()[-1])
         """What the model is to see of each image of train, in the order of the rows."""
 
     def _stand_ins(self) -> list[str]:
-        return [str(TESTS / "trainers" / "silent")] if self.name == "llamafactory" else []
+        return [str(TESTS / "tools" / "silent")] if self.name == "llamafactory" else []
 
     def run(self, *command: object, **variables: str) -> str:
         done = subprocess.run(
@@ -112,7 +110,7 @@ class Kitchen:
         return [json.loads(line) for line in Path(record).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("name", HEADINGS)
 def test_a_trainer_trains_on_what_was_released(name: str, built: Path, tmp_path: Path) -> None:
     kitchen = Kitchen(name, built, tmp_path)
     trained = kitchen.cook()

@@ -1,24 +1,23 @@
-"""The tools that evaluate and train, themselves, on what the project gives them: `make test-recipes` installs them."""
+"""lmms-eval's own command on the task of examples/lmms_eval: `make test-recipes` installs it."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
+import sacrebleu
 from PIL import Image
 
 from tests.conftest import PROJECT
+from tests.environments import find_tool
 from tests.raw import make_raw
 from tests.repositories import all_rows, images_by_id
 
@@ -100,9 +99,7 @@ def captions(built: Path) -> dict[str, str]:
 @pytest.fixture
 def evaluate(built: Path, tmp_path: Path, environment: dict[str, str]) -> Evaluate:
     """Have lmms-eval ask a model, which answers what is told for each image, and give the measures of its table."""
-    for package in ("lmms_eval", "pycocoevalcap"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed: make test-recipes")
+    python = find_tool("lmms-eval") / "python"
     if shutil.which("java") is None:
         pytest.skip(
             "Java is not installed, which the tokenizer of pycocoevalcap needs: apt-get install default-jre-headless"
@@ -120,7 +117,7 @@ def evaluate(built: Path, tmp_path: Path, environment: dict[str, str]) -> Evalua
 
     def evaluate(model: str, answers: dict[str, str]) -> dict[str, float]:
         (tmp_path / "answers.json").write_text(json.dumps({pixels[id]: answer for id, answer in answers.items()}))
-        command = [sys.executable, "-m", "lmms_eval", "--tasks", "rocov2_caption", "--model", model]
+        command = [str(python), "-m", "lmms_eval", "--tasks", "rocov2_caption", "--model", model]
         command += ["--include_path", str(PROJECT / "examples" / "lmms_eval"), "--output_path", "results"]
         command += ["--model_args", f"answers={tmp_path / 'answers.json'}", "--log_samples"]
         # A home of its own: lmms-eval has caches there.
@@ -169,7 +166,6 @@ def test_lmms_eval_gives_a_model_that_tells_the_captions_all_points(
 
 @pytest.mark.recipes
 def test_lmms_eval_measures_what_two_others_measure(evaluate: Evaluate, captions: dict[str, str]) -> None:
-    sacrebleu: Any = pytest.importorskip("sacrebleu", reason="sacrebleu is not installed: make test-recipes")
     texts = list(captions.values())
     answers = [texts[number - 1] if number % 3 else text for number, text in enumerate(texts)]
     answers[-1] = ""
