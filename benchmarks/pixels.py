@@ -24,7 +24,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import machine
-from rocov2_tasks.decoding import Decoder
+from rocov2_tasks.stream.decoding import Decoder
 
 BILINEAR = Image.Resampling.BILINEAR
 

@@ -161,4 +161,4 @@ class Memory(Arrow):
 
 def decoder(decode: str) -> Any:
     """The stream's decoder of JPEGs."""
-    return importlib.import_module("rocov2_tasks.decoding").Decoder(decode, (SIDE, SIDE), "stretch", "bilinear")
+    return importlib.import_module("rocov2_tasks.stream.decoding").Decoder(decode, (SIDE, SIDE), "stretch", "bilinear")

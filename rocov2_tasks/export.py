@@ -5,7 +5,7 @@ The JPEGs are copied byte for byte. The same repository gives the same bytes. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,16 +17,11 @@ import pyarrow.parquet as pq
 from rocov2 import SPLITS, Repository
 from rocov2_errors import UserError
 from rocov2_tasks.folder import new_folder
-from rocov2_tasks.llamafactory import write_llamafactory
+from rocov2_tasks.formats import Options, Writer
+from rocov2_tasks.formats.llamafactory import write_llamafactory
+from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
+from rocov2_tasks.formats.webdataset import write_webdataset
 from rocov2_tasks.prompts import check_prompts
-from rocov2_tasks.vlmevalkit import write_vlmevalkit
-from rocov2_tasks.webdataset import write_webdataset
-
-
-class Writer(Protocol):
-    """Writes one split into a folder: its shards are given as iterators of tables, with a name each."""
-
-    def __call__(self, folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None: ...
 
 
 class Progress(Protocol):
@@ -44,27 +39,6 @@ FORMATS: dict[str, Writer] = {
     "llamafactory": write_llamafactory,
     "vlmevalkit": write_vlmevalkit,
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is asked for.
-
-    Attributes:
-        format: one of `FORMATS`.
-        split: None for all that the repository has.
-        config: `default`, or `commercial`.
-        max_shard_size: bytes of images in a tar, about; None makes one of each shard of the repository.
-        prompts: of the questions, one chosen by image id and seed; empty for the built-in ones.
-        seed: of the choice.
-    """
-
-    format: str
-    split: str | None = None
-    config: str = "default"
-    max_shard_size: int | None = None
-    prompts: Sequence[str] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from typing import Any
 
 from rocov2 import CONFIGS, Repository
 from rocov2_tasks import options
-from rocov2_tasks.batches import Plan
-from rocov2_tasks.decoding import DamagedImageError
-from rocov2_tasks.iterating import StreamIterator
-from rocov2_tasks.layout import read_layout
-from rocov2_tasks.reading import ChangedShardError
-from rocov2_tasks.sharing import Shared
-from rocov2_tasks.state import check_state, first_state, rewound
-from rocov2_tasks.world import find_worker, find_world
+from rocov2_tasks.stream.batches import Plan
+from rocov2_tasks.stream.decoding import DamagedImageError, make_decoder, width_and_height
+from rocov2_tasks.stream.iterating import StreamIterator
+from rocov2_tasks.stream.layout import read_layout
+from rocov2_tasks.stream.reading import ChangedShardError
+from rocov2_tasks.stream.sharing import Shared
+from rocov2_tasks.stream.state import check_state, first_state, rewound
+from rocov2_tasks.stream.world import find_worker, find_world
 
 __all__ = ["ChangedShardError", "DamagedImageError", "PretrainingStream"]
 
@@ -113,13 +113,13 @@ class PretrainingStream:
         repository.check(name, columns=columns)
         options.require_choice("split", split, tuple(repository.counts[name]))
         names = [column for column in CONFIGS[name].features if column in (columns or CONFIGS[name].features)]
-        size = options.width_and_height(image_size)
+        size = width_and_height(image_size)
         self._given = (rank, world_size)
         rank, world_size = find_world(rank, world_size)
         self._plan = Plan(
             layout=read_layout(repository, name, split),
             columns=tuple(names),
-            decoder=options.make_decoder(decode, size, fit, resample, images="image" in names),
+            decoder=make_decoder(decode, size, fit, resample, images="image" in names),
             size=size,
             rank=rank,
             world_size=world_size,

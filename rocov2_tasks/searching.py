@@ -20,8 +20,8 @@ from huggingface_hub import hf_hub_download
 
 import rocov2
 from rocov2_tasks.filters import LABELS, Filter, conditions_of, python_code, sql_code
-from rocov2_tasks.layout import read_layout
-from rocov2_tasks.reading import ChangedShardError, GroupReader
+from rocov2_tasks.stream.layout import read_layout
+from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
 
 COLUMNS = tuple(rocov2.TEXT_FEATURES)
 

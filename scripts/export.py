@@ -53,7 +53,8 @@ def main(
     quiet: bool,
 ) -> None:
     """Parse, call, tell."""
-    from rocov2_tasks.export import Options, export, make_plan
+    from rocov2_tasks.export import export, make_plan
+    from rocov2_tasks.formats import Options
 
     if format != "webdataset" and max_shard_size is not None:
         raise click.UsageError(f"--max-shard-size is for the tars of --format webdataset, not for {format}")

@@ -10,8 +10,8 @@ import pytest
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
-from rocov2_tasks import decoding
-from rocov2_tasks.decoding import DamagedImageError, Decoder, frame
+from rocov2_tasks.stream import decoding
+from rocov2_tasks.stream.decoding import DamagedImageError, Decoder, frame
 from tests.raw import jpeg
 
 SIZE = (48, 32)

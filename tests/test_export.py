@@ -23,7 +23,8 @@ import webdataset
 
 import rocov2
 from rocov2_errors import UserError
-from rocov2_tasks.export import FORMATS, Options, export, make_plan
+from rocov2_tasks.export import FORMATS, export, make_plan
+from rocov2_tasks.formats import Options
 from rocov2_tasks.prompts import PROMPTS
 from tests.conftest import PROJECT, Run
 from tests.raw import make_raw

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_tasks.export import Options, export, make_plan
+from rocov2_tasks.export import export, make_plan
+from rocov2_tasks.formats import Options
 from tests.environments import TESTS, find_tool
 from tests.raw import make_raw
 from tests.repositories import all_rows, images_by_id

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocov2_tasks.order import Order, _permutation
+from rocov2_tasks.stream.order import Order, _permutation
 
 Row = tuple[int, int]
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from rocov2 import Repository
-from rocov2_tasks.layout import read_layout
 from rocov2_tasks.pretraining import PretrainingStream
+from rocov2_tasks.stream.layout import read_layout
 from tests.conftest import PROJECT
 from tests.hub import Hub, HubError, Request, Response
 from tests.streams import TRAIN, build, ids, stream_of

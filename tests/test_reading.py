@@ -13,10 +13,10 @@ import pytest
 
 from rocov2 import Repository
 from rocov2_build.plan import Layout as Sizes
-from rocov2_tasks import values
-from rocov2_tasks.layout import Layout, read_layout
-from rocov2_tasks.reading import ChangedShardError, GroupReader
-from rocov2_tasks.values import Buffers
+from rocov2_tasks.stream import values
+from rocov2_tasks.stream.layout import Layout, read_layout
+from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
+from rocov2_tasks.stream.values import Buffers
 from tests import repositories
 from tests.raw import make_raw
 

@@ -6,7 +6,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from rocov2_tasks.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
+from rocov2_tasks.stream.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
 
 CONTENT = bytes(range(256)) * 40_000
 

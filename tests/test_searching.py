@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2_tasks.filters import Filter
-from rocov2_tasks.reading import GroupReader
+from rocov2_tasks.stream.reading import GroupReader
 from tests.hub import Hub
 from tests.raw import make_raw
 from tests.repositories import all_rows, images_by_id

@@ -6,8 +6,8 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from rocov2_tasks.order import Order
-from rocov2_tasks.world import Share, find_world, usable_processors
+from rocov2_tasks.stream.order import Order
+from rocov2_tasks.stream.world import Share, find_world, usable_processors
 
 SCHEDULES = 3_000
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from rocov2_tasks.batches import Batch, Plan, read_batches
-from rocov2_tasks.order import Order
-from rocov2_tasks.state import check_state
+from rocov2_tasks.stream.batches import Batch, Plan, read_batches
+from rocov2_tasks.stream.order import Order
+from rocov2_tasks.stream.state import check_state
 
 UNIT = 16
 """Samples that are decoded together where single ones are asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rocov2_tasks.layout import Layout
+from rocov2_tasks.stream.layout import Layout
 
 STATE_VERSION = 1
 """Version of the order and of the state: a state of another version would go on in another order."""

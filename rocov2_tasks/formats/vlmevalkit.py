@@ -6,15 +6,12 @@ import base64
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from rocov2 import FEATURES
+from rocov2_tasks.formats import Options
 from rocov2_tasks.prompts import check_prompts, choose_prompt
-
-if TYPE_CHECKING:
-    from rocov2_tasks.export import Options
 
 HEADER = ("index", "image", "question", "answer", "category", "image_id")
 

@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2_errors import UserError
+from rocov2_tasks.formats import Options
 from rocov2_tasks.prompts import check_prompts, choose_prompt
 from rocov2_tasks.shapes import sharegpt_turns
-
-if TYPE_CHECKING:
-    from rocov2_tasks.export import Options
 
 DATASET_INFO = "dataset_info.json"
 """Name that LLaMA-Factory looks for in its `dataset_dir`."""

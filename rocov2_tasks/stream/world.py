@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rocov2_tasks.order import Integers
+from rocov2_tasks.stream.order import Integers
 
 
 def find_world(rank: int | None, world_size: int | None) -> tuple[int, int]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from rocov2_tasks.decoding import DamagedImageError, Decoder, Pixels
-from rocov2_tasks.layout import Layout
-from rocov2_tasks.loading import Loader, Schedule, plan_reading
-from rocov2_tasks.order import Integers, Order
-from rocov2_tasks.reading import GroupReader, Rows
-from rocov2_tasks.world import Share, usable_processors
+from rocov2_tasks.stream.decoding import DamagedImageError, Decoder, Pixels
+from rocov2_tasks.stream.layout import Layout
+from rocov2_tasks.stream.loading import Loader, Schedule, plan_reading
+from rocov2_tasks.stream.order import Integers, Order
+from rocov2_tasks.stream.reading import GroupReader, Rows
+from rocov2_tasks.stream.world import Share, usable_processors
 
 HANDFUL = 8
 """Images that a thread decodes in one go: what surrounds the decoding runs inside the interpreter's lock."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rocov2_tasks.layout import Layout
-from rocov2_tasks.order import Integers, Order
-from rocov2_tasks.reading import GroupReader, Rows
+from rocov2_tasks.stream.layout import Layout
+from rocov2_tasks.stream.order import Integers, Order
+from rocov2_tasks.stream.reading import GroupReader, Rows
 
 SLICE = 8
 """Rows of the first slice of the first row group, where rows are read in order; each further slice has twice as many."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rocov2_pages import PLAIN, Page, Peek, read_pages
-from rocov2_tasks.remote import Held, HeldFile
+from rocov2_tasks.stream.remote import Held, HeldFile
 
 Places = list[tuple[int, int]]
 """Where values begin and end."""

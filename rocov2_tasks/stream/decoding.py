@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
+
+from rocov2_tasks.options import require_choice
 
 Pixels = npt.NDArray[np.uint8]
 Buffer = bytes | memoryview
@@ -238,3 +241,35 @@ def _blend(low: Any, high: Any, weight: Any) -> npt.NDArray[np.int16]:
     blended += low
     result: npt.NDArray[np.int16] = blended
     return result
+
+
+def width_and_height(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """Width and height of a side, or of (height, width).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if image_size is None:
+        return None
+    sides = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
+        raise ValueError(f"image_size={image_size!r}: expected a side in pixels, or (height, width)")
+    return sides[1], sides[0]
+
+
+def make_decoder(decode: str, size: tuple[int, int] | None, fit: str, resample: str, images: bool) -> Decoder | None:
+    """The decoder that was asked for; None for the JPEGs themselves, or no images.
+
+    Raises:
+        ValueError: an unknown name, or names that do not go together.
+    """
+    require_choice("decode", decode, DECODES)
+    require_choice("fit", fit, FITS)
+    require_choice("resample", resample, tuple(FILTERS))
+    if size is not None and (decode == "bytes" or not images):
+        raise ValueError('image_size: there are no pixels to resize with decode="bytes", or without the column image')
+    if decode in ("scaled", "fast") and images and size is None:
+        raise ValueError(f"decode={decode!r} decodes at the scale of image_size: give one")
+    if decode == "fast" and resample != "bilinear":
+        raise ValueError(f'decode="fast" has a filter of its own, resample={resample!r} is for exact and scaled')
+    return Decoder(decode, size, fit, resample) if images and decode != "bytes" else None

@@ -8,15 +8,13 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from rocov2 import FEATURES
 from rocov2_errors import UserError
-
-if TYPE_CHECKING:
-    from rocov2_tasks.export import Options
+from rocov2_tasks.formats import Options
 
 SIZES = "sizes.json"
 """File that states the number of images of each tar, for open_clip."""
