@@ -113,7 +113,10 @@ def address(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert "56 images" in line
         yield line.split()[0]
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
