@@ -84,16 +84,25 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """The interpreter that has open_clip."""
+    return find_tool("open_clip") / "python"
+
+
+@pytest.fixture(scope="module")
+def operators(python: Path) -> dict[str, str]:
+    """Variables with which torchvision can be imported."""
+    fits = subprocess.run([str(python), "-c", "import torchvision"], capture_output=True, check=False).returncode == 0
+    return {} if fits else {"PYTHONPATH": str(TESTS / "tools" / "operators")}
+
+
 @pytest.fixture
-def start(folder: Path, environment: dict[str, str]) -> Callable[..., str]:
+def start(python: Path, operators: dict[str, str], folder: Path, environment: dict[str, str]) -> Callable[..., str]:
     """Run Python in the folder, with the options of open_clip that name the data; gives what it printed."""
     last = len(list((folder / "tars").glob("*.tar"))) - 1
     assert last > 2
     tars = f"tars/train-{{00000..{last:05d}}}.tar"
-    python = str(find_tool("open_clip") / "python")
-    own = environment | {"CUDA_VISIBLE_DEVICES": "", "HOME": str(folder / "home")}
-    if subprocess.run([python, "-c", "import torchvision"], capture_output=True, check=False).returncode:
-        own["PYTHONPATH"] = str(TESTS / "tools" / "operators")
 
     def start(*command: str) -> str:
         options = [
@@ -108,9 +117,9 @@ def start(folder: Path, environment: dict[str, str]) -> Callable[..., str]:
         ]
         options += ["--batch-size", "4", "--workers", "2", "--epochs", "1", "--logs", "logs", "--name", "run"]
         done = subprocess.run(
-            [python, *command, *options],
+            [str(python), *command, *options],
             cwd=folder,
-            env=own,
+            env=environment | operators | {"CUDA_VISIBLE_DEVICES": "", "HOME": str(folder / "home")},
             capture_output=True,
             text=True,
             check=False,

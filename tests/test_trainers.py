@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,45 @@ import pytest
 
 from tests.blocks import RECIPES, find_blocks
 from tests.conftest import PROJECT
-from tests.environments import TESTS, find_tool
+from tests.environments import TESTS, child_environment, find_tool
 from tests.raw import make_raw
 from tests.repositories import all_rows
 
 pytestmark = pytest.mark.recipes
 
+TOOLS = TESTS / "tools"
 ROWS = 24
-SETTINGS = {
-    "axolotl": {"axolotl.yml": "bf16: false\nsave_strategy: 'no'\n"},
-    "llamafactory": {"factory.yml": "save_strategy: 'no'\nreport_to: none\n"},
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A trainer's recipe.
+
+    Attributes:
+        heading: of the recipe.
+        answer_alone: whether the loss is on the answer alone.
+        settings: added to the file of the recipe: for a processor without a GPU, and nothing kept.
+        options: the same, added to its command.
+        stand_ins: folder with modules instead of such as no test needs.
+    """
+
+    heading: str
+    answer_alone: bool
+    settings: str = ""
+    options: str = ""
+    stand_ins: str = ""
+
+
+TRAINERS = {
+    "axolotl": Trainer("axolotl", False, "bf16: false\nsave_strategy: 'no'\n"),
+    "ms-swift": Trainer(
+        "ms-swift", True, options="--torch_dtype float32 --save_strategy no --report_to none --eval_strategy no"
+    ),
+    "unsloth": Trainer("Unsloth", False),
+    "llamafactory": Trainer(
+        "LLaMA-Factory", True, "save_strategy: 'no'\nreport_to: none\n", stand_ins=str(TOOLS / "silent")
+    ),
 }
-"""What is added to a recipe's file, by trainer: for a processor without a GPU, and nothing kept."""
-OPTIONS = {"swift": "--torch_dtype float32 --save_strategy no --report_to none --eval_strategy no"}
-"""The same as options of a command."""
-HEADINGS = {"axolotl": "axolotl", "ms-swift": "ms-swift", "unsloth": "Unsloth", "llamafactory": "LLaMA-Factory"}
-ANSWER_ALONE = {"axolotl": False, "ms-swift": True, "unsloth": False, "llamafactory": True}
-"""Whether the loss is on the answer alone."""
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +71,14 @@ class Kitchen:
 
     def __init__(self, name: str, built: Path, folder: Path) -> None:
         self.bin = find_tool(name)
-        self.name = name
+        self.trainer = TRAINERS[name]
         self.folder = folder
-        kept = {n: value for n, value in os.environ.items() if not n.startswith(("HF_", "HUGGING", "PYTHON"))}
+        kept = child_environment(folder / "hf")
         self.environment = kept | {
             "PATH": f"{self.bin}{os.pathsep}{kept['PATH']}",
-            "PYTHONPATH": os.pathsep.join([str(TESTS / "tools"), *self._stand_ins()]),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(TOOLS), self.trainer.stand_ins])),
             "MODEL": str(folder / "model"),
             "HOME": str(folder),
-            "HF_HOME": str(folder / "hf"),
-            "HF_HUB_OFFLINE": "1",
             "MODELSCOPE_CACHE": str(folder / "modelscope"),
             "USE_HF": "1",
             "AXOLOTL_DO_NOT_TRACK": "1",
@@ -67,12 +87,9 @@ class Kitchen:
         }
         (folder / "rocov2").symlink_to(built)
         self.run(self.bin / "python", PROJECT / "examples" / "tiny_llava.py", "model")
-        expected = self.run(self.bin / "python", TESTS / "tools" / "expected.py", "rocov2", "model", name)
+        expected = self.run(self.bin / "python", TOOLS / "expected.py", "rocov2", "model", name)
         self.pixels: list[str] = json.loads(expected.splitlines()[-1])
         """What the model is to see of each image of train, in the order of the rows."""
-
-    def _stand_ins(self) -> list[str]:
-        return [str(TESTS / "tools" / "silent")] if self.name == "llamafactory" else []
 
     def run(self, *command: object, **variables: str) -> str:
         done = subprocess.run(
@@ -90,11 +107,10 @@ class Kitchen:
     def cook(self) -> list[dict[str, Any]]:
         """Follow the recipe, and give the rows of the batches that were trained on."""
         record = str(self.folder / "record.jsonl")
-        text = RECIPES[HEADINGS[self.name]]
-        for name, added in SETTINGS.get(self.name, {}).items():
-            (block,) = find_blocks(text, "yaml")
-            assert block.startswith(f"# {name}\n")
-            (self.folder / name).write_text(block + added)
+        text = RECIPES[self.trainer.heading]
+        for block in find_blocks(text, "yaml"):
+            name = block.splitlines()[0].removeprefix("# ")
+            (self.folder / name).write_text(block + self.trainer.settings)
         for kind, block in re.findall(r"^```(python|sh) trainers\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             if kind == "python":
                 (self.folder / "block.py").write_text(block)
@@ -105,19 +121,19 @@ class Kitchen:
                 if program == "python":  # a command of the project, in its own environment
                     self.run(sys.executable, PROJECT / arguments[0], *arguments[1:])
                 else:
-                    more = shlex.split(OPTIONS.get(program, ""))
+                    more = shlex.split(self.trainer.options)
                     self.run(self.bin / program, *arguments, *more, RECORD=record)
         return [json.loads(line) for line in Path(record).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", HEADINGS)
+@pytest.mark.parametrize("name", TRAINERS)
 def test_a_trainer_trains_on_what_was_released(name: str, built: Path, tmp_path: Path) -> None:
     kitchen = Kitchen(name, built, tmp_path)
     trained = kitchen.cook()
     captions = [row["caption"] for row in all_rows(built)["default"]["train"]]
     assert len(set(kitchen.pixels)) == ROWS
     told = [(row["pixels"], row["answer"].removesuffix("</s>")) for row in trained]
-    if ANSWER_ALONE[name]:
+    if kitchen.trainer.answer_alone:
         answers = told
     else:
         assert all(answer.startswith("USER: ") for _, answer in told)

@@ -15,7 +15,7 @@ class Options:
     """What is asked for.
 
     Attributes:
-        format: one of `FORMATS`.
+        format: one of `rocov2_tasks.export.FORMATS`.
         split: None for all that the repository has.
         config: `default`, or `commercial`.
         max_shard_size: bytes of images in a tar, about; None makes one of each shard of the repository.

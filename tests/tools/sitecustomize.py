@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import sys
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -24,11 +25,17 @@ def hash_pixels(pixels: Any) -> str:
     return hashlib.sha256((pixels.float() * 1000).round().to(int).numpy().tobytes()).hexdigest()
 
 
-def record(inputs: dict[str, Any]) -> None:
-    """Append the rows of a batch."""
+@cache
+def load_tokenizer() -> Any:
+    """The model's."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(os.environ["MODEL"])
+    return AutoTokenizer.from_pretrained(os.environ["MODEL"])
+
+
+def record(inputs: dict[str, Any]) -> None:
+    """Append the rows of a batch."""
+    tokenizer = load_tokenizer()
     pixels = inputs.get("pixel_values")
     with open(os.environ["RECORD"], "a") as file:
         for number, (tokens, labels) in enumerate(zip(inputs["input_ids"], inputs["labels"], strict=True)):
