@@ -67,7 +67,9 @@ def run_tasks(
             while True:
                 for task in _take(again, source, 2 * workers - len(running)):
                     again.appendleft(task)  # until it is submitted: a pool may break just then
-                    running[executor.submit(run_task, task, str(repository), threads)] = task
+                    with _interrupts_deferred():  # it starts another process where none is idle
+                        future = executor.submit(run_task, task, str(repository), threads)
+                    running[future] = task
                     again.popleft()
                 if not running:
                     _end_idle_workers(executor)
@@ -124,7 +126,7 @@ def _make_pool(workers: int) -> Executor:
 
 
 def _start_pool(executor: Executor) -> None:
-    """Start the processes; a Ctrl-C meanwhile comes after, so that none of them is left half-started."""
+    """Start the first process."""
     resource_tracker.ensure_running()  # before, since it lifts the block for its own start
     with _interrupts_deferred():
         executor.submit(os.getpid).result()
@@ -132,7 +134,10 @@ def _start_pool(executor: Executor) -> None:
 
 @contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back: blocked for the processes that are started, which inherit that; kept for the end in this one."""
+    """Hold Ctrl-C back while processes are started, so that none is left half-started, which it would tell as an error.
+
+    It is blocked for the processes, which inherit that, and kept for the end in this one.
+    """
     if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
         yield
         return

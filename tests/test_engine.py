@@ -155,5 +155,43 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
         wait_until(lambda: not children_of(parent.pid))
 
 
+@pytest.mark.parametrize("launch", [1, 2, 3])
+def test_ctrl_c_as_a_worker_starts_leaves_no_half_started_one(tmp_path: Path, launch: int) -> None:
+    # The parent is interrupted between the birth of a worker and the message that tells it what to do.
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, signal, sys, time\n"
+        "from multiprocessing import forkserver\n"
+        "from pathlib import Path\n"
+        "from rocov2_build import engine\n"
+        "def nap(task, folder, threads):\n"
+        "    time.sleep(0.2)\n"
+        "def connect(descriptors, connect=forkserver.connect_to_new_process, launches=[]):\n"
+        "    ends = connect(descriptors)\n"
+        "    launches.append(ends)\n"
+        f"    if len(launches) == {launch}:\n"
+        "        os.killpg(0, signal.SIGINT)\n"
+        "    return ends\n"
+        "if __name__ == '__main__':\n"
+        "    engine.run_task = nap\n"
+        "    engine.prepare_workers()\n"
+        "    forkserver.connect_to_new_process = connect\n"
+        "    try:\n"
+        "        list(engine.run_tasks(range(9), Path('.'), 3))\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit('interrupted')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, str(program)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (1, "interrupted\n")
+
+
 def test_workers_by_default_are_the_processors_that_may_be_used() -> None:
     assert default_workers() == len(os.sched_getaffinity(0))
