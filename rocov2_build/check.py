@@ -1,5 +1,5 @@
 """The rules that a servable repository obeys: what every version of `datasets` needs to load all of it, and rightly, and
-what the Hub's dataset viewer needs to show it (`rules` lists them).
+what the Hub's dataset viewer needs to show it (`checks.rules` lists them).
 
 All violations are found and told at once. Nothing is taken from the build's own records but to hold it against the files;
 only where a shard's rows and image bytes are, by their hash, those that were verified when it was written, no image is
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rocov2_build.check_card import check_card
-from rocov2_build.check_croissant import check_croissant
-from rocov2_build.check_facts import check_facts
-from rocov2_build.check_files import check_footers, check_names, check_records
-from rocov2_build.check_images import check_modes
-from rocov2_build.check_rows import check_rows
-from rocov2_build.check_viewer import check_sizes
-from rocov2_build.violations import Check, Violation
+from rocov2_build.checks.card import check_card
+from rocov2_build.checks.croissant import check_croissant
+from rocov2_build.checks.facts import check_facts
+from rocov2_build.checks.files import check_footers, check_names, check_records
+from rocov2_build.checks.images import check_modes
+from rocov2_build.checks.rows import check_rows
+from rocov2_build.checks.viewer import check_sizes
+from rocov2_build.checks.violations import Check, Violation
 from rocov2_errors import UserError
 
 

@@ -24,9 +24,8 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
-from rocov2_build.engine import AnyTask
 from rocov2_build.files import sync_folder
-from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, Task, run_task
+from rocov2_build.shards import AnyTask, CheckTask, FileFacts, ImageFault, ShardTask, Task, run_task
 from rocov2_errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ _AGAIN = "run the same command again; it goes on where it stopped, also without 
 def versions() -> dict[str, str]:
     """What decides the bytes of a file; taken once, since a worker that was started earlier still runs the code of then."""
     source = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         source.update(path.name.encode() + path.read_bytes())
     tools = {name: importlib.metadata.version(name) for name in ("pyarrow", "Pillow", "simplejpeg")}
     return {"source of rocov2_build": source.hexdigest()[:12], **tools}

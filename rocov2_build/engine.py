@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
-from typing import TypeVar
 
-from rocov2_build.shards import CheckTask, FileFacts, ImageFault, Task, run_task
+from rocov2_build.shards import AnyTask, FileFacts, ImageFault, run_task
 from rocov2_errors import UserError
 
 MAX_DEATHS = 3
@@ -28,9 +27,6 @@ MAX_DEATHS = 3
 def default_workers() -> int:
     """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-AnyTask = TypeVar("AnyTask", Task, CheckTask)
 
 
 def run_tasks(

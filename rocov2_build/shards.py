@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +82,7 @@ class CheckTask:
 
 
 Task = ShardTask | TextTask | TableTask
+AnyTask = TypeVar("AnyTask", Task, CheckTask)
 
 
 @dataclass

@@ -29,7 +29,7 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
         raise click.UsageError("--fast looks at no image: leave out --fast or --decode")
     with collector_paused():
         from rocov2_build.check import check_repository
-        from rocov2_build.rules import RULES
+        from rocov2_build.checks.rules import RULES
 
     violations = check_repository(repository, fast, decode)
     blocking = [violation for violation in violations if violation.blocks]

@@ -18,8 +18,8 @@ import pytest
 
 from rocov2_build import parquet
 from rocov2_build.check import check_repository
+from rocov2_build.checks.rules import RULES
 from rocov2_build.images import ImageFacts, inspect
-from rocov2_build.rules import RULES
 from rocov2_errors import UserError
 from tests.breaking import (
     OTHER,
@@ -129,7 +129,7 @@ def test_an_empty_row_group_is_told(repository: Path) -> None:
 
 
 def test_a_row_group_over_the_limit_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rocov2_build.check_files.MAX_ROW_GROUP", 10)
+    monkeypatch.setattr("rocov2_build.checks.files.MAX_ROW_GROUP", 10)
     assert {rule for rule, _ in broken(repository)} == {"row-group-size"}
 
 
@@ -188,7 +188,7 @@ def edit_facts(repository: Path, change: Callable[[dict[str, Any]], object]) -> 
 
 
 def test_a_warning_about_text_hides_no_stale_facts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rocov2_build.check_statistics.MAX_FIRST_ROWS", 100)
+    monkeypatch.setattr("rocov2_build.checks.statistics.MAX_FIRST_ROWS", 100)
 
     def change(facts: dict[str, Any]) -> None:
         facts["license"]["CC BY"]["test"] += 1
@@ -308,7 +308,7 @@ def test_images_that_were_verified_are_not_decoded_again(repository: Path, monke
         decoded.append(data)
         return inspect(data)
 
-    monkeypatch.setattr("rocov2_build.check_images.inspect", watched)
+    monkeypatch.setattr("rocov2_build.checks.images.inspect", watched)
     assert broken(repository) == []
     assert len(decoded) == 0
     assert broken(repository, decode=True) == []

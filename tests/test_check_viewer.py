@@ -17,9 +17,9 @@ from PIL import Image
 
 from rocov2_build import parquet
 from rocov2_build.check import check_repository
-from rocov2_build.check_viewer import SAVED_MODES
+from rocov2_build.checks.rules import RULES
+from rocov2_build.checks.viewer import SAVED_MODES
 from rocov2_build.files import write_whole
-from rocov2_build.rules import RULES
 from tests.breaking import (
     SHARD,
     TEXT,
@@ -122,10 +122,10 @@ def test_configurations_that_cannot_be_read_are_told(repository: Path) -> None:
 
 
 def test_too_many_columns_and_too_long_names_are_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_COLUMNS", 15)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_COLUMNS", 15)
     assert {rule for rule, _ in broken(repository)} == {"columns"}
     monkeypatch.undo()
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_COLUMN_NAME", 10)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_COLUMN_NAME", 10)
     assert {rule for rule, _ in broken(repository)} == {"columns"}
 
 
@@ -138,7 +138,7 @@ def test_a_configuration_without_strings_is_told(repository: Path) -> None:
 def test_a_split_without_images_that_is_too_large_for_search_is_told(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_INDEXED", 1_500)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_INDEXED", 1_500)
     assert {rule for rule, _ in broken(repository, fast=True)} == {"index-size"}
     assert all(file.startswith(("text/", "vocabulary/")) for _, file in broken(repository, fast=True))
 
@@ -193,10 +193,10 @@ def test_rows_that_are_read_from_too_many_bytes_are_told(
 ) -> None:
     sizes = group_sizes(repository)
     assert len(sizes) > 1
-    monkeypatch.setattr("rocov2_build.check_viewer.WINDOW", window)
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_SCAN", most(sizes))
+    monkeypatch.setattr("rocov2_build.checks.viewer.WINDOW", window)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_SCAN", most(sizes))
     assert ("scan-size", SHARD) not in broken(repository, fast=True)
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_SCAN", most(sizes) - 1)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_SCAN", most(sizes) - 1)
     assert ("scan-size", SHARD) in broken(repository, fast=True)
     assert {rule for rule, _ in broken(repository, fast=True)} == {"scan-size"}
 
@@ -209,10 +209,10 @@ def test_only_the_pages_of_the_rows_are_read(repository: Path, monkeypatch: pyte
     rewrite(repository, SHARD, set_column("image", images))
     size = path.stat().st_size
     assert size > 12_000_000
-    monkeypatch.setattr("rocov2_build.check_viewer.WINDOW", 2)
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_SCAN", size // 2)
+    monkeypatch.setattr("rocov2_build.checks.viewer.WINDOW", 2)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_SCAN", size // 2)
     assert broken(repository, fast=True) == []
-    monkeypatch.setattr("rocov2_build.check_viewer.MAX_SCAN", size // 4)
+    monkeypatch.setattr("rocov2_build.checks.viewer.MAX_SCAN", size // 4)
     assert broken(repository, fast=True) == [("scan-size", SHARD)]
 
 

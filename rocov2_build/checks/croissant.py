@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rocov2_build.violations import Check
+from rocov2_build.checks.violations import Check
 
 NAME = "croissant.json"
 

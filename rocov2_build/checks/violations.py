@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rocov2
-from rocov2_build.rules import ERROR, RULES
+from rocov2_build.checks.rules import ERROR, RULES
 
 
 @dataclass(frozen=True, order=True)

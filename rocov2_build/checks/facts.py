@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from rocov2_build.checks.violations import Check
 from rocov2_build.facts import compute_row_facts
-from rocov2_build.violations import Check
 
 _FILE = "facts.json"
 

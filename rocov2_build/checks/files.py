@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import rocov2
-from rocov2_build.check_viewer import check_columns, check_pages
+from rocov2_build.checks.viewer import check_columns, check_pages
+from rocov2_build.checks.violations import Check
 from rocov2_build.files import file_sha256
 from rocov2_build.parquet import CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
-from rocov2_build.violations import Check
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as much for a page."""

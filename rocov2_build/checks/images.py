@@ -7,10 +7,10 @@ import io
 import pyarrow as pa
 from PIL import Image
 
-from rocov2_build.check_viewer import SAVED_MODES
+from rocov2_build.checks.viewer import SAVED_MODES
+from rocov2_build.checks.violations import Check
 from rocov2_build.images import inspect
 from rocov2_build.members import BadImageError
-from rocov2_build.violations import Check
 
 
 def check_modes(check: Check) -> None:

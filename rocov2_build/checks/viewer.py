@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rocov2_build.checks.violations import Check
 from rocov2_build.parquet import CHUNKING, IMAGE_BYTES
-from rocov2_build.violations import Check
 from rocov2_pages import Page, Peek, read_pages
 
 MAX_SCAN = 300_000_000

@@ -9,9 +9,9 @@ import datasets
 
 import rocov2
 from rocov2_build.card import split_front_matter
-from rocov2_build.check_viewer import check_metadata
+from rocov2_build.checks.viewer import check_metadata
+from rocov2_build.checks.violations import Check
 from rocov2_build.parquet import portable_features
-from rocov2_build.violations import Check
 
 
 def check_card(check: Check) -> None:

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import rocov2
-from rocov2_build.check_viewer import WINDOW
-from rocov2_build.violations import Check
+from rocov2_build.checks.viewer import WINDOW
+from rocov2_build.checks.violations import Check
 
 MAX_FIRST_ROWS = 200_000
 """Bytes of JSON; beyond them rows are left out of the first page, then cells are cut."""
