@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from rocov2_tasks.detectors import Flags, Labels, Neighbours
 from rocov2_tasks.features import Floats, read_features
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
-from rocov2_tasks.references import load_texts
+from rocov2_tasks.references import load_texts, read_provenance
 from rocov2_tasks.score import score_captions, score_concepts
 from rocov2_tasks.submission import MOST_CONCEPTS
 from rocov2_terminal import run, say
@@ -217,6 +217,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON on standard output.")
 def main(repository: str, limit: int | None, as_json: bool) -> None:
     """Parse, call, tell."""
+    provenance = read_provenance(repository)
     splits: dict[str, Split] = {}
     for split in SPLITS:
         splits[split] = read_split(repository, split, limit)
@@ -224,13 +225,12 @@ def main(repository: str, limit: int | None, as_json: bool) -> None:
     results = evaluate(Data(**splits))
     images = {split: len(read.features) for split, read in splits.items()}
     if as_json:
-        click.echo(
-            json.dumps({"repository": repository, "limit": limit, "images": images, "scores": results}, indent=1)
-        )
+        report = {"repository": repository, **asdict(provenance), "limit": limit, "images": images, "scores": results}
+        click.echo(json.dumps(report, indent=1))
         return
     part = f", the first {limit:,} of each split at most" if limit else ""
     click.echo(
-        f"\n{repository}{part}: fitted on train ({images['train']:,} images), chosen on validation "
+        f"\n{repository} ({provenance}){part}: fitted on train ({images['train']:,} images), chosen on validation "
         f"({images['validation']:,}), scored on test ({images['test']:,})\n\n{table(results)}"
     )
 

@@ -33,7 +33,7 @@ and since 2025 optical coherence tomography, which ROCOv2 has not. The direction
 BERT_MODEL = "microsoft/deberta-xlarge-mnli"
 """The model of BERTScore, in all years."""
 
-_BERT_TOKENS = 512
+_NO_LIMIT = 2**31 - 1
 _EMPTY = frozenset({""})
 _EXAMPLES = 3
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -125,8 +125,7 @@ def rouge1(predictions: Captions, references: Captions) -> float:
 
     Source: `compute_rouge` of the evaluators, which call `evaluate.load("rouge")` with `use_stemmer=False` and take its
     `rouge1`, the F-measure of the library `rouge_score`. It is computed here, since `evaluate` would fetch that measure's
-    code from the network. That two empty captions are told before the preparation is the evaluator of 2026; the one of 2025
-    tells them after it. A conversion refuses empty captions, so no reference is one.
+    code from the network. A conversion refuses empty captions, so no reference is one.
     """
     return _mean(
         1.0 if not predicted and not reference else unigram_f1(unigrams(predicted), unigrams(reference))
@@ -163,7 +162,7 @@ def bertscore(predictions: Captions, references: Captions, device: str | None = 
         ModuleNotFoundError: the extra `metrics` is not installed.
         ValueError: as `rouge1`.
 
-    Source: `compute_bertscore` of the evaluator of 2026. (The evaluator of 2023 gave all words the same weight.)
+    Source: `compute_bertscore` of the evaluators. (That of 2023 gave all words the same weight.)
     """
     pairs = _caption_pairs(predictions, references)
     prepared = [(prepare_caption(predicted), prepare_caption(reference)) for predicted, reference in pairs]
@@ -187,8 +186,9 @@ def _make_bert_scorer(references: list[str], device: str | None) -> Any:
             name=error.name,
         ) from error
     scorer = BERTScorer(model_type=BERT_MODEL, idf=True, device=device)
-    # The tokenizer of this model states no length, and `bert_score` passes on what transformers then takes for it, 10^30.
-    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, _BERT_TOKENS)
+    # The tokenizer of this model states no length, so the evaluators cut no caption; `bert_score` passes on what transformers
+    # then takes for it, 10^30, which is too large for the tokenizers of today.
+    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, _NO_LIMIT)
     scorer.compute_idf(references)
     return scorer
 
@@ -213,9 +213,9 @@ def _codes(image_id: str, codes: Iterable[str]) -> frozenset[str]:
     # A string would be taken for a list of letters.
     if isinstance(codes, Iterable) and not isinstance(codes, str):
         listed = list(codes)
-        if all(isinstance(code, str) for code in listed):
+        if all(isinstance(code, str) and ";" not in code for code in listed):
             return frozenset(code.strip().upper() for code in listed)
-    raise ValueError(f"{image_id}: expected a list of concept codes, found {codes!r}")
+    raise ValueError(f"{image_id}: expected a list of concept codes, each a string of its own, found {codes!r}")
 
 
 def _caption_pairs(predictions: Captions, references: Captions) -> list[tuple[str, str]]:
@@ -229,6 +229,9 @@ def _caption_pairs(predictions: Captions, references: Captions) -> list[tuple[st
 
 def _pairs(predictions: Mapping[str, _Value], references: Mapping[str, _Value]) -> list[tuple[str, _Value, _Value]]:
     """Image id, prediction and reference of all images, in the order of the references."""
+    for name, given in (("predictions", predictions), ("references", references)):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{name}: expected a dictionary by image id, found {type(given).__name__}")
     if not references:
         raise ValueError("no image: the references are empty")
     faults = [

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import datasets
+import fsspec
 from datasets.exceptions import DatasetsError
 
 import rocov2
 from rocov2_errors import UserError
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a number that was measured on a repository belongs to, from its `conversion.json`.
+
+    Attributes:
+        release: `2.0.1` or `1`; `sample`, which is none; None where it was not held against one (`--release any`).
+        partial: whether it holds a part of it.
+        rows_sha256: hash of its rows: equal where the rows are.
+    """
+
+    release: str | None
+    partial: bool
+    rows_sha256: str
+
+    def __str__(self) -> str:
+        """For a person, such as `ROCOv2 2.0.1, rows 69928f86973b`."""
+        named = {None: "no known release", "sample": "the sample"}
+        what = named.get(self.release, f"ROCOv2 {self.release}")
+        part = "part of " if self.partial and self.release != "sample" else ""
+        return f"{part}{what}, rows {self.rows_sha256[:12]}"
+
+
+def read_provenance(repository: str) -> Provenance:
+    """Read what `repository` was made of; raises as `load_texts`."""
+    with fsspec.open(f"{rocov2.Repository.open(repository).root}/conversion.json", "rb") as file:
+        facts = json.load(file)
+    return Provenance(facts["release"], facts["partial"], facts["rows_sha256"]["text"])
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:

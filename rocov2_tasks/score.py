@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ import click
 from rocov2 import SPLITS
 from rocov2_errors import UserError
 from rocov2_tasks.metrics import SECONDARY_CUIS, bertscore, concept_f1, concept_f1_secondary, rouge1
-from rocov2_tasks.references import load_texts
+from rocov2_tasks.references import load_texts, read_provenance
 from rocov2_tasks.submission import COLUMNS, Submission, fault_lines, read_submission
 from rocov2_terminal import run
 
@@ -47,7 +46,7 @@ _NAMES = {
 }
 
 
-def _fail(submission: Submission, path: Path, as_json: bool) -> None:
+def _fail(submission: Submission, name: str, as_json: bool) -> None:
     """Tell all faults."""
     if as_json:
         click.echo(json.dumps({"faults": [asdict(fault) for fault in submission.faults]}, indent=1))
@@ -55,7 +54,7 @@ def _fail(submission: Submission, path: Path, as_json: bool) -> None:
         click.echo(line, err=True)
     count = len(submission.faults)
     raise UserError(
-        f"{path} is no submission for this split: {count:,} {'fault' if count == 1 else 'faults'}, nothing was scored"
+        f"{name} is no submission for this split: {count:,} {'fault' if count == 1 else 'faults'}, nothing was scored"
     )
 
 
@@ -64,7 +63,7 @@ def _fail(submission: Submission, path: Path, as_json: bool) -> None:
     "each image of the split. REPOSITORY is a folder or ORG/NAME on the Hub (default: rocov2).\n\n"
     "Example: python -m rocov2_tasks.score submission.csv rocov2 --split test"
 )
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=click.Path(allow_dash=True))
 @click.argument("repository", default="rocov2")
 @click.option("--split", type=click.Choice(list(SPLITS)), default="test", show_default=True, help="The split.")
 @click.option(
@@ -72,26 +71,30 @@ def _fail(submission: Submission, path: Path, as_json: bool) -> None:
 )
 @click.option("--bertscore", "bert", is_flag=True, help="Captions: also BERTScore, which needs the extra metrics.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores, or faults, as JSON on standard output.")
-def main(submission: Path, repository: str, split: str, task: str | None, bert: bool, as_json: bool) -> None:
+def main(submission: str, repository: str, split: str, task: str | None, bert: bool, as_json: bool) -> None:
     """Parse, call, tell."""
     if bert and task == "concepts":
         raise click.UsageError("--bertscore is a measure of captions: leave it out, or give --task captions")
-    submission.stat()  # before anything is downloaded
+    with click.open_file(submission, "rb") as file:  # before anything is downloaded
+        data = file.read()
+    name = "standard input" if submission == "-" else submission
+    provenance = read_provenance(repository)
     texts = load_texts(repository, split, ["image_id", "caption", "cuis", "manual_cuis"])
-    read = read_submission(submission, texts["image_id"], task)
+    read = read_submission(data, texts["image_id"], task)
     if read.faults:
-        _fail(read, submission, as_json)
+        _fail(read, name, as_json)
     if bert and read.task == "concepts":
-        raise click.UsageError(f"--bertscore is a measure of captions, {submission} holds concepts")
+        raise click.UsageError(f"--bertscore is a measure of captions, {name} holds concepts")
     scores = (
         score_concepts(read.concepts(), texts) if read.task == "concepts" else score_captions(read.texts, texts, bert)
     )
     images = len(texts["image_id"])
     if as_json:
-        report = {"repository": repository, "split": split, "task": read.task, "images": images, "scores": scores}
+        report = {"repository": repository, **asdict(provenance), "split": split, "task": read.task, "images": images}
+        report["scores"] = scores
         click.echo(json.dumps(report, indent=1))
         return
-    click.echo(f"{submission}: {read.task} of {images:,} images, {split} of {repository}")
+    click.echo(f"{name}: {read.task} of {images:,} images, {split} of {repository} ({provenance})")
     for name, score in scores.items():
         shown = "none: no image has a concept that counts" if score is None else f"{score:.4f}"
         click.echo(f"  {_NAMES[name]:<14}{shown}")

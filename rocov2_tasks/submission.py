@@ -4,8 +4,9 @@
     ROCOv2_2023_test_000001,C0040405;C0856747         ROCOv2_2023_test_000001,"CT of the chest, axial view"
 
 The rules are those of the official evaluators and of their check of 2026, `submission_check.py` in both folders of
-https://github.com/taubsity/clef-caption-evaluation-2026. Not checked is what cannot change a score: the order of the rows,
-and blanks around a caption or a code.
+https://github.com/taubsity/clef-caption-evaluation-2026, but for what cannot change a score: the order of the rows, blanks
+around the field of codes, and line breaks in captions. CSV itself is read more strictly: text after a closing quotation mark
+or a mark that is never closed is a fault.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 COLUMNS = {"concepts": "CUIs", "captions": "Caption"}
 """Task -> second column of its submissions; the first is `ID`."""
@@ -39,7 +39,12 @@ MEANINGS = {
 }
 """Code of a fault -> what it means."""
 
+_FIRST = ("bad-encoding", "bad-header", "bad-csv")
+"""Faults of the whole file, from which others follow."""
 _CUI = re.compile(r"C\d+", re.ASCII)
+_OTHER_DELIMITER = re.compile(r"ID([\t;|])(?:CUIs|Caption)", re.IGNORECASE)
+_DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
+_ZIP = b"PK\x03\x04"
 _LONGEST_SHOWN = 80
 
 
@@ -82,19 +87,16 @@ def split_codes(text: str) -> list[str]:
     return [code.strip() for code in text.split(";")] if text.strip() else []
 
 
-def read_submission(path: Path, ids: Collection[str], task: str | None = None) -> Submission:
+def read_submission(data: bytes, ids: Collection[str], task: str | None = None) -> Submission:
     """Read a submission and hold it against the images of a split.
 
     Args:
-        path: the file.
+        data: what the file holds.
         ids: image ids of the split, all of which must be there.
         task: `concepts` or `captions`; None goes by the header.
-
-    Raises:
-        OSError: the file cannot be read.
     """
     reading = _Reading(dict.fromkeys(ids), task)
-    text = reading.decode(path.read_bytes())
+    text = reading.decode(data)
     if text is not None and reading.read_rows(text):
         reading.find_missing()
     return Submission(reading.task, reading.texts, reading.faults)
@@ -111,11 +113,14 @@ class _Reading:
         self._lines: dict[str, int] = {}
 
     def _add(self, code: str, line: int, id: str, expected: str, found: str) -> None:
-        shown = found if len(found) <= _LONGEST_SHOWN else found[:_LONGEST_SHOWN] + "..."
-        self.faults.append(Fault(code, line, id, expected, shown))
+        shown = found if found.isprintable() else repr(found)
+        self.faults.append(Fault(code, line, id, expected, _shortened(shown)))
 
     def decode(self, data: bytes) -> str | None:
         """The text of the file; None when it has no such."""
+        if data.startswith(_ZIP):
+            self._add("bad-encoding", 1, "", "a CSV file", "a zip archive: unpack it, and score the CSV file in it")
+            return None
         if data.startswith(b"\xef\xbb\xbf"):
             self._add("bad-encoding", 1, "", "no byte order mark", "one at the beginning: save as UTF-8, not UTF-8-BOM")
             data = data[3:]
@@ -127,33 +132,48 @@ class _Reading:
             return None
 
     def read_rows(self, text: str) -> bool:
-        """Read all rows; whether the file could be read to its end."""
+        """Read all rows; whether the file has rows that could be read to its end."""
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         line = 1
         try:
             header = next(rows, None)
-            if self._read_header(header) and header is not None:
+            if header is None:
+                self._add("bad-header", 1, "", self._headers(), "an empty file")
+                return False
+            delimiter = _OTHER_DELIMITER.fullmatch(",".join(header))
+            if delimiter:
+                what = f"{header[0]!r}: it is separated by {_DELIMITERS[delimiter[1]]}, save it with commas"
+                self._add("bad-header", 1, "", self._headers(), what)
+                return False
+            if self._read_header(header):
                 self._read_row(1, header)
             line = rows.line_num + 1
             for row in rows:
                 self._read_row(line, row)
                 line = rows.line_num + 1
         except csv.Error as error:
-            self._add("bad-csv", line, "", "fields with a comma or quotation mark in quotation marks", str(error))
+            expected = "fields with a comma or quotation mark in quotation marks"
+            if "field limit" in str(error):
+                expected = f"a closing quotation mark within {csv.field_size_limit():,} characters"
+            self._add("bad-csv", line, "", expected, str(error))
             return False
         return True
 
-    def _read_header(self, header: list[str] | None) -> bool:
+    def _tasks(self) -> list[str]:
+        return [self.task] if self.task else list(COLUMNS)
+
+    def _headers(self) -> str:
+        return " or ".join(f"ID,{COLUMNS[task]}" for task in self._tasks())
+
+    def _read_header(self, header: list[str]) -> bool:
         """Find the task; whether the line is a row, since the file has no header."""
-        tasks = [self.task] if self.task else list(COLUMNS)
-        named = [task for task in tasks if header == ["ID", COLUMNS[task]]]
+        named = [task for task in self._tasks() if header == ["ID", COLUMNS[task]]]
         if named:
             self.task = named[0]
             return False
-        expected = " or ".join(f"ID,{COLUMNS[task]}" for task in tasks)
-        is_row = bool(header) and header is not None and header[0] in self._ids
-        what = "an empty file" if header is None else ",".join(header)
-        self._add("bad-header", 1, "", expected, f"{what} (no header)" if is_row else what)
+        is_row = bool(header) and header[0] in self._ids
+        what = ",".join(header)
+        self._add("bad-header", 1, "", self._headers(), f"{what} (no header)" if is_row else what)
         return is_row
 
     def _read_row(self, line: int, row: list[str]) -> None:
@@ -162,7 +182,8 @@ class _Reading:
             return
         image_id = row[0]
         if image_id not in self._ids:
-            self._add("unknown-id", line, image_id, "an image of the split", repr(image_id))
+            hint = ": leave .jpg out" if image_id.removesuffix(".jpg") in self._ids else ""
+            self._add("unknown-id", line, image_id, f"an image of the split{hint}", repr(image_id))
         elif image_id in self._lines:
             self._add("duplicate-id", line, image_id, "each image once", f"also in line {self._lines[image_id]}")
         else:
@@ -194,16 +215,23 @@ class _Reading:
 
 
 def fault_lines(faults: Iterable[Fault], examples: int = 3) -> list[str]:
-    """The faults for a person: by code, the commonest first, the first few of each."""
+    """The faults for a person: by code, those of the whole file before those of rows, the commonest first; a few of each."""
     groups: dict[str, list[Fault]] = {}
     for fault in faults:
         groups.setdefault(fault.code, []).append(fault)
     lines = []
-    for code, cases in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+    for code, cases in sorted(groups.items(), key=lambda item: (item[0] not in _FIRST, -len(item[1]), item[0])):
         lines.append(f"{code}: {MEANINGS[code]} ({len(cases):,} {'case' if len(cases) == 1 else 'cases'})")
         for case in cases[:examples]:
-            where = " ".join(filter(None, (f"line {case.line}" if case.line else "", case.id)))
+            image = (
+                _shortened(case.id) if case.id.isprintable() else ""
+            )  # else a terminal would obey it; `found` has it
+            where = " ".join(filter(None, (f"line {case.line}" if case.line else "", image)))
             lines.append(f"    {where}: expected {case.expected}, found {case.found}")
         if len(cases) > examples:
             lines.append(f"    and {len(cases) - examples:,} more")
     return lines
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."

@@ -72,8 +72,10 @@ def run_baseline(tmp_path: Path, environment: dict[str, str]) -> Run:
     return start
 
 
-def test_what_can_be_seen_is_found(report: Report) -> None:
+def test_what_can_be_seen_is_found(report: Report, repository: Path) -> None:
     assert report["images"] == {"train": 24, "validation": 9, "test": 9}
+    conversion = json.loads((repository / "conversion.json").read_text())
+    assert report["rows_sha256"] == conversion["rows_sha256"]["text"]
     scores = report["scores"]
     assert list(scores) == ["majority", "nearest neighbours", "linear (ridge)"]
     for name in ("nearest neighbours", "linear (ridge)"):
@@ -100,7 +102,7 @@ def test_another_run_gives_the_same_numbers_as_a_table(report: Report, repositor
     done = run_baseline(repository)
     scores = report["scores"]
     assert done.stdout == (
-        f"\n{repository}: fitted on train (24 images), chosen on validation (9), scored on test (9)\n\n{table(scores)}\n"
+        f"\n{repository} (no known release, rows {report['rows_sha256'][:12]}): fitted on train (24 images), chosen on validation (9), scored on test (9)\n\n{table(scores)}\n"
     )
     lines = table(scores).splitlines()
     assert lines[0].split() == ["concept", "F1", "secondary", "F1", "ROUGE-1", "chosen", "on", "validation"]
@@ -112,8 +114,8 @@ def test_a_limit_takes_the_first_images_of_each_split(repository: Path, run_base
     done = run_baseline(repository, "--limit", 6)
     assert done.returncode == 0, done.stderr
     assert (
-        f"{repository}, the first 6 of each split at most: fitted on train (6 images), chosen on validation (6), scored on "
-        "test (6)" in done.stdout
+        ", the first 6 of each split at most: fitted on train (6 images), chosen on validation (6), scored on test (6)"
+        in done.stdout
     )
     whole, part = read_split(str(repository), "train"), read_split(str(repository), "train", 6)
     assert part.texts["image_id"] == whole.texts["image_id"][:6]

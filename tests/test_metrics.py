@@ -142,11 +142,20 @@ def test_every_image_needs_a_prediction_and_a_reference(measure: Any) -> None:
         measure({}, {})
 
 
-@pytest.mark.parametrize("codes", [CT, None, [CT, None], [4], 4])
+@pytest.mark.parametrize("measure", [concept_f1, concept_f1_secondary, rouge1])
+@pytest.mark.parametrize("given", [None, [["C1"]], "C1"])
+def test_what_is_no_dictionary_is_refused(measure: Any, given: Any) -> None:
+    with pytest.raises(ValueError, match="predictions: expected a dictionary by image id, found"):
+        measure(given, {"a": [CT]})
+    with pytest.raises(ValueError, match="references: expected a dictionary by image id, found"):
+        measure({"a": [CT]}, given)
+
+
+@pytest.mark.parametrize("codes", [CT, None, [CT, None], [4], 4, [f"{CT};{AP}"]])
 def test_what_is_no_list_of_codes_is_refused(codes: Any) -> None:
-    with pytest.raises(ValueError, match="a: expected a list of concept codes, found"):
+    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a string of its own, found"):
         concept_f1({"a": codes}, {"a": [CT]})
-    with pytest.raises(ValueError, match="a: expected a list of concept codes, found"):
+    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a string of its own, found"):
         concept_f1({"a": [CT]}, {"a": codes})
 
 
@@ -274,7 +283,7 @@ class StandIn:
         self._tokenizer = SimpleNamespace(model_max_length=10**30)
 
     def compute_idf(self, sents: list[str]) -> None:
-        assert self._tokenizer.model_max_length == 512
+        assert self._tokenizer.model_max_length == 2**31 - 1  # no caption is cut
         StandIn.weighed.append(sents)
 
     def score(self, cands: list[str], refs: list[str]) -> tuple[Number, Number, Number]:

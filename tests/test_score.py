@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rocov2 import DIRECTIONS
+from rocov2_tasks.references import Provenance
 from rocov2_tasks.submission import MEANINGS, Submission, fault_lines, read_submission, split_codes
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, make_raw
@@ -53,11 +54,9 @@ def write(path: Path, header: list[str], rows: list[list[str]]) -> Path:
     return path
 
 
-def read(tmp_path: Path, content: str | bytes, task: str | None = None) -> Submission:
+def read(content: str | bytes, task: str | None = None) -> Submission:
     """Read a submission with this content, for the images IDS."""
-    path = tmp_path / "submission.csv"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_submission(path, IDS, task)
+    return read_submission(content if isinstance(content, bytes) else content.encode(), IDS, task)
 
 
 def lines(*rows: str) -> str:
@@ -71,7 +70,7 @@ def faults(submission: Submission) -> list[tuple[str, int, str]]:
 
 
 def test_concepts_are_read_as_they_stand(tmp_path: Path) -> None:
-    submission = read(tmp_path, lines(HEADER, *RIGHT))
+    submission = read(lines(HEADER, *RIGHT))
     assert submission.faults == []
     assert submission.task == "concepts"
     assert submission.concepts() == {IDS[0]: ["C0040405", "C0856747"], IDS[1]: [], IDS[2]: ["C0024485"]}
@@ -80,14 +79,14 @@ def test_concepts_are_read_as_they_stand(tmp_path: Path) -> None:
 def test_captions_are_read_as_they_stand(tmp_path: Path) -> None:
     texts = [' blank, "quoted" ', "two\nlines", ""]
     write(tmp_path / "c.csv", ["ID", "Caption"], [list(pair) for pair in zip(IDS, texts, strict=True)])
-    submission = read_submission(tmp_path / "c.csv", IDS)
+    submission = read_submission((tmp_path / "c.csv").read_bytes(), IDS)
     assert submission.faults == []
     assert submission.task == "captions"
     assert list(submission.texts.values()) == texts
 
 
 def test_rows_may_stand_in_any_order_and_blanks_around_codes_are_cut(tmp_path: Path) -> None:
-    submission = read(tmp_path, lines(HEADER, RIGHT[2], RIGHT[1], f"{IDS[0]}, C0040405 ; C0856747 "))
+    submission = read(lines(HEADER, RIGHT[2], RIGHT[1], f"{IDS[0]}, C0040405 ; C0856747 "))
     assert submission.faults == []
     assert submission.concepts()[IDS[0]] == ["C0040405", "C0856747"]
 
@@ -99,7 +98,7 @@ def test_an_empty_field_has_no_codes(text: str) -> None:
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_both_line_ends_are_read_and_the_last_may_lack(tmp_path: Path, line_end: str) -> None:
-    assert read(tmp_path, line_end.join([HEADER, *RIGHT])).faults == []
+    assert read(line_end.join([HEADER, *RIGHT])).faults == []
 
 
 @pytest.mark.parametrize(
@@ -125,14 +124,14 @@ def test_both_line_ends_are_read_and_the_last_may_lack(tmp_path: Path, line_end:
 def test_each_fault_of_a_row_is_told_with_its_line(
     tmp_path: Path, rows: list[str], expected: list[tuple[str, int, str]]
 ) -> None:
-    assert faults(read(tmp_path, lines(HEADER, *rows))) == expected
+    assert faults(read(lines(HEADER, *rows))) == expected
 
 
 def test_a_hundred_concepts_are_allowed_and_no_more(tmp_path: Path) -> None:
     codes = [f"C{number:07d}" for number in range(101)]
     full = [*RIGHT[:2], f"{IDS[2]},{';'.join(codes[:100])}"]
-    assert read(tmp_path, lines(HEADER, *full)).faults == []
-    (fault,) = read(tmp_path, lines(HEADER, *RIGHT[:2], f"{IDS[2]},{';'.join(codes)}")).faults
+    assert read(lines(HEADER, *full)).faults == []
+    (fault,) = read(lines(HEADER, *RIGHT[:2], f"{IDS[2]},{';'.join(codes)}")).faults
     assert (fault.code, fault.expected, fault.found) == ("too-many-concepts", "at most 100", "101")
 
 
@@ -141,7 +140,7 @@ def test_a_hundred_concepts_are_allowed_and_no_more(tmp_path: Path) -> None:
     [
         ("ID,cuis", None, "ID,cuis"),
         ("ID,CUIs,score", None, "ID,CUIs,score"),
-        ("ID\tCUIs", None, "ID\tCUIs"),
+        ("id\tcuis\x1b[31m", None, "'id\\tcuis\\x1b[31m'"),
         ("", None, ""),
         ("ID,CUIs", "captions", "ID,CUIs"),
         ("ID,Caption", "concepts", "ID,Caption"),
@@ -149,41 +148,66 @@ def test_a_hundred_concepts_are_allowed_and_no_more(tmp_path: Path) -> None:
 )
 def test_a_wrong_header_is_told(tmp_path: Path, header: str, task: str | None, found: str) -> None:
     rows = [f"{image_id},C1" for image_id in IDS]
-    (fault,) = read(tmp_path, lines(header, *rows), task).faults
+    (fault,) = read(lines(header, *rows), task).faults
     expected = {None: "ID,CUIs or ID,Caption", "captions": "ID,Caption", "concepts": "ID,CUIs"}[task]
     assert (fault.code, fault.line, fault.expected, fault.found) == ("bad-header", 1, expected, found)
 
 
 def test_a_file_without_header_loses_no_row(tmp_path: Path) -> None:
-    (fault,) = read(tmp_path, lines(*RIGHT), "concepts").faults
+    (fault,) = read(lines(*RIGHT), "concepts").faults
     assert fault.code == "bad-header"
     assert fault.found.endswith("(no header)")
 
 
-def test_an_empty_file_has_no_header_and_no_image(tmp_path: Path) -> None:
-    assert faults(read(tmp_path, "")) == [("bad-header", 1, ""), *(("missing-id", 0, image_id) for image_id in IDS)]
+@pytest.mark.parametrize(
+    ("content", "code", "found"),
+    [
+        (b"", "bad-header", "an empty file"),
+        (
+            lines("ID\tCUIs", "x\tC1").encode(),
+            "bad-header",
+            "'ID\\tCUIs': it is separated by tabs, save it with commas",
+        ),
+        (
+            lines("ID;Caption", "x;a, b").encode(),
+            "bad-header",
+            "'ID;Caption': it is separated by semicolons, save it with commas",
+        ),
+        (b"PK\x03\x04" + bytes(40), "bad-encoding", "a zip archive: unpack it, and score the CSV file in it"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_alone(content: bytes, code: str, found: str) -> None:
+    (fault,) = read(content).faults
+    assert (fault.code, fault.line, fault.found) == (code, 1, found)
+
+
+def test_a_quotation_mark_that_is_never_closed_is_told_as_such() -> None:
+    submission = read(lines("ID,Caption", f'{IDS[0]},"long', *(["x" * 1000] * 200)))
+    assert [(fault.code, fault.line, fault.expected) for fault in submission.faults] == [
+        ("bad-csv", 2, "a closing quotation mark within 131,072 characters")
+    ]
 
 
 def test_other_encodings_are_told(tmp_path: Path) -> None:
-    assert faults(read(tmp_path, b"\xef\xbb\xbf" + lines(HEADER, *RIGHT).encode())) == [("bad-encoding", 1, "")]
-    assert faults(read(tmp_path, lines(HEADER, *RIGHT).encode("utf-16"))) == [("bad-encoding", 1, "")]
+    assert faults(read(b"\xef\xbb\xbf" + lines(HEADER, *RIGHT).encode())) == [("bad-encoding", 1, "")]
+    assert faults(read(lines(HEADER, *RIGHT).encode("utf-16"))) == [("bad-encoding", 1, "")]
     latin = f"ID,Caption\n{IDS[0]},x\n{IDS[1]},na\xefve\n".encode("latin-1")
-    assert faults(read(tmp_path, latin)) == [("bad-encoding", 3, "")]
+    assert faults(read(latin)) == [("bad-encoding", 3, "")]
 
 
 def test_a_caption_with_a_comma_and_no_quotation_marks_is_explained(tmp_path: Path) -> None:
     rows = [f"{IDS[0]},axial, CT", f"{IDS[1]},x", f"{IDS[2]},y"]
-    (fault,) = read(tmp_path, lines("ID,Caption", *rows)).faults
+    (fault,) = read(lines("ID,Caption", *rows)).faults
     assert (fault.code, fault.line, fault.found) == ("bad-row", 2, "3")
     assert "put a caption with commas in quotation marks" in fault.expected
 
 
 def test_codes_are_not_looked_for_in_captions(tmp_path: Path) -> None:
-    assert read(tmp_path, lines("ID,Caption", *(f"{image_id},a;a" for image_id in IDS))).faults == []
+    assert read(lines("ID,Caption", *(f"{image_id},a;a" for image_id in IDS))).faults == []
 
 
 def test_all_faults_of_a_file_are_told_together(tmp_path: Path) -> None:
-    submission = read(tmp_path, lines("ID,Codes", f"{IDS[0]},C1;C1;x", f"{IDS[0]},C1", "stranger,C1"), "concepts")
+    submission = read(lines("ID,Codes", f"{IDS[0]},C1;C1;x", f"{IDS[0]},C1", "stranger,C1"), "concepts")
     assert faults(submission) == [
         ("bad-header", 1, ""),
         ("malformed-cui", 2, IDS[0]),
@@ -195,9 +219,31 @@ def test_all_faults_of_a_file_are_told_together(tmp_path: Path) -> None:
     ]
 
 
+def test_the_report_has_faults_of_the_file_before_those_of_rows() -> None:
+    told = fault_lines(read(lines("ID,Codes", "x,C1", "y,C1")).faults)
+    assert [line.partition(":")[0] for line in told if not line.startswith(" ")] == [
+        "bad-header",
+        "missing-id",
+        "unknown-id",
+    ]
+
+
+def test_a_terminal_obeys_nothing_that_stands_in_the_file() -> None:
+    told = fault_lines(read(lines(HEADER, *RIGHT, "\x1b[31mred\x07,C1", f"{'x' * 5000},C1")).faults)
+    assert told[1:] == [
+        "    line 5: expected an image of the split, found '\\x1b[31mred\\x07'",
+        f"    line 6 {'x' * 80}...: expected an image of the split, found '{'x' * 79}...",
+    ]
+
+
+def test_an_id_with_jpg_is_explained() -> None:
+    (fault,) = read(lines(HEADER, *RIGHT, f"{IDS[0]}.jpg,")).faults
+    assert fault.expected == "an image of the split: leave .jpg out"
+
+
 def test_the_report_has_the_commonest_first_and_three_examples(tmp_path: Path) -> None:
     rows = [*RIGHT[:2], *(f"x{number},C1" for number in range(1200))]
-    told = fault_lines(read(tmp_path, lines(HEADER, *rows)).faults)
+    told = fault_lines(read(lines(HEADER, *rows)).faults)
     assert told == [
         f"unknown-id: {MEANINGS['unknown-id']} (1,200 cases)",
         "    line 4 x0: expected an image of the split, found 'x0'",
@@ -210,7 +256,7 @@ def test_the_report_has_the_commonest_first_and_three_examples(tmp_path: Path) -
 
 
 def test_a_broken_field_is_not_repeated_whole(tmp_path: Path) -> None:
-    (fault,) = read(tmp_path, lines(HEADER, *RIGHT[:2], f"{IDS[2]},{'x' * 5000}")).faults
+    (fault,) = read(lines(HEADER, *RIGHT[:2], f"{IDS[2]},{'x' * 5000}")).faults
     assert len(fault.found) < 100
 
 
@@ -223,12 +269,14 @@ def test_the_references_themselves_score_1_but_for_automatic_regions(
     concepts = write(tmp_path / "s.csv", ["ID", "CUIs"], [[image.id, ";".join(image.cuis)] for image in images])
     done = score(concepts, repository)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        f"{concepts}: concepts of 6 images, test of {repository}\n  F1            1.0000\n  F1 secondary  0.8933\n"
+    conversion = json.loads((repository / "conversion.json").read_text())
+    scored = f"test of {repository} (no known release, rows {conversion['rows_sha256']['text'][:12]})"
+    assert (
+        done.stdout == f"{concepts}: concepts of 6 images, {scored}\n  F1            1.0000\n  F1 secondary  0.8933\n"
     )
     captions = write(tmp_path / "c.csv", ["ID", "Caption"], [[image.id, image.caption] for image in images])
     done = score(captions, repository)
-    assert done.stdout == f"{captions}: captions of 6 images, test of {repository}\n  ROUGE-1       1.0000\n"
+    assert done.stdout == f"{captions}: captions of 6 images, {scored}\n  ROUGE-1       1.0000\n"
 
 
 def test_json_has_the_scores_of_the_chosen_split(
@@ -243,7 +291,39 @@ def test_json_has_the_scores_of_the_chosen_split(
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["scores"] == {"concept_f1": pytest.approx((2 / 3 + 4 / 7 + 0) / 3), "concept_f1_secondary": 1}
     del report["scores"]
-    assert report == {"repository": str(repository), "split": "validation", "task": "concepts", "images": 3}
+    conversion = json.loads((repository / "conversion.json").read_text())
+    assert report == {
+        "repository": str(repository),
+        "release": None,
+        "partial": False,
+        "rows_sha256": conversion["rows_sha256"]["text"],
+        "split": "validation",
+        "task": "concepts",
+        "images": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("provenance", "shown"),
+    [
+        (Provenance("2.0.1", False, "0123456789abcdef"), "ROCOv2 2.0.1, rows 0123456789ab"),
+        (Provenance("1", True, "0123456789abcdef"), "part of ROCOv2 1, rows 0123456789ab"),
+        (Provenance(None, False, "0123456789abcdef"), "no known release, rows 0123456789ab"),
+        (Provenance("sample", True, "0123456789abcdef"), "the sample, rows 0123456789ab"),
+    ],
+)
+def test_what_was_scored_is_said(provenance: Provenance, shown: str) -> None:
+    assert str(provenance) == shown
+
+
+def test_a_submission_comes_from_standard_input_too(
+    raw: RawRelease, repository: Path, environment: dict[str, str]
+) -> None:
+    rows = lines(HEADER, *(f"{image.id},{';'.join(image.cuis)}" for image in raw.splits["test"]))
+    command = [sys.executable, "-m", "rocov2_tasks.score", "-", str(repository)]
+    settings = environment | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, env=settings, input=rows, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("standard input: concepts of 6 images, test of")
 
 
 def test_faults_end_with_1_and_without_scores(repository: Path, score: Score, tmp_path: Path) -> None:
