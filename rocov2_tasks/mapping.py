@@ -2,6 +2,10 @@
 
 `map` and `filter` of `datasets` decode the images of the rows that they hand on, and what `map` gets back decoded it saves
 as JPEG again, with other pixels. Here they are given Arrow tables, in which an image is its bytes.
+
+A stream that went through such a step before (also `remove_columns` and `rename_column`, which are one) has no tables any
+more, only rows of Python values. Rows are chosen from it all the same; columns are made where images are not in play, or
+were not decoded; else it is refused, since the bytes as released are lost.
 """
 
 from __future__ import annotations
@@ -98,6 +102,8 @@ def add_columns(
     inputs = [*inputs, "image"] if "images" in features else list(inputs)
     if isinstance(dataset, IterableDataset):
         needed = list(dict.fromkeys([*kept, *inputs]))
+        if not _has_tables(dataset):
+            return _add_to_rows(dataset, make, needed, inputs, result, kept)
         # In Arrow, since between Python values a column that has been null so far would be of no type. The features are told
         # by cast(): told to map(), they would be taken for what its rows have been decoded to.
         stream = dataset.with_format("arrow").select_columns(needed)
@@ -130,9 +136,74 @@ def keep_rows(dataset: Any, choose: Callable[[Batch], Iterable[bool]], inputs: S
         columns = dataset.with_format(None).select_columns(list(inputs))
         chosen = [flag for batch in columns.iter(1000) for flag in choose(batch)] if len(dataset) else []
         return dataset.select(np.flatnonzero(np.asarray(chosen, dtype=bool)))
+    if not _has_tables(dataset):
+        return dataset.with_format(None).filter(
+            _ChosenRows(choose, tuple(inputs)), input_columns=list(inputs), batched=True, batch_size=_BATCH
+        )
     # By map(): filter() of a stream of tables fails in datasets 4.8, and one of Python values decodes the images.
     stream = dataset.with_format("arrow").map(_Chosen(choose, tuple(inputs)), batched=True, batch_size=_BATCH)
     return stream.with_format(None).cast(features)
+
+
+def _has_tables(stream: IterableDataset) -> bool:
+    # Nothing public of `datasets` tells it.
+    return getattr(stream._ex_iterable, "iter_arrow", None) is not None
+
+
+_DECODED = (
+    "an earlier step of this stream decoded its images (map, filter, remove_columns and rename_column do): the view would save "
+    "them anew, with other pixels. Make the view first; or take select_columns, and the filters of rocov2_tasks.subsets; or "
+    'put cast_column("image", Image(decode=False)) before that step'
+)
+
+
+def _add_to_rows(
+    stream: IterableDataset,
+    make: Callable[[Batch], Mapping[str, Any]],
+    needed: list[str],
+    inputs: Sequence[str],
+    features: Features,
+    kept: Sequence[str],
+) -> IterableDataset:
+    """As `add_columns`, to a stream of Python values."""
+    if "image" in needed and require_columns(stream, "image")["image"].decode:
+        raise ValueError(_DECODED)
+    step = _MadeRows(make, tuple(inputs), features, tuple(kept))
+    plain = stream.with_format(None).select_columns(needed)
+    return plain.map(step, batched=True, batch_size=_BATCH, remove_columns=needed, features=features)
+
+
+@dataclass(frozen=True)
+class _MadeRows:
+    """Columns of Python values, as they are and new ones."""
+
+    make: Callable[[Batch], Mapping[str, Any]]
+    inputs: tuple[str, ...]
+    features: Features
+    kept: tuple[str, ...]
+
+    def __call__(self, rows: Batch) -> Batch:
+        for image in rows.get("image", ()):
+            if not isinstance(image, dict) or not image["path"]:  # as an image that was decoded and saved anew
+                raise ValueError(_DECODED)
+        made = dict(self.make({column: rows[column] for column in self.inputs if column != "image"}))
+        if "images" in self.features:
+            made["images"] = [[image] for image in rows["image"]]
+        columns = {name: rows[name] if name in self.kept else made[name] for name in self.features}
+        return {
+            name: values.to_pylist() if isinstance(values, pa.Array) else values for name, values in columns.items()
+        }
+
+
+@dataclass(frozen=True)
+class _ChosenRows:
+    """Which rows of columns `choose` says."""
+
+    choose: Callable[[Batch], Iterable[bool]]
+    inputs: tuple[str, ...]
+
+    def __call__(self, *columns: list[Any]) -> list[bool]:
+        return list(self.choose(dict(zip(self.inputs, columns, strict=True))))
 
 
 @dataclass(frozen=True)
