@@ -11,8 +11,10 @@ were not decoded; else it is refused, since the bytes as released are lost.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -39,12 +41,13 @@ def of_every_split(view: Function) -> Function:
 
     @functools.wraps(view)
     def call(dataset: Any, *arguments: Any, **options: Any) -> Any:
-        if isinstance(dataset, (DatasetDict, IterableDatasetDict)):
-            return type(dataset)({split: view(part, *arguments, **options) for split, part in dataset.items()})
+        if isinstance(dataset, dict):  # a plain one becomes what `datasets` makes of such splits
+            made = {split: view(part, *arguments, **options) for split, part in dataset.items()}
+            streams = any(isinstance(part, IterableDataset) for part in made.values())
+            return IterableDatasetDict(made) if streams else DatasetDict(made)
         if not isinstance(dataset, (Dataset, IterableDataset)):
             raise TypeError(
-                f"{view.__name__} takes a Dataset, an IterableDataset, or a dictionary of splits of either; "
-                f"got {type(dataset).__name__}"
+                f"expected a Dataset, an IterableDataset, or a dictionary of splits of either; got {type(dataset).__name__}"
             )
         return view(dataset, *arguments, **options)
 
@@ -151,9 +154,9 @@ def _has_tables(stream: IterableDataset) -> bool:
 
 
 _DECODED = (
-    "an earlier step of this stream decoded its images (map, filter, remove_columns and rename_column do): the view would save "
-    "them anew, with other pixels. Make the view first; or take select_columns, and the filters of rocov2_tasks.subsets; or "
-    'put cast_column("image", Image(decode=False)) before that step'
+    "an earlier step of this stream decoded its images (map, filter, remove_columns and rename_column do): the view would "
+    "save them anew, with other pixels. Make the view first; or take select_columns, and the filters of "
+    'rocov2_tasks.subsets; or put cast_column("image", Image(decode=False)) before that step'
 )
 
 
@@ -206,6 +209,15 @@ class _ChosenRows:
         return list(self.choose(dict(zip(self.inputs, columns, strict=True))))
 
 
+@functools.cache
+def _code() -> str:
+    # `datasets` looks at the attributes of what it calls, not at its code: without this its cache would give what an older
+    # version of the project made.
+    folder = Path(__file__).parent
+    sources = [(folder / name).read_bytes() for name in ("mapping.py", "shapes.py", "prompts.py")]
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
 @dataclass(frozen=True)
 class _Made:
     """A table of columns as they are and of new ones."""
@@ -214,6 +226,7 @@ class _Made:
     inputs: tuple[str, ...]
     features: Features
     kept: tuple[str, ...] = ()
+    code: str = field(default_factory=_code)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         made = dict(self.make(_texts(table, self.inputs)))

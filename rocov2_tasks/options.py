@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
 from datasets.utils.py_utils import convert_file_size_to_int
 
 
 def require_integer(option: str, value: Any, least: int) -> None:
-    """Raise ValueError unless `value` is an integer of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    """Raise ValueError unless `value` is an integer, also one of NumPy, of at least `least`."""
+    try:
+        right = not isinstance(value, bool) and operator.index(value) >= least
+    except TypeError:
+        right = False
+    if not right:
         raise ValueError(f"{option}={value!r}: expected an integer from {least} on")
 
 
@@ -33,3 +38,19 @@ def number_of_bytes(option: str, value: str | int) -> int:
     if size <= 0:
         raise ValueError(f'{option}={value!r}: expected a number of bytes, or a size such as "64MB"')
     return size
+
+
+def strings_of(option: str, value: str | Iterable[str], what: str, ordered: bool = False) -> tuple[str, ...]:
+    """One string, or those of a list, or where their order does not matter of a set.
+
+    Raises:
+        ValueError: there is none; it is no such collection, also an iterator, which has nothing left for a second split.
+    """
+    if isinstance(value, str):
+        return (value,)
+    fit = isinstance(value, Iterable) and not isinstance(value, Iterator) and not (ordered and isinstance(value, Set))
+    strings = tuple(value) if fit else ()
+    if not strings or not all(isinstance(string, str) for string in strings):
+        unordered = ": a set has no order" if isinstance(value, Set) and ordered and value else ""
+        raise ValueError(f"{option}={value!r}{unordered}: expected {what}")
+    return strings

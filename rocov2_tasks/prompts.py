@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from rocov2 import MODALITIES
+from rocov2_tasks.options import strings_of
 
 _MODALITIES = ", ".join([*list(MODALITIES)[:-1], f"or {list(MODALITIES)[-1]}"])
 
@@ -48,11 +49,9 @@ def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str,
         raise ValueError(f"target={target!r}: expected one of {', '.join(PROMPTS)}")
     if prompt is None:
         return PROMPTS[target]
-    prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-    if not prompts:
-        raise ValueError("prompt=[]: expected a text, a list of at least one, or None for the built-in ones")
+    prompts = strings_of("prompt", prompt, "a text, a list of them, or None for the built-in ones", ordered=True)
     for text in prompts:
-        if not isinstance(text, str) or not text.strip():
+        if not text.strip():
             raise ValueError(f"prompt: {text!r} is no text to ask with")
         for tag in TAGS:
             if tag in text:

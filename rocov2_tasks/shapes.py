@@ -50,7 +50,8 @@ class Texts:
         """The text of one value."""
         if self.names:
             return self.names[int(value)]
-        text: str = value if isinstance(value, str) else _CONCEPT_SEPARATOR.join(value)
+        # A concept may stand twice in a list, as released: an answer says it once.
+        text: str = value if isinstance(value, str) else _CONCEPT_SEPARATOR.join(dict.fromkeys(value))
         return clean_caption(text) if self.clean else text
 
     def __call__(self, batch: Batch) -> Batch:

@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
+from datasets import (
+    ClassLabel,
+    Dataset,
+    DatasetDict,
+    IterableDataset,
+    IterableDatasetDict,
+    NamedSplit,
+    concatenate_datasets,
+)
 
 from rocov2 import LICENSES
+from rocov2_tasks.filters import LABELS
 from rocov2_tasks.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
-from rocov2_tasks.options import require_choice, require_integer
+from rocov2_tasks.options import require_choice, require_integer, strings_of
 from rocov2_tasks.views import label_names
-from rocov2_tasks.vocabulary import COLUMNS, find_concepts
+from rocov2_tasks.vocabulary import COLUMNS, find_concepts, is_cui
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 """Shares of articles unless others are asked for."""
@@ -44,15 +54,31 @@ def filter_modality(dataset: Any, modalities: str | Iterable[str]) -> Any:
     Raises:
         ValueError: none, or one that is not known.
     """
-    names = label_names("modality")
-    wanted = _given("modalities", modalities, names)
-    return _filter_values(dataset, "modality", {place for place, name in enumerate(names) if name in wanted})
+    return _filter_labels(dataset, "modality", _given("modalities", modalities, label_names("modality")))
+
+
+def filter_region(dataset: Any, regions: str | Iterable[str]) -> Any:
+    """Rows (X-rays) of these body regions, by name: `rocov2.REGIONS` has all.
+
+    Raises:
+        ValueError: none, or one that is not known.
+    """
+    return _filter_labels(dataset, "region", _given("regions", regions, label_names("region")))
+
+
+def filter_direction(dataset: Any, directions: str | Iterable[str]) -> Any:
+    """Rows (X-rays) of these directions, by name: `rocov2.DIRECTIONS` has all.
+
+    Raises:
+        ValueError: none, or one that is not known.
+    """
+    return _filter_labels(dataset, "direction", _given("directions", directions, label_names("direction")))
 
 
 def filter_concept(
     dataset: Any,
     concepts: str | Iterable[str],
-    path: str | os.PathLike[str] = "rocov2",
+    path: str | os.PathLike[str] | None = None,
     column: str = "cuis",
     match: str = "any",
     **options: Any,
@@ -62,7 +88,8 @@ def filter_concept(
     Args:
         dataset: with `column`.
         concepts: CUIs, or names as the vocabulary has them, whatever the case.
-        path: repository whose vocabulary tells them: folder, `ORG/NAME`, or `hf://datasets/ORG/NAME[@REVISION]`.
+        path: repository whose vocabulary tells them: folder, `ORG/NAME`, or `hf://datasets/ORG/NAME[@REVISION]`. None takes
+            CUIs as they are, and looks names up in `rocov2`.
         column: `cuis` or `manual_cuis`.
         match: `any` or `all`; a name that several CUIs have is there when one of them is.
         **options: of `rocov2.load`, such as `revision`.
@@ -73,10 +100,14 @@ def filter_concept(
     """
     require_choice("column", column, COLUMNS)
     require_choice("match", match, ("any", "all"))
-    wanted = [concepts] if isinstance(concepts, str) else list(concepts)
-    found = find_concepts(wanted, path, **options)
-    each = [found] if match == "any" else [find_concepts(concept, path, **options) for concept in wanted]
-    return _keep(dataset, _HasConcepts(column, tuple(each)))
+    wanted = strings_of("concepts", concepts, "a CUI or a name, or a list of them")
+    if path is None and all(map(is_cui, wanted)):
+        each = [frozenset({cui}) for cui in wanted]
+    else:
+        each = list(find_concepts(wanted, "rocov2" if path is None else path, **options).values())
+    return _keep(
+        dataset, _HasConcepts(column, tuple(each) if match == "all" else (frozenset(chain.from_iterable(each)),))
+    )
 
 
 def filter_article(dataset: Any, pmcids: str | Iterable[str]) -> Any:
@@ -111,12 +142,16 @@ def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None,
         `DatasetDict`, or `IterableDatasetDict`, each of whose streams reads all rows and gives its own.
 
     Raises:
-        ValueError: fractions that are not above 0 or not 1 together, or no column `pmcid`.
+        ValueError: fractions that are not above 0 or not 1 together, one whose name is none of a split, or no column
+            `pmcid`.
     """
     require_integer("seed", seed, 0)
     shares = dict(FRACTIONS if fractions is None else fractions)
     if not shares or not all(share > 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise ValueError(f"fractions={shares}: expected shares above 0 that are 1 together, such as {FRACTIONS}")
+    for split in shares:
+        if not re.fullmatch(r"\w+(\.\w+)*", split):
+            raise ValueError(f"fractions: {split!r} is no name of a split, expected letters, digits and _")
     whole = concatenate_datasets(list(dataset.values())) if isinstance(dataset, dict) else dataset
     if not isinstance(whole, (Dataset, IterableDataset)):
         raise TypeError(f"split_by_article takes datasets of the library `datasets`, got {type(dataset).__name__}")
@@ -125,17 +160,22 @@ def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None,
     parts = {
         split: _keep(whole, _InShare(seed, start, end)) for split, start, end in zip(shares, starts, ends, strict=True)
     }
-    return DatasetDict(parts) if isinstance(whole, Dataset) else IterableDatasetDict(parts)
+    if isinstance(whole, IterableDataset):
+        return IterableDatasetDict(parts)
+    # `concatenate` is what sets the name of a split.
+    return DatasetDict({split: concatenate_datasets([part], split=NamedSplit(split)) for split, part in parts.items()})
 
 
 def _given(option: str, values: str | Iterable[str], known: Iterable[str] | None) -> set[str]:
-    wanted = {values} if isinstance(values, str) else set(values)
-    if not wanted:
-        raise ValueError(f"{option}=[]: expected one, or a list of them")
+    wanted = set(strings_of(option, values, "one, or a list of them"))
     unknown = wanted - set(wanted if known is None else known)
     if unknown:
         raise ValueError(f"{option}: no {', '.join(map(repr, sorted(unknown)))}; there are {', '.join(known or [])}")
     return wanted
+
+
+def _filter_labels(dataset: Any, column: str, wanted: set[str]) -> Any:
+    return _filter_values(dataset, column, {place for place, name in enumerate(label_names(column)) if name in wanted})
 
 
 def _filter_values(dataset: Any, column: str, values: Iterable[Any]) -> Any:
@@ -145,8 +185,8 @@ def _filter_values(dataset: Any, column: str, values: Iterable[Any]) -> Any:
 @of_every_split
 def _keep(dataset: Any, choose: Any) -> Any:
     features = require_columns(dataset, choose.column)
-    if choose.column == "modality" and features["modality"] != ClassLabel(names=label_names("modality")):
-        raise ValueError(f"column modality has other labels than the dataset's own: {features['modality']}")
+    if choose.column in LABELS and features[choose.column] != ClassLabel(names=label_names(choose.column)):
+        raise ValueError(f"column {choose.column} has other labels than the dataset's own: {features[choose.column]}")
     if choose.column in ("license", "pmcid"):
         require_strings(dataset, choose.column)
     return keep_rows(dataset, choose, [choose.column])

@@ -11,14 +11,14 @@ image. docs/views.md tells which trainer takes which view.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
 
 from rocov2_tasks.filters import LABELS
 from rocov2_tasks.mapping import add_columns, of_every_split, require_columns, require_strings
-from rocov2_tasks.options import require_choice, require_integer
+from rocov2_tasks.options import require_choice, require_integer, strings_of
 from rocov2_tasks.prompts import check_prompts
 from rocov2_tasks.shapes import (
     IGNORED,
@@ -51,27 +51,35 @@ _TEXT = Value("string")
 
 
 @of_every_split
-def captioning(dataset: Any, clean: bool = False) -> Any:
+def captioning(dataset: Any, clean: bool = False, keep: Sequence[str] = ()) -> Any:
     """Columns `image` and `caption`; `clean` puts captions through `clean_caption`, else they are as released.
+
+    Args:
+        dataset: with `image` and `caption`.
+        clean: put captions through `clean_caption`.
+        keep: columns to keep beside these, such as `image_id`, `license` and `attribution`.
 
     Raises:
         ValueError: a column is missing.
     """
     require_columns(dataset, "image")
     require_strings(dataset, "caption")
+    made = Features(caption=_TEXT)
+    kept = _kept(dataset, keep, "image", *made)
     if not clean:
-        return dataset.with_format(None).select_columns(["image", "caption"])
-    return add_columns(dataset, Texts("caption", "caption", True), ["caption"], Features(caption=_TEXT), ["image"])
+        return dataset.with_format(None).select_columns([*kept, *made])
+    return add_columns(dataset, Texts("caption", "caption", True), ["caption"], made, kept)
 
 
 @of_every_split
-def image_text(dataset: Any, target: str = "caption", clean: bool = False) -> Any:
+def image_text(dataset: Any, target: str = "caption", clean: bool = False, keep: Sequence[str] = ()) -> Any:
     """Pairs for contrastive training: columns `image` and `text`.
 
     Args:
         dataset: with `image`, and the column that `target` needs.
         target: what the text is: `caption`; `concepts`, their names separated by semicolons; or `modality`, its name.
         clean: put captions through `clean_caption`.
+        keep: columns to keep beside these.
 
     Raises:
         ValueError: a column is missing, or an unknown target.
@@ -79,16 +87,18 @@ def image_text(dataset: Any, target: str = "caption", clean: bool = False) -> An
     check_prompts(None, target)
     require_columns(dataset, "image")
     texts, inputs = _answers(dataset, target, clean, "text")
-    return add_columns(dataset, texts, inputs, Features(text=_TEXT), ["image"])
+    made = Features(text=_TEXT)
+    return add_columns(dataset, texts, inputs, made, _kept(dataset, keep, "image", *made))
 
 
 @of_every_split
-def classification(dataset: Any, column: str = "modality") -> Any:
+def classification(dataset: Any, column: str = "modality", keep: Sequence[str] = ()) -> Any:
     """Columns `image` and `label`: an int64, -100 (`IGNORED`) where the row has none, so that batches stay integers.
 
     Args:
         dataset: with `image` and `column`.
         column: `modality`, `region` or `direction`; `label_names(column)` tells what the labels stand for.
+        keep: columns to keep beside these.
 
     Raises:
         ValueError: an unknown column, one that is missing, or one with other labels than the dataset's own.
@@ -96,7 +106,8 @@ def classification(dataset: Any, column: str = "modality") -> Any:
     names = label_names(column)
     features = require_columns(dataset, "image", column)
     _require_labels(features, column, names)
-    return add_columns(dataset, Labels(column), [column], Features(label=Value("int64")), ["image"])
+    made = Features(label=Value("int64"))
+    return add_columns(dataset, Labels(column), [column], made, _kept(dataset, keep, "image", *made))
 
 
 def label_names(column: str) -> list[str]:
@@ -110,7 +121,7 @@ def label_names(column: str) -> list[str]:
 
 
 @of_every_split
-def multi_hot(dataset: Any, vocabulary: Iterable[str], column: str = "cuis") -> Any:
+def multi_hot(dataset: Any, vocabulary: Sequence[str], column: str = "cuis") -> Any:
     """All columns, and `labels`: float32 [len(vocabulary)], 1 where the row has the concept, else 0.
 
     Concepts that are not in the vocabulary are left out; a row that has none of it is all 0.
@@ -139,6 +150,7 @@ def to_messages(
     target: str = "caption",
     seed: int = 0,
     clean: bool = False,
+    keep: Sequence[str] = (),
 ) -> Any:
     """Columns `images` and `messages`, every content a list of blocks: for TRL, axolotl, ms-swift and Unsloth.
 
@@ -148,6 +160,7 @@ def to_messages(
         target: what the assistant answers: `caption`, `concepts` (names, separated by semicolons) or `modality` (name).
         seed: of the choice of prompts.
         clean: put captions through `clean_caption`.
+        keep: columns to keep beside these, such as `image_id`, `license` and `attribution`.
 
     Raises:
         ValueError: a column is missing, an unknown target, or no usable prompt.
@@ -155,7 +168,7 @@ def to_messages(
     block = {"type": _TEXT, "text": _TEXT}
     made = Features(images=List(_image(dataset)), messages=List({"role": _TEXT, "content": List(block)}))
     turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    return add_columns(dataset, Messages(turns), inputs, made)
+    return add_columns(dataset, Messages(turns), inputs, made, _kept(dataset, keep, *made))
 
 
 @of_every_split
@@ -165,6 +178,7 @@ def to_prompt_completion(
     target: str = "caption",
     seed: int = 0,
     clean: bool = False,
+    keep: Sequence[str] = (),
 ) -> Any:
     """Columns `image`, `prompt` and `completion`, for TRL, whose loss is then on the completion alone.
 
@@ -173,7 +187,8 @@ def to_prompt_completion(
     _image(dataset)
     turn = List({"role": _TEXT, "content": _TEXT})
     turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    return add_columns(dataset, PromptCompletion(turns), inputs, Features(prompt=turn, completion=turn), ["image"])
+    made = Features(prompt=turn, completion=turn)
+    return add_columns(dataset, PromptCompletion(turns), inputs, made, _kept(dataset, keep, "image", *made))
 
 
 @of_every_split
@@ -183,6 +198,7 @@ def to_sharegpt(
     target: str = "caption",
     seed: int = 0,
     clean: bool = False,
+    keep: Sequence[str] = (),
 ) -> Any:
     """Columns `images` and `conversations`, with `<image>` before the prompt: for LLaMA-Factory and ms-swift.
 
@@ -193,7 +209,17 @@ def to_sharegpt(
     """
     made = Features(images=List(_image(dataset)), conversations=List({"from": _TEXT, "value": _TEXT}))
     turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    return add_columns(dataset, ShareGpt(turns), inputs, made)
+    return add_columns(dataset, ShareGpt(turns), inputs, made, _kept(dataset, keep, *made))
+
+
+def _kept(dataset: Any, keep: Sequence[str], *own: str) -> list[str]:
+    """The column `image` where it is among the view's `own`, and those that the caller keeps."""
+    wanted = strings_of("keep", keep, "names of columns", ordered=True) if len(keep) else ()
+    require_columns(dataset, *wanted)
+    for column in wanted:
+        if column in own:
+            raise ValueError(f"keep: {column} is a column of the view itself: leave it out")
+    return [*(column for column in own if column == "image"), *dict.fromkeys(wanted)]
 
 
 def _image(dataset: Any) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import rocov2
-from rocov2_tasks.options import require_choice, require_integer
+from rocov2_tasks.options import require_choice, require_integer, strings_of
 
 COLUMNS = ("cuis", "manual_cuis")
 """Columns of concepts: all, and only those that were assigned by hand."""
@@ -49,27 +49,34 @@ def read_vocabulary(
 
 def find_concepts(
     concepts: str | Iterable[str], path: str | os.PathLike[str] = "rocov2", **options: Any
-) -> frozenset[str]:
+) -> dict[str, frozenset[str]]:
     """CUIs of concepts that are given as CUIs or by name, whatever the case; a name that several have stands for all.
+
+    Returns:
+        CUIs by concept as given.
 
     Raises:
         ValueError: none are given, or one is not in the vocabulary; says what is like it.
+        FileNotFoundError: no repository at `path`.
     """
-    wanted = [concepts] if isinstance(concepts, str) else list(concepts)
-    if not wanted:
-        raise ValueError("concepts=[]: expected a CUI or a name, or a list of them")
+    wanted = strings_of("concepts", concepts, "a CUI or a name, or a list of them")
     rows = _read(path, **options)
     by_name: dict[str, set[str]] = {}
     for row in rows:
         by_name.setdefault((row["name"] or row["cui"]).casefold(), set()).add(row["cui"])
     known = {row["cui"] for row in rows}
-    found: set[str] = set()
+    found: dict[str, frozenset[str]] = {}
     for concept in wanted:
-        cuis = {concept} & known or by_name.get(str(concept).casefold(), set())
+        cuis = {concept.upper()} & known or by_name.get(concept.casefold(), set())
         if not cuis:
             raise ValueError(f"no concept {concept!r} in the vocabulary of {os.fspath(path)}{_suggest(concept, rows)}")
-        found |= cuis
-    return frozenset(found)
+        found[concept] = frozenset(cuis)
+    return found
+
+
+def is_cui(concept: str) -> bool:
+    """Whether it has the form of a CUI."""
+    return _CUI.fullmatch(concept) is not None
 
 
 def _suggest(concept: str, rows: list[dict[str, Any]]) -> str:
@@ -78,17 +85,20 @@ def _suggest(concept: str, rows: list[dict[str, Any]]) -> str:
     return f"; did you mean {', '.join(names[name] for name in near)}?" if near else ""
 
 
-def check_vocabulary(vocabulary: Iterable[str]) -> tuple[str, ...]:
+def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
     """CUIs in the order of their labels.
 
     Raises:
         ValueError: none, one twice, or one that is no CUI.
     """
-    cuis = (vocabulary,) if isinstance(vocabulary, str) else tuple(vocabulary)
-    if not cuis:
-        raise ValueError("vocabulary=[]: expected CUIs in the order of their labels, as read_vocabulary() gives them")
+    cuis = strings_of(
+        "vocabulary",
+        vocabulary,
+        "a list of CUIs in the order of their labels, as read_vocabulary() gives",
+        ordered=True,
+    )
     for cui in cuis:
-        if not isinstance(cui, str) or not _CUI.fullmatch(cui):
+        if not is_cui(cui):
             raise ValueError(f"vocabulary: {cui!r} is no CUI such as C0040405; read_vocabulary() gives a list of them")
     twice = sorted({cui for cui in cuis if cuis.count(cui) > 1}) if len(set(cuis)) < len(cuis) else []
     if twice:

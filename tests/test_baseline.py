@@ -102,7 +102,8 @@ def test_another_run_gives_the_same_numbers_as_a_table(report: Report, repositor
     done = run_baseline(repository)
     scores = report["scores"]
     assert done.stdout == (
-        f"\n{repository} (no known release, rows {report['rows_sha256'][:12]}): fitted on train (24 images), chosen on validation (9), scored on test (9)\n\n{table(scores)}\n"
+        f"\n{repository} (no known release, rows {report['rows_sha256'][:12]}): fitted on train (24 images), chosen on "
+        f"validation (9), scored on test (9)\n\n{table(scores)}\n"
     )
     lines = table(scores).splitlines()
     assert lines[0].split() == ["concept", "F1", "secondary", "F1", "ROUGE-1", "chosen", "on", "validation"]

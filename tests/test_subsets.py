@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import pytest
@@ -44,6 +44,10 @@ CHOICES: dict[str, tuple[Callable[[Any, Path], Any], Callable[[RawImage], bool]]
         lambda d, _: subsets.filter_modality(d, ["CT", "combined"]),
         lambda i: i.modality in ("CT", "combined"),
     ),
+    "regions": (lambda d, _: subsets.filter_region(d, ["chest", "breast"]), lambda i: i.region in ("chest", "breast")),
+    "direction": (lambda d, _: subsets.filter_direction(d, "AP"), lambda i: i.direction == "AP"),
+    "CUI without a vocabulary": (lambda d, _: subsets.filter_concept(d, ["C0497156"]), lambda i: "C0497156" in i.cuis),
+    "CUI in lower case": (lambda d, path: subsets.filter_concept(d, "c0497156", path), lambda i: "C0497156" in i.cuis),
     "CUI": (lambda d, path: subsets.filter_concept(d, "C0497156", path), lambda i: "C0497156" in i.cuis),
     "name": (lambda d, path: subsets.filter_concept(d, "lymphADENopathy", path), lambda i: "C0497156" in i.cuis),
     "concepts, any": (
@@ -111,6 +115,7 @@ def test_no_article_is_in_two_splits_and_no_row_is_lost(splits: Any) -> None:
     made = subsets.split_by_article(splits, shares)
     assert list(made) == list(shares)
     assert isinstance(made, datasets.DatasetDict) == isinstance(splits, datasets.DatasetDict)
+    assert isinstance(splits, datasets.IterableDatasetDict) or all(str(made[name].split) == name for name in made)
     articles = Counter(article for part in made.values() for article in articles_of(part))
     assert set(articles.values()) == {1}
     before = [id for part in splits.values() for id in ids_of(part)]
@@ -154,6 +159,14 @@ def test_shares_are_those_of_many_articles() -> None:
             lambda d, _: subsets.filter_modality(d, ["CT", "Xray"]),
             "modalities: no 'Xray'; there are CT, X-ray, MRI, ultrasound, angiography, PET, combined",
         ),
+        (
+            lambda d, _: subsets.filter_region(d, "knee"),
+            "regions: no 'knee'; there are chest, cranium, lower extremity",
+        ),
+        (lambda d, _: subsets.filter_direction(d, "ap"), "directions: no 'ap'; there are AP, PA, sagittal, transverse"),
+        (lambda d, _: subsets.filter_modality(d, cast(Any, 0)), "modalities=0: expected one, or a list of them"),
+        (lambda d, _: subsets.filter_modality(d, iter(["CT"])), "modalities=<list_iterator"),
+        (lambda d, _: subsets.split_by_article(d, {"a b": 1.0}), "fractions: 'a b' is no name of a split"),
         (lambda d, _: subsets.filter_article(d, []), "pmcids=[]: expected one, or a list of them"),
         (
             lambda d, path: subsets.filter_concept(d, "Lymphadenopathi", path),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +19,7 @@ import pytest
 import rocov2
 from rocov2_tasks import mapping, subsets, views
 from rocov2_tasks.prompts import PROMPTS, check_prompts, choose_prompt
+from tests.conftest import PROJECT
 from tests.raw import RawRelease, make_raw
 from tests.repositories import images_by_id
 
@@ -312,13 +318,83 @@ def test_built_in_prompts_are_usable() -> None:
     assert all(name in prompt for prompt in PROMPTS["modality"] for name in rocov2.MODALITIES)
 
 
-def test_an_answer_with_the_tag_of_a_medium_is_refused(undecodable: Any) -> None:
+def test_an_answer_with_the_tag_of_a_medium_is_refused(train: Any) -> None:
     def spoil(row: dict[str, Any]) -> dict[str, Any]:
         return row | {"caption": "see <image> above"}
 
-    spoilt = undecodable.cast_column("image", datasets.Image(decode=False)).map(spoil, features=undecodable.features)
+    plain = train.cast_column("image", datasets.Image(decode=False))
+    spoilt = plain.map(spoil, features=plain.features)
     with pytest.raises(ValueError, match="see <image> above"):
         rows_of(views.to_sharegpt(spoilt))
+
+
+# Columns that are kept.
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        views.captioning,
+        functools.partial(views.captioning, clean=True),
+        views.image_text,
+        views.classification,
+        views.to_messages,
+        views.to_prompt_completion,
+        views.to_sharegpt,
+    ],
+)
+def test_columns_are_kept_beside_those_of_the_view(view: Any, train: Any) -> None:
+    columns = ["image_id", "license", "region"]
+    made = view(train, keep=columns)
+    assert made.features == view(train).features | {column: train.features[column] for column in columns}
+    for row, alone, before in zip(rows_of(made), rows_of(view(train)), rows_of(train), strict=True):
+        assert row == alone | {column: before[column] for column in columns}
+
+
+def test_a_concept_that_stands_twice_is_answered_once(train: Any) -> None:
+    def twice(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"concept_names": row["concept_names"] * 2}
+
+    plain = train.cast_column("image", datasets.Image(decode=False))
+    doubled = plain.map(twice, features=plain.features)
+    assert rows_of(views.image_text(doubled, "concepts")) == rows_of(views.image_text(plain, "concepts"))
+
+
+# The cache, and other dictionaries.
+
+
+def test_the_cache_gives_nothing_that_older_code_made(built: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    package = tmp_path / "rocov2_tasks"
+    shutil.copytree(PROJECT / "rocov2_tasks", package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = (
+        "import sys, rocov2\n"
+        "from rocov2_tasks import views\n"
+        "made = views.captioning(rocov2.load(sys.argv[1], split='train'), clean=True)\n"
+        "print(views.__file__, made[0]['caption'])\n"
+    )
+
+    def run() -> str:
+        settings = environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
+        command = [sys.executable, "-c", program, str(built)]
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True)
+        file, _, caption = done.stdout.partition(" ")
+        assert file == str(package / "views.py")
+        return caption
+
+    before = run()
+    shapes = (package / "shapes.py").read_text()
+    (package / "shapes.py").write_text(
+        shapes.replace("return clean_caption(text) if", "return clean_caption(text).upper() if")
+    )
+    assert run() == before.upper() != before
+
+
+def test_a_plain_dictionary_of_splits_becomes_one_of_datasets(train: Any) -> None:
+    made = views.image_text({"train": train, "again": train})
+    assert isinstance(
+        made, datasets.IterableDatasetDict if isinstance(train, datasets.IterableDataset) else datasets.DatasetDict
+    )
+    assert rows_of(made["again"]) == rows_of(views.image_text(train))
 
 
 # What is refused.
@@ -328,9 +404,16 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda d: views.to_messages(d, " \n"), "prompt: ' \\n' is no text to ask with"),
     (
         lambda d: views.to_messages(d, []),
-        "prompt=[]: expected a text, a list of at least one, or None for the built-in ones",
+        "prompt=[]: expected a text, a list of them, or None for the built-in ones",
     ),
-    (lambda d: views.to_messages(d, ["x", cast(str, 3)]), "prompt: 3 is no text to ask with"),
+    (
+        lambda d: views.to_messages(d, ["x", cast(str, 3)]),
+        "prompt=['x', 3]: expected a text, a list of them, or None for the built-in ones",
+    ),
+    (
+        lambda d: views.to_messages(d, cast(Any, {"x"})),
+        "prompt={'x'}: a set has no order: expected a text, a list of them, or None for the built-in ones",
+    ),
     (
         lambda d: views.to_sharegpt(d, "<image>Why?"),
         "prompt: '<image>Why?' has <image>, but the view places the image: leave it out",
@@ -342,7 +425,12 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda d: views.multi_hot(d, VOCABULARY, "region"), "column='region': expected one of cuis, manual_cuis"),
     (
         lambda d: views.multi_hot(d, []),
-        "vocabulary=[]: expected CUIs in the order of their labels, as read_vocabulary() gives them",
+        "vocabulary=[]: expected a list of CUIs in the order of their labels, as read_vocabulary() gives",
+    ),
+    (
+        lambda d: views.multi_hot(d, cast(Any, {"C0040405"})),
+        "vocabulary={'C0040405'}: a set has no order: expected a list of CUIs in the order of their labels, as "
+        "read_vocabulary() gives",
     ),
     (
         lambda d: views.multi_hot(d, ["chest"]),
@@ -358,6 +446,18 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
         "no column image: the configuration text has none; the dataset has caption",
     ),
     (lambda d: views.captioning(d.select_columns(["image"])), "no column caption; the dataset has image"),
+    (
+        lambda d: views.to_messages(d.select_columns(["image", "image_id", "caption"]), keep=["url"]),
+        "no column url; the dataset has image, image_id, caption",
+    ),
+    (
+        lambda d: views.captioning(d, keep=["image_id", "caption"]),
+        "keep: caption is a column of the view itself: leave it out",
+    ),
+    (
+        lambda d: views.image_text(d, keep=cast(Any, {"url"})),
+        "keep={'url'}: a set has no order: expected names of columns",
+    ),
     (
         lambda d: views.to_messages(d.select_columns(["image", "caption"])),
         "no column image_id, by which one of several prompts is chosen: keep it, or give one prompt",
