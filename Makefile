@@ -60,7 +60,7 @@ $(RECIPES)/installed: pyproject.toml
 	@touch $@
 
 .PHONY: test-recipes
-test-recipes: $(RECIPES)/installed ## run the recipes of docs/recipes.md for large tools, which it installs (17 GB)
+test-recipes: $(RECIPES)/installed ## run the recipes of the docs for large tools, which it installs (17 GB)
 	$(RECIPES)/bin/python -m tests.environments tools
 	$(RECIPES)/bin/python -m pytest -m recipes
 

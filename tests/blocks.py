@@ -12,10 +12,15 @@ from tests.conftest import PROJECT
 
 END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
 """Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
-RECIPES: dict[str, str] = dict(
-    re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", (PROJECT / "docs" / "recipes.md").read_text(), re.MULTILINE)
-)
-"""Text of docs/recipes.md by heading."""
+RECIPE_PAGES = ("recipes.md", "trainers.md")
+RECIPES: dict[str, str] = {
+    heading: text
+    for page in RECIPE_PAGES
+    for heading, text in re.findall(
+        r"^## (.+)\n((?:(?!^## ).*\n)*)", (PROJECT / "docs" / page).read_text(), re.MULTILINE
+    )
+}
+"""Text of the pages of recipes by heading."""
 
 
 def find_blocks(text: str, kind: str) -> list[str]:

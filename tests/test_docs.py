@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rocov2_build.convert import Options, convert
-from tests.blocks import find_blocks, run_block
+from tests.blocks import RECIPE_PAGES, find_blocks, run_block
 from tests.conftest import PROJECT, Run
 
 PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")] if path.is_file())
@@ -20,7 +20,7 @@ def blocks(kind: str) -> list[Any]:
     return [
         pytest.param(block, id=f"{page.name}-{number}")
         for page in PAGES
-        if page.name != "recipes.md"  # tests/test_recipes.py runs them, and looks at what comes out
+        if page.name not in RECIPE_PAGES  # they are run, and what comes out looked at, elsewhere
         for number, block in enumerate(find_blocks(page.read_text(), kind), 1)
     ]
 
@@ -87,7 +87,7 @@ def test_no_block_of_python_is_left_out_by_a_slip() -> None:
         kinds = set(re.findall(r"^```(py.*)$", page.read_text(), re.MULTILINE))
         more = (
             {"python recipes", "python trainers"}
-            if page.name == "recipes.md"
+            if page.name in RECIPE_PAGES
             else {"python torch", "python torchrun", "python notest"}
         )
         assert kinds <= {"python"} | more, page.name

@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md give what is in the repository: counts of its vocabulary, images byte for byte.
+"""The recipes of docs/recipes.md, and that for transformers, give what is in the repository: counts, images byte for byte.
 
 Recipes in blocks of the kind `python recipes` need what the extra `recipes` installs: `make test-recipes` runs them.
 """
@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from rocov2 import MODALITIES
+from rocov2_tasks.metrics import concept_f1
 from tests.blocks import RECIPES, find_blocks, run_block
 from tests.conftest import Run
 from tests.raw import make_raw
@@ -44,6 +45,12 @@ RESULTS = {
         "modalities": "modalities.to_dict()",
         "hashes": "hashes.to_dict()",
     },
+    "Spark": {
+        "concepts": "{row['cui']: row['count'] for row in concepts}",
+        "modalities": "{row['name']: row['count'] for row in modalities}",
+        "chest": "{path.name.removesuffix('.jpg'): hashed(path.read_bytes()) for path in Path('chest').iterdir()}",
+        "hashes": "hashes",
+    },
     "Ray Data": {
         "concepts": "{row['cui']: row['count()'] for row in concepts}",
         "ids": "[id for batch in batches for id in batch['image_id']]",
@@ -58,6 +65,15 @@ RESULTS = {
         "plan": "query.explain_plan()",
         "metadata": "[key.decode() for key in train.schema.metadata]",
     },
+    "transformers: labels and concepts": {
+        "vocabulary": "vocabulary",
+        "batches": "[to_batch([row])['labels'].tolist()[0] for row in train]",
+        "shape": "list(to_batch([row for row in train])['pixel_values'].shape)",
+        "trained": "[trainer.state.global_step, trainer.state.log_history[-1]['train_loss']]",
+        "logits": "logits.tolist()",
+        "predictions": "predictions",
+        "score": "score",
+    },
     "open_clip": {
         "pairs": "[[text, hashed(image.tobytes())] for images, texts in batches for image, text in zip(images, texts)]",
         "sizes": "[len(texts) for images, texts in batches]",
@@ -66,7 +82,7 @@ RESULTS = {
     },
 }
 """By heading, and by a name: the expression, over the variables of the recipe, that is looked at."""
-TOOLS = {"Ray Data": "ray", "Lance": "lance"}
+TOOLS = {"Spark": "pyspark", "Ray Data": "ray", "Lance": "lance", "transformers: labels and concepts": "transformers"}
 """The package of a recipe that only `make test-recipes` installs."""
 
 Results = dict[str, Any]
@@ -198,6 +214,40 @@ def test_dask(
     assert results["concepts"] == concepts
     assert results["modalities"] == modalities
     assert results["hashes"] == hashes
+
+
+@pytest.mark.recipes
+def test_spark(
+    cook: Callable[[str], Results],
+    concepts: dict[str, int],
+    modalities: Counter[str],
+    hashes: dict[str, str],
+    chest: dict[str, str],
+) -> None:
+    results = cook("Spark")
+    assert results["concepts"] == concepts
+    assert results["modalities"] == modalities
+    assert results["chest"] == chest
+    assert results["hashes"] == hashes
+
+
+@pytest.mark.recipes
+def test_transformers(
+    cook: Callable[[str], Results], built: Path, rows: list[dict[str, Any]], concepts: dict[str, int]
+) -> None:
+    results = cook("transformers: labels and concepts")
+    vocabulary = results["vocabulary"]
+    assert set(vocabulary) == {cui for cui, images in concepts.items() if images >= 2}
+    assert results["batches"] == [[float(cui in row["cuis"]) for cui in vocabulary] for row in rows]
+    assert results["shape"] == [len(rows), 3, 32, 32]
+    steps, loss = results["trained"]
+    assert steps == -(-len(rows) // 8)
+    assert 0 < loss < 2
+    references = {row["image_id"]: row["cuis"] for row in all_rows(built)["default"]["test"]}
+    assert list(results["predictions"]) == list(references)
+    for logits, found in zip(results["logits"], results["predictions"].values(), strict=True):
+        assert found == [cui for cui, logit in zip(vocabulary, logits, strict=True) if logit > 0]
+    assert results["score"] == concept_f1(results["predictions"], references)
 
 
 @pytest.mark.recipes

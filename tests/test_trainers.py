@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md for trainers, run with the trainers' own commands: what they train on is what was released.
+"""The recipes of docs/trainers.md, run with the trainers' own commands: what they train on is what was released.
 
 A trainer needs an environment of its own, which `make test-recipes` makes. Its batches are recorded on their way into the
 step (tests/tools/sitecustomize.py), so that nothing is asked of a trainer's inner parts.
@@ -37,8 +37,9 @@ class Trainer:
     Attributes:
         heading: of the recipe.
         answer_alone: whether the loss is on the answer alone.
-        settings: added to the file of the recipe: for a processor without a GPU, and nothing kept.
+        settings: added to the file of the recipe, so that nothing is kept or reported.
         options: the same, added to its command.
+        without_gpu: what the recipe says to add to either where there is no GPU.
         stand_ins: folder with modules instead of such as no test needs.
     """
 
@@ -46,13 +47,17 @@ class Trainer:
     answer_alone: bool
     settings: str = ""
     options: str = ""
+    without_gpu: str = ""
     stand_ins: str = ""
 
 
 TRAINERS = {
-    "axolotl": Trainer("axolotl", False, "bf16: false\nsave_strategy: 'no'\n"),
+    "axolotl": Trainer("axolotl", False, "save_strategy: 'no'\n", without_gpu="bf16: false"),
     "ms-swift": Trainer(
-        "ms-swift", True, options="--torch_dtype float32 --save_strategy no --report_to none --eval_strategy no"
+        "ms-swift",
+        True,
+        options="--save_strategy no --report_to none --eval_strategy no",
+        without_gpu="--torch_dtype float32",
     ),
     "unsloth": Trainer("Unsloth", False),
     "llamafactory": Trainer(
@@ -108,9 +113,12 @@ class Kitchen:
         """Follow the recipe, and give the rows of the batches that were trained on."""
         record = str(self.folder / "record.jsonl")
         text = RECIPES[self.trainer.heading]
-        for block in find_blocks(text, "yaml"):
+        without_gpu = self.trainer.without_gpu
+        assert f"`{without_gpu}`" in text or not without_gpu
+        files = find_blocks(text, "yaml")
+        for block in files:
             name = block.splitlines()[0].removeprefix("# ")
-            (self.folder / name).write_text(block + self.trainer.settings)
+            (self.folder / name).write_text(f"{block}{without_gpu}\n{self.trainer.settings}")
         for kind, block in re.findall(r"^```(python|sh) trainers\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             if kind == "python":
                 (self.folder / "block.py").write_text(block)
@@ -121,7 +129,7 @@ class Kitchen:
                 if program == "python":  # a command of the project, in its own environment
                     self.run(sys.executable, PROJECT / arguments[0], *arguments[1:])
                 else:
-                    more = shlex.split(self.trainer.options)
+                    more = shlex.split(f"{self.trainer.options} {'' if files else without_gpu}")
                     self.run(self.bin / program, *arguments, *more, RECORD=record)
         return [json.loads(line) for line in Path(record).read_text().splitlines()]
 
