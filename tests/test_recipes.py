@@ -74,6 +74,12 @@ RESULTS = {
         "predictions": "predictions",
         "score": "score",
     },
+    "transformers: the stream for pre-training": {
+        "orders": "[[batch['image_id'] for batch in (stream.set_epoch(epoch), stream)[1]] for epoch in range(2)]",
+        "whole": "record()",
+        "resumed": "record(resume_from_checkpoint='trained/checkpoint-3')",
+        "step": "again.state.global_step",
+    },
     "open_clip": {
         "pairs": "[[text, hashed(image.tobytes())] for images, texts in batches for image, text in zip(images, texts)]",
         "sizes": "[len(texts) for images, texts in batches]",
@@ -82,7 +88,29 @@ RESULTS = {
     },
 }
 """By heading, and by a name: the expression, over the variables of the recipe, that is looked at."""
-TOOLS = {"Spark": "pyspark", "Ray Data": "ray", "Lance": "lance", "transformers: labels and concepts": "transformers"}
+MORE = {
+    "transformers: the stream for pre-training": """
+class Recorder(Model):
+    def forward(self, pixel_values, image_ids):
+        seen.append(image_ids)
+        return super().forward(pixel_values, image_ids)
+
+
+def record(**options):
+    global seen
+    seen = []
+    StreamTrainer(model=Recorder(), args=settings, callbacks=[NewOrder()]).train(**options)
+    return seen
+"""
+}
+"""By heading: what the expressions need beside the recipe."""
+TOOLS = {
+    "Spark": "pyspark",
+    "Ray Data": "ray",
+    "Lance": "lance",
+    "transformers: labels and concepts": "transformers",
+    "transformers: the stream for pre-training": "transformers",
+}
 """The package of a recipe that only `make test-recipes` installs."""
 
 Results = dict[str, Any]
@@ -122,6 +150,7 @@ def cook(built: Path, tmp_path: Path, environment: dict[str, str], run: Run) -> 
         (block,) = find_blocks(RECIPES[heading], "python recipes" if tool else "python")
         wanted = ", ".join(f"{name!r}: {expression}" for name, expression in RESULTS[heading].items())
         look = (
+            f"{MORE.get(heading, '')}\n"
             "import hashlib, json\n"
             "def hashed(data):\n    return hashlib.sha256(data).hexdigest()\n"
             f"with open('results.json', 'w') as file:\n    json.dump({{{wanted}}}, file)\n"
@@ -248,6 +277,17 @@ def test_transformers(
     for logits, found in zip(results["logits"], results["predictions"].values(), strict=True):
         assert found == [cui for cui, logit in zip(vocabulary, logits, strict=True) if logit > 0]
     assert results["score"] == concept_f1(results["predictions"], references)
+
+
+@pytest.mark.recipes
+def test_transformers_with_the_stream(cook: Callable[[str], Results], rows: list[dict[str, Any]]) -> None:
+    results = cook("transformers: the stream for pre-training")
+    first, second = results["orders"]
+    assert first != second
+    assert len(first) == len(second) == len(rows) // 4
+    assert results["whole"] == first + second
+    assert results["resumed"] == results["whole"][3:]
+    assert results["step"] == len(results["whole"])
 
 
 @pytest.mark.recipes
