@@ -95,9 +95,9 @@ def main(submission: str, repository: str, split: str, task: str | None, bert: b
         click.echo(json.dumps(report, indent=1))
         return
     click.echo(f"{name}: {read.task} of {images:,} images, {split} of {repository} ({provenance})")
-    for name, score in scores.items():
+    for measure, score in scores.items():
         shown = "none: no image has a concept that counts" if score is None else f"{score:.4f}"
-        click.echo(f"  {_NAMES[name]:<14}{shown}")
+        click.echo(f"  {_NAMES[measure]:<14}{shown}")
 
 
 if __name__ == "__main__":

@@ -223,9 +223,8 @@ def fault_lines(faults: Iterable[Fault], examples: int = 3) -> list[str]:
     for code, cases in sorted(groups.items(), key=lambda item: (item[0] not in _FIRST, -len(item[1]), item[0])):
         lines.append(f"{code}: {MEANINGS[code]} ({len(cases):,} {'case' if len(cases) == 1 else 'cases'})")
         for case in cases[:examples]:
-            image = (
-                _shortened(case.id) if case.id.isprintable() else ""
-            )  # else a terminal would obey it; `found` has it
+            # What a terminal would obey is left out here; `found` has it, with its escapes written out.
+            image = _shortened(case.id) if case.id.isprintable() else ""
             where = " ".join(filter(None, (f"line {case.line}" if case.line else "", image)))
             lines.append(f"    {where}: expected {case.expected}, found {case.found}")
         if len(cases) > examples:
