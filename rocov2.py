@@ -174,6 +174,7 @@ class Repository:
 
         Raises:
             FileNotFoundError: there is none, or it was not made by `scripts/convert_to_parquet.py`.
+            ValueError: its `dataset_infos.json` is damaged.
         """
         if not path:
             raise FileNotFoundError(
@@ -295,12 +296,22 @@ def _require_built(where: str, files: Sequence[str]) -> None:
 
 
 def _read_counts(path: str) -> dict[str, dict[str, int]]:
-    with open(path, encoding="utf-8") as file:
-        infos = json.load(file)
-    return {
-        config: {split: facts["num_examples"] for split, facts in info["splits"].items()}
-        for config, info in infos.items()
-    }
+    try:
+        with open(path, encoding="utf-8") as file:
+            infos = json.load(file)
+        counts = {
+            config: {split: int(facts["num_examples"]) for split, facts in info["splits"].items()}
+            for config, info in infos.items()
+        }
+        if not counts or not all(counts.values()):
+            raise ValueError("no split")
+        return counts
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        found = error if isinstance(error, ValueError) else "it has another form"
+        raise ValueError(
+            f"{path} is damaged, expected the number of rows of each split ({found}): build the repository again with "
+            f"`{_BUILD} --overwrite`, or download that file again"
+        ) from error
 
 
 def check_split(split: Any, known: Iterable[str]) -> None:
@@ -343,7 +354,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
 
     Raises:
         FileNotFoundError: no repository at `data_dir`, or one of its files is missing.
-        ValueError: unknown configuration, split or column.
+        ValueError: unknown configuration, split or column; or `dataset_infos.json` is damaged.
     """
 
     BUILDER_CONFIG_CLASS = Rocov2Config
@@ -446,7 +457,7 @@ def load(
 
     Raises:
         FileNotFoundError: no repository at `path`, or one of its files is missing.
-        ValueError: unknown configuration, split or column.
+        ValueError: unknown configuration, split or column; or `dataset_infos.json` is damaged.
     """
     if name not in CONFIGS:
         raise ValueError(f"no config {name!r}: there are {', '.join(CONFIGS)}")

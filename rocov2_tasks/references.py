@@ -38,10 +38,26 @@ class Provenance:
 
 
 def read_provenance(repository: str) -> Provenance:
-    """Read what `repository` was made of; raises as `load_texts`."""
-    with fsspec.open(f"{rocov2.Repository.open(repository).root}/conversion.json", "rb") as file:
-        facts = json.load(file)
-    return Provenance(facts["release"], facts["partial"], facts["rows_sha256"]["text"])
+    """Read what `repository` was made of.
+
+    Raises:
+        FileNotFoundError: there is no repository.
+        UserError: its dataset_infos.json or conversion.json is damaged.
+    """
+    try:
+        path = f"{rocov2.Repository.open(repository).root}/conversion.json"
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    with fsspec.open(path, "rb") as file:
+        text = file.read()
+    try:
+        facts = json.loads(text)
+        return Provenance(facts["release"], facts["partial"], facts["rows_sha256"]["text"])
+    except (KeyError, TypeError, ValueError) as error:
+        found = error if isinstance(error, ValueError) else "it has another form"
+        raise UserError(
+            f"{path} is damaged ({found}): build the repository again, or download that file again"
+        ) from error
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:

@@ -10,6 +10,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rocov2_errors import UserError
 from rocov2_terminal import run
 
 
@@ -30,6 +31,13 @@ def main(repository: str) -> None:
     """Parse, call, tell."""
     import datasets
 
+    from rocov2 import Repository
+
+    if Path(repository).is_dir():  # datasets ends in a traceback where dataset_infos.json is damaged
+        try:
+            Repository.open(repository)
+        except ValueError as error:
+            raise UserError(str(error)) from error
     datasets.disable_progress_bars()
     loaded = datasets.load_dataset(repository)
     click.echo(f'load_dataset("{repository}")\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -154,6 +155,15 @@ def test_a_missing_split_is_told(tmp_path: Path, run_baseline: Run) -> None:
     assert done.returncode == 1
     assert "Error: no split 'validation'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_dataset_infos_json_is_told(tmp_path: Path, repository: Path, run_baseline: Run) -> None:
+    damaged = shutil.copytree(repository, tmp_path / "rocov2")
+    (damaged / "dataset_infos.json").write_text("{")
+    done = run_baseline()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {damaged}/dataset_infos.json is damaged")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_damaged_image_is_named(tmp_path: Path, run_baseline: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 import rocov2
+from tests.conftest import Run
 from tests.raw import make_raw
 
 ROWS = {"train": 48, "validation": 6, "test": 6}
@@ -169,6 +171,49 @@ def test_splits(repository: Path, tmp_path: Path) -> None:
     assert list(map(list, ids(["test", "validation[2:]"]))) == [test, validation[2:]]
     assert ids(datasets.Split.TEST) == test
     assert ids(datasets.ReadInstruction("test", to=2, unit="abs")) == test[:2]
+
+
+DAMAGED = {
+    "{": "Expecting property name enclosed in double quotes",
+    "[1]": "it has another form",
+    "null": "it has another form",
+    '{"default": 5}': "it has another form",
+    '{"default": {"splits": ["train"]}}': "it has another form",
+    '{"default": {"splits": {"train": {}}}}': "it has another form",
+    '{"default": {"splits": {"train": {"num_examples": "x"}}}}': "invalid literal",
+    '{"default": {"splits": {"train": {"num_examples": 1e999}}}}': "it has another form",
+    '{"default": {"splits": {}}}': "no split",
+    "{}": "no split",
+}
+"""Contents of a dataset_infos.json, and what is said of them."""
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_dataset_infos_json_is_told(repository: Path, tmp_path: Path, content: str) -> None:
+    damaged = shutil.copytree(repository, tmp_path / "rocov2")
+    (damaged / "dataset_infos.json").write_text(content)
+    for read in (
+        lambda: rocov2.load(damaged, cache_dir=str(tmp_path / "cache")),
+        lambda: _builder(damaged, tmp_path / "cache"),
+    ):
+        with pytest.raises(ValueError, match="is damaged") as told:
+            read()
+        assert str(told.value).startswith(
+            f"{damaged}/dataset_infos.json is damaged, expected the number of rows of each split ({DAMAGED[content]}"
+        )
+        assert str(told.value).endswith(
+            "): build the repository again with `python scripts/convert_to_parquet.py RAW --overwrite`, or download that "
+            "file again"
+        )
+
+
+def test_what_shows_a_repository_tells_a_damaged_dataset_infos_json(repository: Path, tmp_path: Path, run: Run) -> None:
+    damaged = shutil.copytree(repository, tmp_path / "rocov2")
+    (damaged / "dataset_infos.json").write_text("{")
+    done = run("show_repository")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {damaged}/dataset_infos.json is damaged, expected the number of rows")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_hub_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

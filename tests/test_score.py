@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -390,6 +391,28 @@ def test_a_damaged_repository_is_told(raw: RawRelease, score: Score, tmp_path: P
     assert done.returncode == 1
     assert f"Error: {damaged}: the texts of test cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("dataset_infos.json", "{"),
+        ("dataset_infos.json", "[1]"),
+        ("conversion.json", "{"),
+        ("conversion.json", "{}"),
+        ("conversion.json", "null"),
+    ],
+)
+def test_a_damaged_record_of_a_repository_is_told(
+    repository: Path, score: Score, tmp_path: Path, file: str, content: str
+) -> None:
+    damaged = shutil.copytree(repository, tmp_path / "damaged")
+    (damaged / file).write_text(content)
+    (tmp_path / "s.csv").write_text(HEADER)
+    done = score("s.csv", damaged)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {damaged}/{file} is damaged")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_split_without_manual_concepts_has_no_secondary_score(score: Score, tmp_path: Path) -> None:
