@@ -171,6 +171,23 @@ def test_wrong_counts_are_told_in_card_and_json(repository: Path) -> None:
     assert broken(repository) == [("counts", "README.md"), ("counts", "dataset_infos.json")]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["[1]", "null", "{}", '{"default": 5}', '{"default": {"splits": [1]}}', '{"text": {"splits": {"test": 6}}}'],
+)
+def test_infos_of_another_form_are_told(repository: Path, content: str) -> None:
+    (repository / "dataset_infos.json").write_text(content)
+    found = broken(repository)
+    assert ("counts", "dataset_infos.json") in found
+    assert {file for _, file in found} == {"dataset_infos.json"}
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"files": [], "image_modes": 1, "plan": []}'])
+def test_a_conversion_json_of_another_form_is_told(repository: Path, content: str) -> None:
+    (repository / "conversion.json").write_text(content)
+    assert ("changed-file", SHARD) in broken(repository)
+
+
 def test_wrong_features_are_told_in_card_and_json(repository: Path) -> None:
     def change(metadata: dict[str, object]) -> None:
         metadata["dataset_info"][1]["features"].pop()  # type: ignore[index]

@@ -10,18 +10,19 @@ import datasets
 import rocov2
 from rocov2_build.card import split_front_matter
 from rocov2_build.checks.viewer import check_metadata
-from rocov2_build.checks.violations import Check
+from rocov2_build.checks.violations import Check, object_of
 from rocov2_build.parquet import portable_features
 
 
 def check_card(check: Check) -> None:
     """Check configurations, features and counts; `check.rows` is what the footers count."""
     infos = check.read_json("dataset_infos.json")
-    if isinstance(infos, dict):
-        _check_counts(check, "dataset_infos.json", {config: info.get("splits") or {} for config, info in infos.items()})
+    if infos is not None:
+        stated = {config: object_of(object_of(info).get("splits")) for config, info in infos.items()}
+        _check_counts(check, "dataset_infos.json", stated)
         for config in check.rows.keys() & infos.keys():
             expected = portable_features(rocov2.CONFIGS[config].features.to_dict())
-            if infos[config].get("features") != expected:
+            if object_of(infos[config]).get("features") != expected:
                 check.add("card-features", "dataset_infos.json", expected=f"the features of {config}", found="others")
     if "README.md" not in check.files:
         return
@@ -37,8 +38,8 @@ def check_card(check: Check) -> None:
     splits = {config: {part["name"]: part for part in info["splits"]} for config, info in card_infos.items()}
     _check_counts(check, "README.md", splits)
     for config in check.rows.keys() & card_infos.keys():
-        stated = datasets.Features._from_yaml_list(card_infos[config]["features"])
-        if stated != rocov2.CONFIGS[config].features:
+        columns = datasets.Features._from_yaml_list(card_infos[config]["features"])
+        if columns != rocov2.CONFIGS[config].features:
             check.add("card-features", "README.md", expected=f"the features of {config}", found="others")
 
 
@@ -63,7 +64,7 @@ def _check_configs(check: Check, metadata: dict[str, Any]) -> None:
 
 def _check_counts(check: Check, file: str, stated: dict[str, dict[str, Any]]) -> None:
     counts = {
-        config: {split: facts.get("num_examples") for split, facts in splits.items()}
+        config: {split: object_of(facts).get("num_examples") for split, facts in splits.items()}
         for config, splits in stated.items()
     }
     for config in sorted(check.rows.keys() | counts.keys()):

@@ -17,7 +17,7 @@ def check_croissant(check: Check) -> None:
     described = check.read_json(NAME)
     if described is None:
         return
-    parts = described.get("distribution") if isinstance(described, dict) else None
+    parts = described.get("distribution")
     listed = {
         str(part.get("contentUrl")): part
         for part in (parts if isinstance(parts, list) else [])

@@ -66,11 +66,11 @@ class Check:
     def read_conversion(self) -> bool:
         """Read what `conversion.json` says; False when there is none."""
         conversion = self.read_json("conversion.json")
-        if not isinstance(conversion, dict):
+        if conversion is None:
             return False
-        self.stated = conversion.get("files", {})
-        self.modes = conversion.get("image_modes", {})
-        self.verified = conversion.get("plan", {}).get("verify") == "strict"
+        self.stated = object_of(conversion.get("files"))
+        self.modes = object_of(conversion.get("image_modes"))
+        self.verified = object_of(conversion.get("plan")).get("verify") == "strict"
         return True
 
     def add(self, rule: str, file: str, *, expected: object, found: object) -> None:
@@ -84,12 +84,17 @@ class Check:
         pattern = rocov2.CONFIGS[config].pattern.format(split=split)
         return [file for file in self.files if fnmatch(file, pattern) and file.endswith(".parquet")]
 
-    def read_json(self, name: str) -> Any:
-        """Content of a JSON file at the top; None when it is not there, or is none."""
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Content of a JSON file at the top, empty when that is no object; None when it is not there, or is no JSON."""
         if name not in self.files:
             return None
         try:
-            return json.loads((self.root / name).read_text(encoding="utf-8"))
+            return object_of(json.loads((self.root / name).read_text(encoding="utf-8")))
         except ValueError as error:
             self.add("missing-file", name, expected="JSON", found=error)
             return None
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one in place of anything else, so that what it should state is told as missing."""
+    return value if isinstance(value, dict) else {}
