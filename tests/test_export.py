@@ -337,8 +337,8 @@ import rocov2_tasks.export as module
 
 read = module._read_groups
 
-def read_slowly(path):
-    for table in read(path):
+def read_slowly(*arguments):
+    for table in read(*arguments):
         yield table
         print("read", flush=True)
         time.sleep(60)
