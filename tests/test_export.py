@@ -17,6 +17,7 @@ from typing import Any
 
 import datasets
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
@@ -24,7 +25,8 @@ import webdataset
 import rocov2
 from rocov2_errors import UserError
 from rocov2_tasks.export import FORMATS, export, make_plan
-from rocov2_tasks.formats import Options
+from rocov2_tasks.formats import CREDIT, Options
+from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
 from rocov2_tasks.prompts import PROMPTS
 from tests.conftest import PROJECT, Run
 from tests.raw import make_raw
@@ -164,8 +166,10 @@ def test_the_form_of_llamafactory(built: Path, rows: dict[str, Any], tmp_path: P
         files = [str(path) for path in sorted((out / entry["file_name"]).iterdir())]
         assert {Path(file).suffix for file in files} == {".parquet"}
         part = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+        assert part.column_names == ["image_id", *CREDIT, "conversations", "images"]
         found = list(part)
         for row, before in zip(found, expected, strict=True):
+            assert [row[name] for name in ("image_id", *CREDIT)] == [before[name] for name in ("image_id", *CREDIT)]
             turns, pictures = (row[entry["columns"][name]] for name in ("messages", "images"))
             assert [turn["from"] for turn in turns] == ["human", "gpt"]
             assert turns[0]["value"].startswith("<image>")
@@ -186,15 +190,31 @@ def test_the_form_of_vlmevalkit(built: Path, rows: dict[str, Any], tmp_path: Pat
     assert {path.name for path in out.iterdir()} == {f"ROCOv2_{split}.tsv" for split in COUNTS}
     for split, expected in rows.items():
         table = pd.read_csv(out / f"ROCOv2_{split}.tsv", sep="\t")  # as it does; "NA" and the like become NaN
-        assert list(table) == ["index", "image", "question", "answer", "category", "image_id"]
+        assert list(table) == ["index", "image", "question", "answer", "category", "image_id", *CREDIT]
         assert table["index"].tolist() == list(range(len(expected)))
         assert not table.isna().any(axis=None)
         assert set(table["question"]) == {'Describe\tthis "image".'}
         assert [ast.literal_eval(answer) for answer in table["answer"]] == [[row["caption"]] for row in expected]
         assert table["category"].tolist() == [row["modality"] for row in expected]
+        for name in ("image_id", *CREDIT):
+            assert table[name].tolist() == [row[name] for row in expected]
         for id, image in zip(table["image_id"], table["image"], strict=True):
             assert len(image) > 64  # a shorter one is taken for the index of another row
             assert base64.b64decode(image) == images[id]
+
+
+@pytest.mark.parametrize("text", ["a\rb?", "a\r\nb?", "a\nb?", "\ta", 'a"', '"a"\t"\r"', "'a', \\r", " a "])
+def test_tables_hold_any_text(text: str, built: Path, tmp_path: Path) -> None:
+    table = pq.read_table(max((built / "data").glob("test-*")), partitioning=None).slice(0, 2)
+    for name in ("caption", "attribution", "url"):
+        table = table.set_column(table.column_names.index(name), name, pa.array([text] * 2))
+    write_vlmevalkit(tmp_path, "test", iter([iter([table])]), Options("vlmevalkit", prompts=(text,)))
+    found = pd.read_csv(tmp_path / "ROCOv2_test.tsv", sep="\t")
+    assert found["index"].tolist() == [0, 1]
+    assert [ast.literal_eval(answer) for answer in found["answer"]] == [[text]] * 2
+    for name in ("question", "attribution", "url"):
+        assert found[name].tolist() == [text] * 2
+    assert [base64.b64decode(image) for image in found["image"]] == [row["bytes"] for row in table["image"].to_pylist()]
 
 
 # All formats.

@@ -9,6 +9,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
+CREDIT = ("license", "attribution", "url")
+"""Columns that go with an image wherever it goes: CC BY asks for them."""
+
 
 @dataclass(frozen=True)
 class Options:

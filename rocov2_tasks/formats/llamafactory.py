@@ -1,7 +1,7 @@
 """The form of LLaMA-Factory: `dataset_info.json`, and conversations with images in Parquet.
 
 The images are columns of bytes and path, not of the feature `Image`: LLaMA-Factory opens them so, and its own `map` over
-decoded images would save them anew, with other pixels.
+decoded images would save them anew, with other pixels. It passes over columns that `dataset_info.json` does not name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2_errors import UserError
-from rocov2_tasks.formats import Options
+from rocov2_tasks.formats import CREDIT, Options
 from rocov2_tasks.prompts import check_prompts, choose_prompt
 from rocov2_tasks.shapes import sharegpt_turns
 
@@ -23,7 +23,13 @@ DATASET_INFO = "dataset_info.json"
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
-_SCHEMA = pa.schema([("image_id", pa.string()), ("conversations", pa.list_(_TURN)), ("images", pa.list_(_IMAGE))])
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("image_id", *CREDIT)),
+        ("conversations", pa.list_(_TURN)),
+        ("images", pa.list_(_IMAGE)),
+    ]
+)
 
 
 def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
@@ -56,7 +62,7 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
             raise UserError(f"{image_id}: {error}") from error
     return pa.Table.from_arrays(
         [
-            table["image_id"].combine_chunks(),
+            *(table[name].combine_chunks() for name in ("image_id", *CREDIT)),
             pa.array(conversations, pa.list_(_TURN)),
             pa.ListArray.from_arrays(pa.array(range(len(images) + 1), pa.int32()), images.cast(_IMAGE)),
         ],

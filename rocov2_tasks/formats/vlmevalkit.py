@@ -10,14 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from rocov2 import FEATURES
-from rocov2_tasks.formats import Options
+from rocov2_tasks.formats import CREDIT, Options
 from rocov2_tasks.prompts import check_prompts, choose_prompt
 
-HEADER = ("index", "image", "question", "answer", "category", "image_id")
+HEADER = ("index", "image", "question", "answer", "category", "image_id", *CREDIT)
 
 
 def write_vlmevalkit(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
-    """Write `ROCOv2_SPLIT.tsv`: index from 0, image, question, answer, category (the modality) and image_id.
+    """Write `ROCOv2_SPLIT.tsv`: index from 0, image, question, answer, category (the modality), image_id and `CREDIT`.
 
     `answer` is a Python list with the caption as its one string: VLMEvalKit's caption task evaluates it as an expression.
     """
@@ -25,13 +25,16 @@ def write_vlmevalkit(folder: Path, split: str, shards: Iterator[Iterator[pa.Tabl
     names = FEATURES["modality"].names
     index = 0
     with (folder / f"ROCOv2_{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
-        rows.writerow(HEADER)
+        file.write("\t".join(HEADER) + "\n")
+        # All in quotes: csv of Python 3.12 and older puts none around a carriage return, and pandas ends a row there.
+        rows = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL)
         for table in (table for shard in shards for table in shard):
             images = table["image"].combine_chunks().field("bytes")
-            for image, row in zip(images, table.select(["image_id", "caption", "modality"]).to_pylist(), strict=True):
+            texts = table.select(["image_id", "caption", "modality", *CREDIT])
+            for image, row in zip(images, texts.to_pylist(), strict=True):
                 question = choose_prompt(prompts, row["image_id"], options.seed)
                 # Nothing in base64 wants quoting, and csv would look at every letter of it.
                 file.write(f"{index}\t{base64.b64encode(image.as_py()).decode()}\t")
-                rows.writerow((question, repr([row["caption"]]), names[row["modality"]], row["image_id"]))
+                category, credit = names[row["modality"]], (row[name] for name in CREDIT)
+                rows.writerow((question, repr([row["caption"]]), category, row["image_id"], *credit))
                 index += 1
