@@ -51,7 +51,8 @@ def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str,
         return PROMPTS[target]
     prompts = strings_of("prompt", prompt, "a text, a list of them, or None for the built-in ones", ordered=True)
     for text in prompts:
-        if not text.strip():
+        # An argument of a command that is no UTF-8 comes with surrogates in it, which no file takes.
+        if not text.strip() or text.encode(errors="ignore").decode() != text:
             raise ValueError(f"prompt: {text!r} is no text to ask with")
         for tag in TAGS:
             if tag in text:

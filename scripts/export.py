@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -55,13 +56,19 @@ def main(
     """Parse, call, tell."""
     from rocov2_tasks.export import export, make_plan
     from rocov2_tasks.formats import Options
+    from rocov2_tasks.prompts import check_prompts
 
+    seeded = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
     if format != "webdataset" and max_shard_size is not None:
         raise click.UsageError(f"--max-shard-size is for the tars of --format webdataset, not for {format}")
     if format == "webdataset" and prompts:
         raise click.UsageError("--prompt is for questions, and --format webdataset has none")
-    if not all(prompt.strip() for prompt in prompts):
-        raise click.UsageError("--prompt is empty: give a question, or leave it out")
+    if format == "webdataset" and seeded:
+        raise click.UsageError("--seed is for the choice of questions, and --format webdataset has none")
+    try:
+        check_prompts(prompts or None, "caption")
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from error
     options = Options(format, split, config, max_shard_size, prompts, seed)
     try:
         plan = make_plan(repository, options)

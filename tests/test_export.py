@@ -314,11 +314,17 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
             "--max-shard-size is for the tars of --format webdataset, not for llamafactory",
         ),
         (["{built}", "out", "--format", "webdataset", "--prompt", "Why?"], 2, "--prompt is for questions"),
-        (["{built}", "out", "--format", "llamafactory", "--prompt", " "], 2, "--prompt is empty"),
         (
-            ["{built}", "out", "--format", "llamafactory", "--prompt", "<image>"],
-            1,
-            "'<image>' has <image>, but the view",
+            ["{built}", "out", "--format", "webdataset", "--seed", "0"],
+            2,
+            "--seed is for the choice of questions, and --format webdataset has none",
+        ),
+        (["{built}", "out", "--format", "llamafactory", "--prompt", " "], 2, "--prompt: ' ' is no text to ask with"),
+        (["{built}", "out", "--format", "vlmevalkit", "--prompt", "\udcff"], 2, r"--prompt: '\udcff' is no text"),
+        (
+            ["{built}", "out", "--format", "llamafactory", "--prompt", "<image>q"],
+            2,
+            "--prompt: '<image>q' has <image>, but the view",
         ),
     ],
 )

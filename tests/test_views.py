@@ -402,6 +402,7 @@ def test_a_plain_dictionary_of_splits_becomes_one_of_datasets(train: Any) -> Non
 REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda d: views.to_messages(d, ""), "prompt: '' is no text to ask with"),
     (lambda d: views.to_messages(d, " \n"), "prompt: ' \\n' is no text to ask with"),
+    (lambda d: views.to_messages(d, "a\udcff"), r"prompt: 'a\udcff' is no text to ask with"),
     (
         lambda d: views.to_messages(d, []),
         "prompt=[]: expected a text, a list of them, or None for the built-in ones",
