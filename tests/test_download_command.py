@@ -16,7 +16,7 @@ from tests.zenodo import BIG, BIG_SIZE, CONTENTS, Answer, Zenodo, files_in, md5
 
 Start = Callable[[], "subprocess.Popen[str]"]
 PART = f".{BIG}.part"
-SLOW = Answer(pause=0.1)
+STUCK = Answer(hold=True)
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def zenodo() -> Iterator[Zenodo]:
 
 @pytest.fixture
 def start(zenodo: Zenodo, tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
-    """Starts the command and returns when it is in the middle of a slow file."""
+    """Starts the command and returns when it is in the middle of a file, of which no more comes."""
     started: list[subprocess.Popen[str]] = []
 
     def begin() -> subprocess.Popen[str]:
-        zenodo.plan(BIG, [SLOW])
+        zenodo.plan(BIG, [STUCK])
         command = [sys.executable, str(PROJECT / "scripts" / "download_release.py"), "--base-url", zenodo.url]
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
         started.append(process)

@@ -11,7 +11,6 @@ import random
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -62,7 +61,7 @@ class Answer:
         cut: bytes of the body after which the connection ends.
         cut_at: place in the file at which it ends.
         ranges: whether `Range` is understood.
-        pause: seconds before each block of the body.
+        hold: whether nothing more comes after half of the body, until the server is closed.
     """
 
     status: int | None = None
@@ -72,7 +71,7 @@ class Answer:
     cut: int = sys.maxsize
     cut_at: int = sys.maxsize
     ranges: bool = True
-    pause: float = 0.0
+    hold: bool = False
 
 
 GOOD = Answer()
@@ -98,6 +97,7 @@ class Zenodo:
         self.record_path = f"/api/records/{number}"
         self.requests: list[Request] = []
         self._plans: dict[str, Iterator[Answer]] = {}
+        self.closed = threading.Event()
 
     def __enter__(self) -> Self:
         self._listener = _Listener(self)
@@ -115,6 +115,7 @@ class Zenodo:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.closed.set()
         self._listener.shutdown()
         self._listener.server_close()
 
@@ -173,7 +174,7 @@ class Zenodo:
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # a client that was killed may leave a thread in the middle of a slow file
+    block_on_close = False  # a client that was killed may leave a thread in the middle of a file
 
     def __init__(self, zenodo: Zenodo) -> None:
         self.zenodo = zenodo
@@ -221,7 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         for start in range(0, stop, BLOCK_SIZE):
-            time.sleep(answer.pause)
+            if answer.hold and start >= stop // 2:
+                zenodo.closed.wait()
             block = body[start : min(start + BLOCK_SIZE, stop)]
             request.sent += len(block)
             self.wfile.write(block)
