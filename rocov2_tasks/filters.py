@@ -16,8 +16,11 @@ import rocov2
 LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
 """Names of the labels by column, in label order."""
 
+MOST_TERMS, MOST_LETTERS = 64, 2_000
+"""Of a text, and of concepts the number: DuckDB plans a query in the square of its conditions, and thousands take all memory."""
+
 _CUI = re.compile(r"C\d{7}")
-_TERM = re.compile(r'"([^"]*)"|(\S+)')
+_TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
 
 _LOWER = """def lower(text):  # letter by letter, as DuckDB does
     return "".join(map(str.lower, text.replace("İ", "i")))
@@ -32,9 +35,12 @@ def lower(text: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """What a caption has to hold: words, and phrases in double quotes; in small letters, each once."""
+    """What a caption has to hold: words, and phrases in double quotes of any shape; in small letters, each once.
+
+    A quote that is not closed reaches to the end of the text, and one within a word (5") belongs to it.
+    """
     clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    found = [lower(phrase or word) for phrase, word in _TERM.findall(clean)]
+    found = [lower("".join(match)) for match in _TERM.findall(clean)]
     return list(dict.fromkeys(term for term in found if term.strip()))
 
 
@@ -51,7 +57,7 @@ class Filter:
         text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters.
 
     Raises:
-        ValueError: an unknown name, or a malformed CUI.
+        ValueError: an unknown name, a malformed CUI, or more of a text or of concepts than is searched for.
     """
 
     splits: tuple[str, ...] = ()
@@ -76,6 +82,14 @@ class Filter:
         for cui in self.cuis:
             if not _CUI.fullmatch(cui):
                 raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
+        _require_few("text", "characters", len(self.text), MOST_LETTERS)
+        _require_few("text", "words and phrases", len(terms(self.text)), MOST_TERMS)
+        _require_few("cuis", "concepts", len(self.cuis), MOST_TERMS)
+
+
+def _require_few(field: str, what: str, number: int, most: int) -> None:
+    if number > most:
+        raise ValueError(f"{field}: {number:,} {what}, at most {most:,} are searched for")
 
 
 @dataclass(frozen=True)

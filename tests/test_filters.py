@@ -24,8 +24,34 @@ def test_small_letters_are_those_of_duckdb() -> None:
 def test_text_is_words_and_phrases() -> None:
     assert terms('Axial  "Pleural Space" axial x') == ["axial", "pleural space", "x"]
     assert terms('  "" " " ') == []
-    assert terms('5" tube "open') == ['5"', "tube", '"open']
+    assert terms('5" tube "Open to the end') == ['5"', "tube", "open to the end"]
     assert terms("a\0b \ud800") == ["a", "b", "?"]
+
+
+@pytest.mark.parametrize(
+    "text", ["“Pleural Space” x", "„Pleural Space“ x", "« Pleural Space » x", "”Pleural Space” x", "“Pleural Space\" x"]
+)
+def test_quotes_of_any_shape_make_phrases(text: str) -> None:
+    assert terms(text) == ["pleural space", "x"]
+    assert terms(text.split(" x")[0][:-1]) == ["pleural space"]
+    assert terms("patient’s 5”") == ["patient’s", "5”"]
+
+
+@pytest.mark.parametrize(
+    ("most", "message"),
+    [
+        ({"text": " ".join(map(str, range(64)))}, "text: 65 words and phrases, at most 64 are searched for"),
+        ({"text": "x" * 1_998}, "text: 2,001 characters, at most 2,000 are searched for"),
+        ({"cuis": ("C0040405",) * 64}, "cuis: 65 concepts, at most 64 are searched for"),
+    ],
+    ids=["words", "characters", "concepts"],
+)
+def test_more_than_can_be_searched_for_is_refused(most: dict[str, Any], message: str) -> None:
+    Filter(**most)
+    ((field, value),) = most.items()
+    more = value + (" on" if "words" in message else "xxx") if field == "text" else (*value, "C0040406")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Filter(**{field: more})
 
 
 def test_copied_sql_ends_before_the_note_of_its_last_condition() -> None:
