@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import rocov2
@@ -21,6 +21,12 @@ MOST_TERMS, MOST_LETTERS = 64, 2_000
 
 _CUI = re.compile(r"C\d{7}")
 _TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
+_NAMES: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
+    "image_id": (re.compile(r"rocov2_\d+_[a-z]+_\d+"), lambda name: name.replace("roco", "ROCO")),
+    "pmcid": (re.compile(r"pmc\d+"), str.upper),
+    "cuis": (re.compile(r"c\d{7}"), str.upper),
+}
+"""By column: what a word is when it names a value of it, and how that is written there."""
 
 _LOWER = """def lower(text):  # letter by letter, as DuckDB does
     return "".join(map(str.lower, text.replace("İ", "i")))
@@ -34,14 +40,25 @@ def lower(text: str) -> str:
     return "".join(map(str.lower, text.replace("İ", "i")))
 
 
+def _terms(text: str) -> dict[str, list[str]]:
+    """Words and phrases by the column that they are searched in: names where they belong, the others in the caption."""
+    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
+    found: dict[str, list[str]] = {column: [] for column in (*_NAMES, "caption")}
+    for *phrases, word in _TERM.findall(clean):
+        term = lower("".join(phrases) or word)
+        column = next((column for column, (name, _) in _NAMES.items() if word and name.fullmatch(term)), "caption")
+        if term.strip():
+            found[column].append(_NAMES[column][1](term) if column in _NAMES else term)
+    return {column: list(dict.fromkeys(terms)) for column, terms in found.items()}
+
+
 def terms(text: str) -> list[str]:
     """What a caption has to hold: words, and phrases in double quotes of any shape; in small letters, each once.
 
-    A quote that is not closed reaches to the end of the text, and one within a word (5") belongs to it.
+    A quote that is not closed reaches to the end of the text, and one within a word (5") belongs to it. Words that name
+    an image, an article or a concept are searched elsewhere.
     """
-    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    found = [lower("".join(match)) for match in _TERM.findall(clean)]
-    return list(dict.fromkeys(term for term in found if term.strip()))
+    return _terms(text)["caption"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,8 @@ class Filter:
         licenses: one of which it has.
         commercial: whether its licence has to allow commercial use.
         cuis: concepts, all of which it has.
-        text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters.
+        text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters. A word
+            that is an id asks for what it names: an image id or a PMCID for one of those, a CUI for the concept.
 
     Raises:
         ValueError: an unknown name, a malformed CUI, or more of a text or of concepts than is searched for.
@@ -83,7 +101,7 @@ class Filter:
             if not _CUI.fullmatch(cui):
                 raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
         _require_few("text", "characters", len(self.text), MOST_LETTERS)
-        _require_few("text", "words and phrases", len(terms(self.text)), MOST_TERMS)
+        _require_few("text", "words and phrases", sum(map(len, _terms(self.text).values())), MOST_TERMS)
         _require_few("cuis", "concepts", len(self.cuis), MOST_TERMS)
 
 
@@ -118,18 +136,21 @@ def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
 
 def conditions_of(filter: Filter) -> list[Condition]:
     commercial = [name for name, allowed in rocov2.LICENSES.items() if allowed] if filter.commercial else []
+    text = _terms(filter.text)
     return [
+        *_one_of("image_id", text["image_id"]),
+        *_one_of("pmcid", text["pmcid"]),
         *_one_of("modality", filter.modalities),
         *_one_of("region", filter.regions),
         *_one_of("license", filter.licenses),
         *_one_of("license", commercial),
         *(
             Condition("cuis", "list_contains(cuis, ?)", (cui,), f"{cui!r} in cuis")
-            for cui in dict.fromkeys(filter.cuis)
+            for cui in dict.fromkeys([*filter.cuis, *text["cuis"]])
         ),
         *(
             Condition("caption", "contains(lower(caption), ?)", (term,), f"{term!r} in lower(caption)")
-            for term in terms(filter.text)
+            for term in text["caption"]
         ),
     ]
 

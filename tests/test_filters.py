@@ -29,12 +29,21 @@ def test_text_is_words_and_phrases() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["“Pleural Space” x", "„Pleural Space“ x", "« Pleural Space » x", "”Pleural Space” x", "“Pleural Space\" x"]
+    "text", ["“Pleural Space” x", "„Pleural Space“ x", "« Pleural Space » x", "”Pleural Space” x", '“Pleural Space" x']
 )
 def test_quotes_of_any_shape_make_phrases(text: str) -> None:
     assert terms(text) == ["pleural space", "x"]
     assert terms(text.split(" x")[0][:-1]) == ["pleural space"]
     assert terms("patient’s 5”") == ["patient’s", "5”"]
+
+
+def test_words_that_are_ids_ask_for_what_they_name() -> None:
+    text = 'axial rocov2_2023_TEST_000001 ROCOv2_2023_valid_000002 pmc12 c0040405 "PMC13" PMC c12'
+    assert terms(text) == ["axial", "pmc13", "pmc", "c12"]
+    sql = sql_code(Filter(text=text, cuis=("C0040405",)), ["f"])
+    assert "image_id IN ('ROCOv2_2023_test_000001', 'ROCOv2_2023_valid_000002')\n" in sql
+    assert "pmcid IN ('PMC12')\n" in sql
+    assert sql.count("list_contains(cuis, 'C0040405')") == sql.count("list_contains") == 1
 
 
 @pytest.mark.parametrize(

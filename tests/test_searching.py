@@ -25,6 +25,7 @@ duckdb = pytest.importorskip("duckdb")
 from rocov2_tasks.searching import Collection  # noqa: E402
 
 NASTY = "'; DROP TABLE images; -- \\ \" %s {0} ?"
+IDS = ("ROCOv2_2023_train_000006", "ROCOv2_2023_test_000001")
 Row = dict[str, Any]
 
 
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = make_raw(train=60, valid=20, test=12)
     release.image("train", 5).caption = f"A note: {NASTY}"
-    release.image("train", 6).caption = "İstanbul, ΟΔΟΣ and ÖDEM"
+    release.image("train", 6).caption = "İstanbul, ΟΔΟΣ and ÖDEM (C0034606)"
     return release.build(tmp_path_factory.mktemp("searching") / "it's a rocov2", shard=20_000, row_group=5_000)
 
 
@@ -69,6 +70,10 @@ CASES: list[tuple[Filter, Callable[[Row], bool]]] = [
     (Filter(text=NASTY.replace('"', "")), lambda row: "DROP" in row["caption"]),
     (Filter(text="istanbul"), lambda row: "stanbul" in row["caption"]),
     (Filter(text="οδοσ ödem"), lambda row: "stanbul" in row["caption"]),
+    (Filter(text="rocov2_2023_train_000006 ROCOv2_2023_TEST_000001"), lambda row: row["image_id"] in IDS),
+    (Filter(text="pmc3"), lambda row: row["pmcid"] == "PMC3"),
+    (Filter(text="c0034606 C0497156"), lambda row: {"C0034606", "C0497156"} <= set(row["cuis"])),
+    (Filter(text='"c0034606"'), lambda row: "c0034606" in row["caption"].lower()),
     (Filter(text="two\r\nlines"), lambda row: "two\r\nlines" in row["caption"]),
     (
         Filter(("train",), ("X-ray",), ("chest",), ("CC BY",), True, ("C0817096",), '"e"'),
