@@ -77,6 +77,22 @@ def test_a_repository_that_does_not_state_its_row_groups_is_refused(repository: 
         layout_of(repository)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"files": ', r"conversion\.json cannot be read \(Expecting value.*download it again"),
+        (b'{"\xff', r"conversion\.json cannot be read \('utf-.* codec.*download it again"),
+        (b"[]", r"conversion\.json cannot be read \(list indices.*download it again"),
+        (b"{}", r"conversion\.json does not state 'files': download it again"),
+        (b'{"files": {}}', r"conversion\.json does not state 'data/train-00000-of-.*': download it again"),
+    ],
+)
+def test_a_damaged_conversion_is_named(repository: Path, content: bytes, message: str) -> None:
+    (repository / "conversion.json").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        layout_of(repository)
+
+
 def test_a_row_group_is_what_pyarrow_reads(built: Path) -> None:
     layout = layout_of(built)
     reader = GroupReader(layout, COLUMNS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import fsspec
 
@@ -71,14 +72,26 @@ def read_layout(repository: Repository, name: str, split: str) -> Layout:
     """Read the layout of a split.
 
     Raises:
-        ValueError: the repository was built by an older version, which did not state it.
+        ValueError: the repository was built by an older version, which did not state it, or `conversion.json` is damaged.
     """
+    paths = repository.shards(name, split)
     with fsspec.open(f"{repository.root}/conversion.json", "rb") as file:
-        files = json.load(file)["files"]
+        content = file.read()
+    try:
+        files = json.loads(content)["files"]
+        return _layout(repository, name, split, {path: files[path] for path in paths})
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        what = f"does not state {error}" if isinstance(error, KeyError) else f"cannot be read ({error})"
+        raise ValueError(
+            f"{repository.root}/conversion.json {what}: download it again, or build the repository again with "
+            "`python scripts/convert_to_parquet.py RAW`"
+        ) from error
+
+
+def _layout(repository: Repository, name: str, split: str, files: dict[str, dict[str, Any]]) -> Layout:
     shards: list[Shard] = []
     groups: list[RowGroup] = []
-    for path in repository.shards(name, split):
-        facts = files[path]
+    for path, facts in files.items():
         if "row_groups" not in facts:
             raise ValueError(
                 f"{repository.root} was built by an older version, whose conversion.json does not state the row groups: "
