@@ -17,7 +17,7 @@ LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality"
 """Names of the labels by column, in label order."""
 
 MOST_TERMS, MOST_LETTERS = 64, 2_000
-"""Of a text, and of concepts the number: DuckDB plans a query in the square of its conditions, and thousands take all memory."""
+"""Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
 
 _CUI = re.compile(r"C\d{7}")
 _TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")

@@ -28,6 +28,12 @@ COLUMNS = tuple(rocov2.TEXT_FEATURES)
 _READERS = 8
 """Images, or row groups of the Hub, that are read at a time."""
 
+PATIENCE = 10.0
+"""Seconds that a reader waits for an image of the Hub before it is asked whether it is still there."""
+
+_REOPEN = "start the explorer again; where that does not help, check_repository.py tells what is wrong"
+_AGAIN = "download it again, or build the repository again"
+
 Value = TypeVar("Value")
 
 
@@ -60,7 +66,7 @@ class Images:
     def __init__(self, repository: rocov2.Repository, split: str) -> None:
         self._layout = read_layout(repository, "default", split)
         self._stops = list(itertools.accumulate(group.rows for group in self._layout.groups))
-        self._reader = _told(lambda: GroupReader(self._layout, ["image"]))
+        self._reader = _told(lambda: GroupReader(self._layout, ["image"], PATIENCE), _AGAIN)
         self.rows = self._layout.rows
         """Their number."""
 
@@ -77,17 +83,19 @@ class Images:
 
     def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
         first = self._stops[group] - self._layout.groups[group].rows
-        read = _told(lambda: self._reader.read(group, min(rows) - first, max(rows) + 1 - first))
+        wanted = min(rows) - first, max(rows) + 1 - first
+        read = _told(lambda: self._reader.read(group, *wanted), _REOPEN)
         images = {row: bytes(read.image(row - first)) for row in rows}
         self._reader.give_back(read)
         return images
 
 
-def _told(read: Callable[[], Value]) -> Value:
+def _told(read: Callable[[], Value], remedy: str) -> Value:
     try:
         return read()
     except (ChangedShardError, pa.ArrowInvalid) as error:
-        raise ValueError(f"the images cannot be read: {error}") from error
+        fact = error.fact if isinstance(error, ChangedShardError) else error
+        raise ValueError(f"the images cannot be read: {fact}: {remedy}") from error
 
 
 class Collection:
@@ -104,7 +112,7 @@ class Collection:
     Raises:
         FileNotFoundError: no repository there, or one of its files is missing.
         ConnectionError: the Hub could not be asked.
-        ValueError: its files do not belong together, or are of an older version.
+        ValueError: its files do not belong together, are damaged, or of an older version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -119,7 +127,7 @@ class Collection:
         for number, split in enumerate(self.counts):
             self._add(repository, number, split)
         (vocabulary,) = repository.shards("vocabulary", rocov2.VOCABULARY_SPLIT)
-        self._concepts = self._read_concepts(self._local(vocabulary))
+        self._concepts = self._read_file(vocabulary, self._read_concepts)
 
     def _add(self, repository: rocov2.Repository, number: int, split: str) -> None:
         (file,) = repository.shards("text", split)
@@ -128,13 +136,21 @@ class Collection:
             "FROM read_parquet(?, file_row_number = true)"
         )
         into = "INSERT INTO images" if number else "CREATE TABLE images AS"
-        self._connection.execute(f"{into} {rows}", [self._local(file)])
+        self._read_file(file, lambda place: self._connection.execute(f"{into} {rows}", [place]))
         found = self._query("SELECT count(*) FROM images WHERE split = ?", [split])[0][0]
         if found != self._images[split].rows:
             raise ValueError(
                 f"{self.root}/{file} has {found:,} rows, the images of the split are {self._images[split].rows:,}: they are "
-                "of two builds. Build it again, or download it again"
+                f"of two builds: {_AGAIN}"
             )
+
+    def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
+        place = self._local(file)
+        try:
+            return read(place)
+        except need("duckdb").Error as error:
+            fact = str(error).partition("\n")[0]
+            raise ValueError(f"{place} cannot be read ({fact}): {_AGAIN}") from error
 
     def _local(self, file: str) -> str:
         hub = self._hub
@@ -225,7 +241,7 @@ class Collection:
 
         Raises:
             ValueError: the files have changed since.
-            ConnectionError: they did not come from the Hub.
+            ConnectionError: the Hub does not answer.
         """
         found = {
             split: self._images[split].read([row["row"] for row in rows if row["split"] == split])

@@ -58,9 +58,11 @@ def test_words_that_are_ids_ask_for_what_they_name() -> None:
 def test_more_than_can_be_searched_for_is_refused(most: dict[str, Any], message: str) -> None:
     Filter(**most)
     ((field, value),) = most.items()
-    more = value + (" on" if "words" in message else "xxx") if field == "text" else (*value, "C0040406")
+    more: dict[str, Any] = {
+        field: (*value, "C0040406") if field == "cuis" else value + (" on" if " " in value else "xxx")
+    }
     with pytest.raises(ValueError, match=re.escape(message)):
-        Filter(**{field: more})
+        Filter(**more)
 
 
 def test_copied_sql_ends_before_the_note_of_its_last_condition() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import fsspec
 import pytest
 
+from rocov2_tasks.stream import remote
 from rocov2_tasks.stream.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
 
 CONTENT = bytes(range(256)) * 40_000
@@ -42,9 +44,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def files(server: Server, monkeypatch: pytest.MonkeyPatch) -> RemoteFiles:
+def files(server: Server, monkeypatch: pytest.MonkeyPatch, patience: float | None = None) -> RemoteFiles:
     monkeypatch.setattr(fsspec, "url_to_fs", lambda root: (server, root))
-    return RemoteFiles("hf://datasets/org/rocov2@0")
+    return RemoteFiles("hf://datasets/org/rocov2@0", patience)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,55 @@ def test_a_refusal_is_final(error: Exception, waits: list[float], monkeypatch: p
     with pytest.raises(type(error)):
         files(server, monkeypatch).fetch("data/a.parquet", 0, 10)
     assert (len(server.asked), waits) == (1, [])
+
+
+class SlowServer(Server):
+    """Answers when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+
+    def cat_file(self, path: str, start: int, end: int, cache_type: str) -> bytes:
+        assert self.free.wait(30)
+        return super().cat_file(path, start, end, cache_type)
+
+
+def test_patience_ends_where_the_hub_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, asked = SlowServer(), []
+    monkeypatch.setattr(remote, "answers", lambda root, seconds: asked.append((root, seconds)))
+    patient = files(server, monkeypatch, 0.1)
+    for _ in range(3):  # the second and the third do not wait again
+        with pytest.raises(ConnectionError, match=r"^The Hub does not answer, try again$"):
+            patient.fetch("data/a.parquet", 0, 10)
+    assert asked == [("hf://datasets/org/rocov2@0", 0.05)]
+    monkeypatch.setattr(time, "monotonic", lambda: patient._silent_until)
+    server.free.set()
+    assert patient.fetch("data/a.parquet", 0, 10) == CONTENT[:10]
+
+
+def test_patience_does_not_end_where_the_hub_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, asked = SlowServer(), []
+
+    def answers(root: str, seconds: float) -> bool:
+        asked.append(seconds)
+        if len(asked) == 3:
+            server.free.set()
+        return True
+
+    monkeypatch.setattr(remote, "answers", answers)
+    assert files(server, monkeypatch, 0.05).fetch("data/a.parquet", 0, 10) == CONTENT[:10]
+    assert len(asked) >= 3
+
+
+def test_with_patience_a_range_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(*[ConnectionResetError("reset by peer")] * 2)
+    with pytest.raises(ConnectionError, match=r"^The Hub does not answer, try again$"):
+        files(server, monkeypatch, 30).fetch("data/a.parquet", 0, 10)
+    assert len(server.asked) == 1
+    for error in (FileNotFoundError("none"), AnswerError(403)):
+        with pytest.raises(type(error)):
+            files(Server(error), monkeypatch, 30).fetch("data/a.parquet", 0, 10)
 
 
 def test_near_ranges_are_one() -> None:

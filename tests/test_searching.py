@@ -191,14 +191,40 @@ def test_images_that_changed_are_refused(tmp_path: Path) -> None:
     collection = Collection(folder)
     for shard in folder.glob("data/*"):
         shard.write_bytes(shard.read_bytes() + b"x")
-    with pytest.raises(ValueError, match="images cannot be read: Parquet"):
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .* are stated in conversion\.json: start the explorer again"
+    ):
         collection.images(collection.rows(Filter()))
-    with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes"):
+    with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes, .*: download it again"):
         Collection(folder)
+    for shard in folder.glob("data/*"):
+        shard.unlink()
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .*\.parquet is gone: start the explorer again"
+    ) as told:
+        collection.images(collection.rows(Filter()))
+    assert "epoch" not in str(told.value)
     with pytest.raises(FileNotFoundError, match="no folder"):
         Collection(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="is not a built repository"):
         Collection(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["text/validation.parquet", "vocabulary/vocabulary.parquet"])
+@pytest.mark.parametrize("damage", ["cut", "middle", "columns"])
+def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    path = folder / file
+    content = path.read_bytes()
+    if damage == "columns":
+        pq.write_table(pq.read_table(path).select([0]), path)
+    else:
+        path.write_bytes(
+            content[:100] if damage == "cut" else content[:4] + b"\xff" * (len(content) - 12) + content[-8:]
+        )
+    with pytest.raises(ValueError, match=rf"{file} cannot be read \(.+\): download it again, or build") as told:
+        Collection(folder)
+    assert "\n" not in str(told.value)
 
 
 PROGRAM = """
@@ -227,3 +253,39 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
     assert found == copied == wanted
     assert hashes == [hashlib.sha256(images[id]).hexdigest() for id in wanted]
     assert f"'hf://datasets/org/rocov2@{commit}/text/train.parquet'" in sql
+
+
+IMPATIENT = """
+import sys
+from rocov2_tasks import searching
+searching.PATIENCE = 1.0
+collection = searching.Collection("org/rocov2")
+print("open", flush=True)
+sys.stdin.readline()
+try:
+    collection.images(collection.rows(searching.Filter()))
+except ConnectionError as error:
+    print(error, flush=True)
+"""
+
+
+def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, environment: Any) -> None:
+    with Hub({"org/rocov2": repository}) as hub:
+        variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([sys.executable, "-c", IMPATIENT], env=variables, text=True, **pipes)
+        assert process.stdout
+        try:
+            opened = process.stdout.readline()
+        except BaseException:
+            process.kill()
+            raise
+    with process:
+        try:
+            assert opened == "open\n"
+            # Half a minute: as training waits, it would be minutes.
+            said, _ = process.communicate("go\n", timeout=30)
+        finally:
+            process.kill()
+    assert said == "The Hub does not answer, try again\n"
+    assert process.returncode == 0

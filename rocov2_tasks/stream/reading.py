@@ -27,7 +27,13 @@ _IMAGE_BYTES = "image.bytes"
 
 
 class ChangedShardError(RuntimeError):
-    """A shard is no longer the one that the epoch began with."""
+    """A shard is no longer the one that the epoch began with.
+
+    Attributes:
+        fact: which, and what is wrong with it, for those who have no epoch.
+    """
+
+    fact = ""
 
 
 @dataclass(frozen=True)
@@ -62,15 +68,20 @@ class GroupReader:
     What was there when it was made is what it reads: a local shard that was written since raises an error, and a dataset
     on the Hub is read at one commit.
 
+    Args:
+        layout: where the row groups lie.
+        columns: those that are read.
+        patience: of the Hub, as `RemoteFiles` has it.
+
     Raises:
         ChangedShardError: a shard is missing, or has another size than `conversion.json` states.
     """
 
-    def __init__(self, layout: Layout, columns: Sequence[str]) -> None:
+    def __init__(self, layout: Layout, columns: Sequence[str], patience: float | None = None) -> None:
         self._layout = layout
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
-        self._remote = RemoteFiles(layout.root)
+        self._remote = RemoteFiles(layout.root, patience)
         self._states = {} if layout.remote else {shard.path: self._state(shard) for shard in layout.shards}
         self._footers: dict[int, pq.FileMetaData] = {}
         self._buffers = Buffers()
@@ -162,10 +173,13 @@ class GroupReader:
         return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
     def _changed(self, shard: Shard, what: str) -> ChangedShardError:
-        return ChangedShardError(
-            f"{self._layout.root}/{shard.path} {what}: the epoch began with another file, and would mix two orders. Put the "
-            "repository back as it was, or begin a new stream (check_repository.py tells what is wrong with it)"
+        fact = f"{self._layout.root}/{shard.path} {what}"
+        error = ChangedShardError(
+            f"{fact}: the epoch began with another file, and would mix two orders. Put the repository back as it was, or "
+            "begin a new stream (check_repository.py tells what is wrong with it)"
         )
+        error.fact = fact
+        return error
 
     def _footer(self, number: int) -> pq.FileMetaData:
         with self._footer_locks[number]:
@@ -175,6 +189,8 @@ class GroupReader:
             source: Any = os.path.join(self._layout.root, shard.path)
             if self._layout.remote:
                 source = io.BytesIO(b"PAR1" + self._fetch(shard, shard.bytes - shard.footer_bytes, shard.bytes))
+            else:
+                self._state(shard)  # one that is gone is told of as such
             footer = pq.read_metadata(source)
             stated = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
             found = [footer.row_group(i) for i in range(footer.num_row_groups)]

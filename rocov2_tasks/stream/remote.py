@@ -6,9 +6,11 @@ import io
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from typing import Any
 
 import fsspec
+from huggingface_hub import HfApi
 
 GAP = 128 * 1024
 """Two ranges that are nearer than so many bytes are fetched as one."""
@@ -21,6 +23,10 @@ FIRST_WAIT = 0.5
 
 FIRST_STEP = 1_000_000
 """Bytes that are fetched at first where only the beginning of a range may be needed; then twice as many, and so on."""
+
+SILENT = "The Hub does not answer, try again"
+SILENT_SECONDS = 2.0
+"""For so long after it was silent, it is not waited for: others who wait for the same need not wait in turn."""
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -37,21 +43,52 @@ def join_ranges(ranges: Ranges) -> list[tuple[int, int]]:
 
 
 class RemoteFiles:
-    """Fetches ranges of the files under `root`; may be used from several threads."""
+    """Fetches ranges of the files under `root`; may be used from several threads.
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    Args:
+        root: `hf://datasets/ORG/NAME@COMMIT`.
+        patience: None to ask again and again, as for training, which has the time. With somebody waiting, the seconds after
+            which a range that has not come is given up, unless the Hub still answers: then the line is slow, not broken.
+    """
+
+    def __init__(self, root: str, patience: float | None = None) -> None:
+        self._root, self._patience = root, patience
         self._files: Any = fsspec.url_to_fs(root)[0]
+        self._silent_until = 0.0
 
     def fetch(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` to `end`, in one request.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ConnectionError: they did not come, though asked for again and again.
+            ConnectionError: they did not come, though asked for again and again, or for as long as there is patience.
         """
+        if self._patience is None:
+            return self._fetch(path, start, end, ATTEMPTS)
+        if time.monotonic() < self._silent_until:
+            raise ConnectionError(SILENT)
+        came: Future[bytes] = Future()
+
+        def ask() -> None:
+            try:
+                came.set_result(self._fetch(path, start, end, 1))
+            except BaseException as error:
+                came.set_exception(error)
+
+        # The client of the Hub cannot be told to stop: its thread is left alone, and does not hold the end of the program up.
+        threading.Thread(target=ask, daemon=True).start()
+        while not wait([came], self._patience).done:
+            if not answers(self._root, self._patience / 2):
+                self._silent_until = time.monotonic() + SILENT_SECONDS
+                raise ConnectionError(SILENT)
+        try:
+            return came.result()
+        except ConnectionError as error:
+            raise ConnectionError(SILENT) from error
+
+    def _fetch(self, path: str, start: int, end: int, attempts: int) -> bytes:
         problem: object = None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             if attempt:
                 time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
             try:
@@ -68,9 +105,19 @@ class RemoteFiles:
                 return data
             problem = f"{len(data):,} of {end - start:,} bytes came"
         raise ConnectionError(
-            f"{self._root}/{path}: bytes {start:,} to {end:,} did not come in {ATTEMPTS} attempts, last: {problem}. No "
+            f"{self._root}/{path}: bytes {start:,} to {end:,} did not come in {attempts} attempts, last: {problem}. No "
             "sample is lost: go on from the last state when the network is back"
         )
+
+
+def answers(root: str, seconds: float) -> bool:
+    """Whether the Hub tells of the dataset `hf://datasets/ORG/NAME@COMMIT` within so many seconds, asked once."""
+    name, _, commit = root.removeprefix("hf://datasets/").partition("@")
+    try:
+        HfApi().dataset_info(name, revision=commit or None, timeout=seconds)
+    except Exception:  # whatever it is, no image comes from there
+        return False
+    return True
 
 
 class Held:
