@@ -147,8 +147,10 @@ def run(command: click.Command, resumes: bool = False) -> None:
         code = error.exit_code
     except click.exceptions.Exit as stop:
         code = stop.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(f"\nInterrupted.{hint}", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        if not isinstance(stop.__cause__, KeyboardInterrupt):  # else click has ended the line that shows ^C
+            click.echo(err=True)
+        click.echo(f"Interrupted.{hint}", err=True)
         code = INTERRUPTED
     except UserError as error:
         click.echo(f"Error: {error}", err=True)

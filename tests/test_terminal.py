@@ -119,7 +119,7 @@ def test_every_end_has_its_code_and_one_message(
     with pytest.raises(SystemExit) as stop:
         run(command, resumes=True)
     assert stop.value.code == code
-    assert capsys.readouterr().err.lstrip("\n") == message.lstrip("\n")
+    assert capsys.readouterr().err == message
 
 
 def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
