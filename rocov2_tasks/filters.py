@@ -180,15 +180,17 @@ def sql_code(filter: Filter, files: Sequence[str]) -> str:
     return f"{select}\nWHERE {_with_notes([*texts, f'{last};'], conditions, '  AND ', '--')}\n"
 
 
-def python_code(filter: Filter, source: str, splits: Sequence[str]) -> str:
+def python_code(filter: Filter, source: str, splits: Sequence[str], note: str = "") -> str:
     """A program with `datasets` that gives the rows of `filter`, with images.
 
     Args:
         filter: the filter; its splits are not looked at.
         source: first arguments of `load_dataset`, as Python.
         splits: the wanted ones.
+        note: on what it loads before it filters, a line for a reader.
     """
     conditions = conditions_of(filter)
+    note = f"# {note}\n" if note else ""
     load = f"rows = load_dataset({source}, split={'+'.join(splits)!r})\n"
     if not conditions:
         return f"from datasets import load_dataset\n\n{load}"
@@ -197,5 +199,5 @@ def python_code(filter: Filter, source: str, splits: Sequence[str]) -> str:
     return (
         f"from datasets import load_dataset\n\n\n{_LOWER if 'caption' in columns else ''}"
         f"def wanted({', '.join(columns)}):\n    return (\n        {tests}\n    )\n\n\n"
-        f"{load}rows = rows.filter(wanted, input_columns={columns!r})\n"
+        f"{note}{load}rows = rows.filter(wanted, input_columns={columns!r})\n"
     )
