@@ -7,18 +7,18 @@ image lies, and only the images that are asked for are read.
 from __future__ import annotations
 
 import bisect
-import importlib
-import importlib.util
 import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
 from huggingface_hub import hf_hub_download
 
 import rocov2
+from rocov2_tasks.extra import need
 from rocov2_tasks.filters import LABELS, Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
@@ -35,25 +35,6 @@ _REOPEN = "start the explorer again; where that does not help, check_repository.
 _AGAIN = "download it again, or build the repository again"
 
 Value = TypeVar("Value")
-
-
-def require(*modules: str) -> None:
-    """Raise ModuleNotFoundError where one of the packages of the extra `explore` is not installed, without importing it."""
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(
-                f"the explorer needs the package {module}: pip install -e '.[explore]' in this project", name=module
-            )
-
-
-def need(module: str) -> Any:
-    """Import a package of the extra `explore`.
-
-    Raises:
-        ModuleNotFoundError: it is not installed; says how to.
-    """
-    require(module)
-    return importlib.import_module(module)
 
 
 class Images:
@@ -107,6 +88,8 @@ class Collection:
 
     Attributes:
         root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
+        name: that of the folder, or `ORG/NAME`.
+        url: where a browser finds it; none of a folder.
         counts: rows by split.
 
     Raises:
@@ -120,7 +103,10 @@ class Collection:
         for config in ("default", "text", "vocabulary"):
             repository.check(config)
         self.root = repository.root
+        self.name = self._hub[0] if self._hub else os.path.basename(self.root)
+        self.url = f"https://huggingface.co/datasets/{self.name}" if self._hub else None
         self.counts = repository.counts["default"]
+        self._commercial = repository.counts.get("commercial", {})
         self._images = {split: Images(repository, split) for split in self.counts}
         self._connection = need("duckdb").connect()
         self._connection.execute("SET enable_progress_bar = false")
@@ -254,7 +240,14 @@ class Collection:
         return sql_code(filter, [f"{self.root}/text/{split}.parquet" for split in self.splits(filter)])
 
     def python(self, filter: Filter) -> str:
-        """The filter as a program with `datasets`: the same rows in the same order, with images."""
-        hub = self._hub
-        source = repr(self.root) if hub is None else f"{hub[0]!r}, revision={hub[1]!r}"
-        return python_code(filter, source, self.splits(filter))
+        """The filter as a program with `datasets`: the same rows in the same order, with images.
+
+        Of images that allow commercial use it loads the configuration `commercial`, where a wanted split has some.
+        """
+        hub, splits = self._hub, self.splits(filter)
+        source, revision = (repr(self.root), "") if hub is None else (repr(hub[0]), f", revision={hub[1]!r}")
+        if filter.commercial and (free := [split for split in splits if split in self._commercial]):
+            # The images of the other licences need not even be fetched.
+            filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
+        note = 'Fetches every image before it filters; the configuration "text" has the rows without images.'
+        return python_code(filter, source + revision, splits, "" if hub is None else note)

@@ -43,7 +43,10 @@ def test_a_card_tells_all_and_nothing_of_it_is_markup(row: dict[str, Any]) -> No
     )
     assert "<li>X-Ray &lt;i&gt; <small>C0040405</small></li><li>C1266909</li>" in page
     assert "CT · test · 40 × 32" in page
-    assert "data:image/jpeg;base64,/9g=" in page
+    assert '<input type="checkbox" aria-label="enlarge ROCOv2_2023_test_000001">' in page
+    assert '<img src="data:image/jpeg;base64,/9g=" alt="CT, ROCOv2_2023_test_000001">' in page
+    assert 'alt="CT, spine, ROCOv2_2023_test_000001"' in show_cards([row | {"region": "spine"}], [b""])
+    assert "tabindex" not in page
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", " javascript:x", "data:text/html,x", "//example.org", ""])

@@ -130,6 +130,22 @@ def test_the_copied_python_gives_the_same_rows_with_images(
     assert [(row["image_id"], row["image"]["bytes"]) for row in rows] == [(id, images[id]) for id in wanted]
 
 
+def test_copied_python_names_only_splits_that_have_commercial_images(tmp_path: Path, cache: None) -> None:
+    release = make_raw(train=6, valid=4, test=4)
+    for image in release.splits["test"]:
+        image.attribution = image.attribution.replace("CC BY ", "CC BY-NC ")
+    folder = release.build(tmp_path / "rocov2")
+    collection = Collection(folder)
+    for filter, wanted in (
+        (Filter(commercial=True), "commercial"),
+        (Filter(("test",), commercial=True), "filter(wanted"),
+    ):
+        names: dict[str, Any] = {}
+        assert wanted in collection.python(filter)
+        exec(collection.python(filter), names)  # noqa: S102
+        assert names["rows"]["image_id"][:] == [row["image_id"] for row in collection.rows(filter)]
+
+
 def test_the_images_are_those_of_the_rows(repository: Path, collection: Collection) -> None:
     rows = collection.rows(Filter())
     images = images_by_id(repository)
@@ -235,8 +251,12 @@ filter = Filter(text="e", modalities=("CT", "MRI"))
 rows = collection.rows(filter)
 names = {}
 exec(collection.python(filter), names)
+free = Filter(text="e", commercial=True)
+names_free = {}
+exec(collection.python(free), names_free)
+free = [[row["image_id"] for row in collection.rows(free)], names_free["rows"]["image_id"][:], collection.python(free)]
 hashes = [hashlib.sha256(image).hexdigest() for image in collection.images(rows)]
-print(json.dumps([[row["image_id"] for row in rows], hashes, names["rows"]["image_id"][:], collection.sql(filter)]))
+print(json.dumps([[row["image_id"] for row in rows], hashes, names["rows"]["image_id"][:], collection.sql(filter), *free]))
 """
 
 
@@ -246,13 +266,19 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
         done = subprocess.run([sys.executable, "-c", PROGRAM], env=variables, capture_output=True, text=True)
         commit = hub.snapshot("org/rocov2").commit
     assert done.returncode == 0, done.stderr
-    found, hashes, copied, sql = json.loads(done.stdout)
+    found, hashes, copied, sql, free, free_copied, code = json.loads(done.stdout)
     wanted = [row["image_id"] for row in Collection(repository).rows(Filter(text="e", modalities=("CT", "MRI")))]
     images = images_by_id(repository)
     assert len(wanted) > 2
     assert found == copied == wanted
     assert hashes == [hashlib.sha256(images[id]).hexdigest() for id in wanted]
     assert f"'hf://datasets/org/rocov2@{commit}/text/train.parquet'" in sql
+    assert 0 < len(free) < 92
+    assert free_copied == free
+    load = f"rows = load_dataset('org/rocov2', \"commercial\", revision='{commit}', split='train+validation+test')\n"
+    assert '# Fetches every image before it filters; the configuration "text" has the rows without images.' in code
+    assert load in code
+    assert "license" not in code
 
 
 IMPATIENT = """

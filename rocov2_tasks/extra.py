@@ -1,0 +1,26 @@
+"""The packages of the extra `explore`: looked for without being imported, since that takes seconds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+
+def require(*modules: str) -> None:
+    """Raise ModuleNotFoundError where a package is not installed, without importing it."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"the explorer needs the package {module}: pip install -e '.[explore]' in this project", name=module
+            )
+
+
+def need(module: str) -> Any:
+    """Import a package.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; says how to.
+    """
+    require(module)
+    return importlib.import_module(module)

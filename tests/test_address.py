@@ -1,0 +1,71 @@
+"""Addresses: a view comes back from its own, and what a link asks for is there or is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rocov2_tasks.address import View, make_filter, read_address, write_address
+from rocov2_tasks.filters import Filter
+
+CHOICES = {
+    "modalities": ["CT", "X-ray"],
+    "regions": ["chest", "spine"],
+    "licenses": ["CC BY", "CC BY-NC"],
+    "splits": ["train", "test"],
+    "cuis": ["C0040405", "C0034606"],
+}
+FULL = Filter(("test", "train"), ("X-ray",), ("spine", "chest"), ("CC BY",), True, ("C0034606",), 'a "b & c" ü #?=')
+
+
+@pytest.mark.parametrize(
+    "view",
+    [View(Filter()), View(FULL, 17, 24), View(FULL), View(Filter(text="0")), View(Filter(commercial=True), 2)],
+    ids=str,
+)
+def test_a_view_comes_back_from_its_address(view: View) -> None:
+    assert read_address(write_address(view), CHOICES) == view
+    assert make_filter(view.fields) == view.filter
+
+
+def test_an_address_says_only_what_is_asked_for() -> None:
+    assert write_address(View(Filter())) == ""
+    assert write_address(View(Filter(modalities=("CT", "X-ray")), 3)) == "?modality=CT&modality=X-ray&at=3"
+
+
+@pytest.mark.parametrize(
+    ("query", "view"),
+    [
+        ("?__theme=dark", View(Filter())),
+        ("?at=0&per_page=13", View(Filter())),
+        ("?at=-1&per_page=x", View(Filter())),
+        ("?at=" + "9" * 50, View(Filter())),
+        ("?at=²", View(Filter())),
+        ("?modality=CT&modality=CT&at=4", View(Filter(modalities=("CT",)), 4)),
+        ("?commercial=0", View(Filter())),
+        ("", View(Filter())),
+    ],
+)
+def test_what_is_no_number_or_no_name_is_let_be(query: str, view: View) -> None:
+    assert read_address(query, CHOICES) == view
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?modality=MRI", "the link asks for modality 'MRI', which is not in this repository"),
+        ("?split=valid", "the link asks for split 'valid', which"),
+        ("?concept=<b>", "the link asks for concept '<b>', which"),
+        ("?text=" + "x" * 3_000, "text: 3,000 characters"),
+    ],
+)
+def test_what_is_not_there_is_refused(query: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_address(query, CHOICES)
+
+
+@pytest.mark.parametrize("empty", [["", [], [], [], [], [], False], [None] * 7])
+def test_empty_fields_ask_for_nothing(empty: list[Any]) -> None:
+    assert make_filter(empty) == Filter()
