@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import rocov2
 import rocov2_errors
 import rocov2_pages
 import rocov2_terminal
-from rocov2_tasks.searching import require
+from rocov2_tasks.extra import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
 """What the modules import; Gradio is the Space's own, by `sdk_version`."""
@@ -48,7 +48,8 @@ short_description: Search the images and captions of ROCOv2
 Search the radiology images of [{dataset}](https://huggingface.co/datasets/{dataset}) by modality, body region, licence,
 concept and the words of their captions, and copy the search as Python or SQL.
 
-The licence and the attribution of every image stand beside it. The licence above is that of the code.
+The licence and the attribution of every image stand beside it. The licence above is that of the code, which is copied from
+the project that made the dataset: `LICENSE` has it.
 """
 
 
@@ -60,25 +61,55 @@ def write_space(folder: Path, dataset: str) -> None:
         dataset: `ORG/NAME`.
 
     Raises:
-        FileExistsError: there is something in `folder`.
+        FileExistsError: there is something in `folder`, or a file where a folder has to be.
+        FileNotFoundError: this project has lost its licence.
         ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
     require("gradio", "duckdb")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    folder = folder.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise FileExistsError(f"{there} is a file, not a folder: name a new folder")
+    if there == folder and any(folder.iterdir()):
         raise FileExistsError(f"{folder} exists and is not empty: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    # Inside a folder that is there, since it may be the one that the reader works in: it cannot be replaced.
+    where = folder if there == folder else folder.parent
+    building = where / f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         building.mkdir()
-        facts = {"dataset": dataset, "gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info)}
-        pins = [f"{package}=={version(package)}\n" for package in PACKAGES]
-        (building / "app.py").write_text(APP.format(**facts), encoding="utf-8")
-        (building / "README.md").write_text(README.format(**facts), encoding="utf-8")
-        (building / "requirements.txt").write_text("".join(pins), encoding="utf-8")
-        for module in (rocov2, rocov2_errors, rocov2_pages, rocov2_terminal):
-            shutil.copy(str(module.__file__), building)
-        shutil.copytree(Path(__file__).parent, building / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
-        building.rename(folder)
+        _write(building, dataset)
+        if there != folder:
+            building.rename(folder)
+            return
+        for path in sorted(building.iterdir(), key=lambda path: path.name == "app.py"):  # last what starts it
+            path.rename(folder / path.name)
+        building.rmdir()
     except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
+        for path in (building, *(folder.iterdir() if there == folder else ())):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         raise
+
+
+def _write(folder: Path, dataset: str) -> None:
+    facts = {"dataset": dataset, "gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info)}
+    pins = [f"{package}=={version(package)}\n" for package in PACKAGES]
+    texts = {"app.py": APP.format(**facts), "README.md": README.format(**facts), "requirements.txt": "".join(pins)}
+    for name, text in (texts | {"LICENSE": _license()}).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for module in (rocov2, rocov2_errors, rocov2_pages, rocov2_terminal):
+        shutil.copy(str(module.__file__), folder)
+    shutil.copytree(Path(__file__).parent, folder / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _license() -> str:
+    beside = Path(str(rocov2.__file__)).parent / "LICENSE"
+    if beside.exists():
+        return beside.read_text(encoding="utf-8")
+    try:
+        text = distribution("rocov2-hub").read_text("licenses/LICENSE")  # where a wheel has it
+    except PackageNotFoundError:
+        text = None
+    if text is None:
+        raise FileNotFoundError(f"no LICENSE beside {rocov2.__file__}: get the project anew, a Space has to have it")
+    return text

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from rocov2_tasks import space
+from tests.conftest import PROJECT
+from tests.repositories import files_of
 from tests.test_explore import explore, with_gradio
 
 
@@ -20,7 +22,9 @@ def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, 
 
     done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
     assert done.returncode == 0, done.stderr
+    assert done.stdout == "space: put it up with  hf upload ORG/SPACE space . --repo-type space\n"
     folder = tmp_path / "space"
+    assert (folder / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
     card = RepoCard.load(folder / "README.md").data
     assert (card["sdk"], card["app_file"], card["datasets"]) == ("gradio", "app.py", ["org/rocov2"])
     pins = dict(line.split("==") for line in (folder / "requirements.txt").read_text().split())
@@ -47,7 +51,7 @@ def test_a_space_never_takes_the_place_of_a_folder(
     (tmp_path / "space" / "note").touch()
     done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
     assert done.returncode == 1
-    assert "Error: space exists and is not empty" in done.stderr
+    assert f"Error: {tmp_path / 'space'} exists and is not empty" in done.stderr
     assert [path.name for path in (tmp_path / "space").iterdir()] == ["note"]
 
     def fail(*_: object, **__: object) -> None:
@@ -57,3 +61,44 @@ def test_a_space_never_takes_the_place_of_a_folder(
     with pytest.raises(OSError, match="disk full"):
         space.write_space(tmp_path / "other", "org/rocov2")
     assert [path.name for path in tmp_path.iterdir() if path.name != "hf_home"] == ["space"]
+
+
+@with_gradio
+def test_an_empty_folder_is_filled_where_one_is(tmp_path: Path, environment: dict[str, str]) -> None:
+    new, here = tmp_path / "new", tmp_path / "it's here"
+    here.mkdir()
+    place = here.stat().st_ino
+    done = explore(here, environment, "--space", ".", "org/rocov2")
+    assert done.returncode == 0, done.stderr
+    assert here.stat().st_ino == place
+    done = explore(tmp_path, environment, "--space", new, "org/rocov2")
+    assert done.returncode == 0, done.stderr
+    assert files_of(here) == files_of(new)
+    (tmp_path / "a b").mkdir()
+    done = explore(tmp_path, environment, "--space", "a b", "org/rocov2")
+    assert "hf upload ORG/SPACE 'a b' . --repo-type space" in done.stdout
+
+
+@with_gradio
+@pytest.mark.parametrize("folder", ["file", "file/space", "file/a/b"])
+def test_a_file_is_no_place_for_a_space(tmp_path: Path, environment: dict[str, str], folder: str) -> None:
+    (tmp_path / "file").touch()
+    done = explore(tmp_path, environment, "--space", folder, "org/rocov2")
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {tmp_path / 'file'} is a file, not a folder: name a new folder.\n"
+
+
+def test_a_folder_that_was_empty_is_so_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gradio")
+    rename = Path.rename
+
+    def fail_at_last(path: Path, target: Path) -> Path:
+        if path.name == "app.py":
+            raise OSError("disk full")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_at_last)
+    (tmp_path / "space").mkdir()
+    with pytest.raises(OSError, match="disk full"):
+        space.write_space(tmp_path / "space", "org/rocov2")
+    assert list((tmp_path / "space").iterdir()) == []
