@@ -10,5 +10,5 @@ metrics has the measures of ImageCLEFmedical Caption, score the command that app
 baseline the command that fits small detectors over features and scores them; references loads texts.
 
 explore shows the dataset in a browser; under it lie filters (what is searched for, and as code), searching (rows and images
-by DuckDB and by place), cards (HTML) and space (the same for the Hub).
+by DuckDB and by place), page with its address, cards (HTML) and looks, space (for the Hub) and extra (what it needs).
 """

@@ -65,7 +65,7 @@ def _require_free(host: str, port: int) -> None:
     except (OSError, UnicodeError) as error:
         port_fault = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
         advice = "another port with --port" if port_fault else "an address of this machine with --host"
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
         raise OSError(f"cannot listen on {host}, port {port}: {reason}. Give {advice}") from error
 
 
