@@ -190,7 +190,8 @@ def make_page(collection: Collection) -> Any:
         fields = [text, cuis, *chosen, commercial]
         values = [shown, number, per_page, *fields]
         outputs = [found, cards, number, python, sql, address, shown]
-        options: dict[str, Any] = {"concurrency_limit": 4, "show_progress": "minimal", "api_visibility": "private"}
+        options: dict[str, Any] = {"concurrency_limit": 4, "api_visibility": "private"}
+        options |= {"show_progress": "minimal", "show_progress_on": cards}  # else a fault is said on every output
 
         def on(trigger: Any, show: Any, **more: Any) -> Any:
             event = gr.on(trigger, told(show), values, outputs, **options, **more)

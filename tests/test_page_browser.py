@@ -315,7 +315,7 @@ def test_next_goes_on_from_what_is_shown(page: Page, repository: Path) -> None:
 def test_too_many_words_are_told_and_change_nothing(page: Page) -> None:
     page.type(" ".join(f"w{number}" for number in range(70)) + "\ue007")
     page.wait("return document.querySelector('.toast-body')?.innerText.includes('70 words and phrases, at most 64')")
-    assert "56 images of 56 · page 1 of 5" in page.found
+    assert page.found == "56 images of 56 · page 1 of 5"
     page.element("#text input").clear()
     page.type("x" * 2_010)
     assert len(page.element("#text input").get_attribute("value")) == 2_000
