@@ -1,15 +1,10 @@
-"""The page of the explorer in a browser, as a reader uses it."""
+"""The page in a browser: what it shows for what is chosen, typed and turned, and where it asks for it."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -18,9 +13,9 @@ import pytest
 
 from rocov2_tasks.filters import Filter
 from rocov2_tasks.searching import Collection
+from tests.explorer import Page, chromium, served
 from tests.raw import make_raw
-from tests.test_explore import EXPLORE, with_gradio
-from tests.test_preview import BROWSER, CHROMIUM, DRIVER
+from tests.test_explore import with_gradio
 
 MARKUP = "<script>document.title = 'owned'</script> & <b>bold</b>"
 
@@ -32,23 +27,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return release.build(tmp_path_factory.mktemp("page") / "rocov2")
 
 
-@contextmanager
-def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
-    """Where the explorer of the repository is served; it ends as Ctrl-C ends it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    variables = os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"} | variables
-    command = [*EXPLORE, str(repository), "--port", str(port)]
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield next(line for line in process.stdout if "56 images" in line).split()[0]
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
-        finally:
-            process.kill()
-
-
 @pytest.fixture(scope="module")
 def address(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(repository, tmp_path_factory.mktemp("home")) as address:
@@ -57,86 +35,8 @@ def address(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromedriver (Debian: chromium, chromium-driver) are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in BROWSER:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """The page in a browser, as a reader uses it."""
-
-    def __init__(self, driver: Any, address: str, cards: int = 1) -> None:
-        self.driver = driver
-        driver.get(address)
-        self.wait(
-            f"return document.querySelectorAll('#found').length && document.querySelectorAll('.card').length >= {cards}"
-        )
-
-    def wait(self, script: str) -> Any:
-        """The first value of a script that is true."""
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            if value := self.driver.execute_script(script):
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"never true: {script}; the page says {self.found}")
-
-    @property
-    def query(self) -> str:
-        """Of the address."""
-        return str(self.driver.execute_script("return location.search"))
-
-    def press(self, *keys: str) -> None:
-        """Press keys, wherever the focus is."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def type(self, text: str) -> None:
-        """Into the field of text."""
-        self.element("#text input").send_keys(text)
-
-    def element(self, selector: str) -> Any:
-        return self.driver.find_element("css selector", selector)
-
-    @property
-    def found(self) -> str:
-        """What is said of the number of images."""
-        return str(self.element("#found").text)
-
-    @property
-    def ids(self) -> list[str]:
-        """Of the images that are shown."""
-        ids: list[str] = self.driver.execute_script(
-            "return [...document.querySelectorAll('.card')].map(card => card.id)"
-        )
-        return ids
-
-    def wait_for(self, text: str) -> None:
-        """Wait until it says so of the number of images."""
-        self.wait(f"return document.querySelector('#found')?.innerText.includes({json.dumps(text)})")
-
-    def choose(self, field: str, typed: str) -> None:
-        """Type something into a field with choices, and take the first that is offered."""
-        box = self.element(f"#{field} input")
-        box.click()
-        box.send_keys(typed)
-        self.wait(f"return document.querySelectorAll('#{field} [role=option]').length == 1")
-        box.send_keys("\ue007")
-        box.send_keys("\ue00c")
-
-    def code(self, language: str) -> str:
-        """The copied code."""
-        return str(self.driver.execute_script(f"return document.querySelector('#{language} .cm-content').innerText"))
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -261,28 +161,6 @@ def test_nothing_found_is_said(page: Page) -> None:
     assert "No image" in page.element("#cards").text
 
 
-LARGE = "return document.querySelector('.card img').getBoundingClientRect().width == innerWidth"
-SMALL = LARGE.replace("==", "<")
-FOCUSED = "return document.activeElement === document.querySelector('.card input')"
-
-
-@with_gradio
-def test_a_picture_is_enlarged_and_made_small_again(page: Page) -> None:
-    page.element(".card label").click()
-    page.wait(LARGE)
-    page.element(".card img").click()
-    page.wait(SMALL)
-    for key in ("\ue00d", "\ue007"):  # space and Enter
-        page.press(key)
-        page.wait(LARGE)
-        page.press("\ue00c")
-        page.wait(SMALL)
-        assert page.driver.execute_script(FOCUSED)
-    page.press(key, "\ue004")
-    page.wait(SMALL)
-    assert page.driver.execute_script("return document.activeElement.tagName") == "A"
-
-
 @with_gradio
 def test_the_nearest_page_of_any_number_is_shown(page: Page, repository: Path) -> None:
     for typed, at in (("99", 5), ("0", 1), ("3", 3), ("-7", 1)):
@@ -362,53 +240,3 @@ def test_a_link_to_what_is_not_there_shows_all(chrome: Any, address: str) -> Non
     page.wait_for("56 images of 56 · page 1 of 5")
     page.wait("return document.querySelector('.toast-body')?.innerText.includes('radar')")
     page.wait("return location.search === ''")
-
-
-RINGS = """
-const ringed = [...document.querySelectorAll("main *")].filter(element => {
-    const style = getComputedStyle(element);
-    return style.outlineStyle == "solid" && style.outlineWidth == "2px";
-});
-return [ringed.map(element => element.closest("[id]").id).join(), ringed.some(e => e.contains(document.activeElement))];
-"""
-
-
-@with_gradio
-def test_the_focus_is_seen_where_it_is_and_nowhere_else(page: Page) -> None:
-    page.element("#text input").click()
-    seen: list[str] = []
-    for _ in range(18):
-        where, is_focus = page.driver.execute_script(RINGS)
-        assert is_focus, (seen, where)
-        seen.append(*set(where.split(",")))
-        page.press("\ue004")
-        time.sleep(0.3)  # lists close when they have faded
-    fields = ["text", "concepts", "modality", "region", "license", "split", "commercial", "per-page", "page", "next"]
-    assert [name for name in fields if name in seen] == fields
-
-
-CONTRAST = """
-const light = color => color.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
-    .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
-const behind = element => {
-    const color = getComputedStyle(element).backgroundColor;
-    return /, 0\\)$/.test(color) && element.parentElement ? behind(element.parentElement) : color;
-};
-const contrast = (element, part) => {
-    const [a, b] = [getComputedStyle(element, part).color, behind(element)].map(light).sort((a, b) => b - a);
-    return (a + 0.05) / (b + 0.05);
-};
-return [["#text input", "::placeholder"], [".card a"], ["#facts a"], ["#text [data-testid=block-info] + *"]]
-    .map(([selector, part]) => [selector, contrast(document.querySelector(selector), part)]);
-"""
-
-
-@with_gradio
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_is_written_can_be_read(chrome: Any, address: str, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    page = Page(chrome, address)
-    for selector, contrast in page.driver.execute_script(CONTRAST):
-        assert contrast >= 4.5, (selector, contrast)
