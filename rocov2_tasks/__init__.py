@@ -9,6 +9,5 @@ appears whole, in one of the formats.
 metrics has the measures of ImageCLEFmedical Caption, score the command that applies them to a file, which submission reads,
 baseline the command that fits small detectors over features and scores them; references loads texts.
 
-explore shows the dataset in a browser; under it lie filters (what is searched for, and as code), searching (rows and images
-by DuckDB and by place), page with its address, cards (HTML) and looks, space (for the Hub) and extra (what it needs).
+explore shows the dataset in a browser: filters say what is searched for, also as code, explorer is what the page is made of.
 """

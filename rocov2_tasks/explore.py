@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from rocov2_errors import UserError
-from rocov2_tasks.extra import require
+from rocov2_tasks.explorer.extra import require
 from rocov2_terminal import run
 
 PORT = 7860
@@ -42,8 +42,8 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     click.echo(f"Opening {os.fspath(path)} ...", err=True)
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    from rocov2_tasks.page import launch
-    from rocov2_tasks.searching import Collection
+    from rocov2_tasks.explorer.page import launch
+    from rocov2_tasks.explorer.searching import Collection
 
     try:
         collection = Collection(path)
@@ -90,7 +90,7 @@ def main(repository: str, port: int, host: str, space: Path | None) -> None:
             serve(repository, host, port)
             return
         require("gradio", "duckdb")
-        from rocov2_tasks.space import write_space
+        from rocov2_tasks.explorer.space import write_space
 
         write_space(space, repository)
     except (ValueError, ModuleNotFoundError) as error:

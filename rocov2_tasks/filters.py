@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import rocov2
+from rocov2_tasks.vocabulary import is_cui
 
 LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
 """Names of the labels by column, in label order."""
@@ -19,7 +20,6 @@ LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality"
 MOST_TERMS, MOST_LETTERS = 64, 2_000
 """Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
 
-_CUI = re.compile(r"C\d{7}")
 _TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
 _NAMES: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
     "image_id": (re.compile(r"rocov2_\d+_[a-z]+_\d+"), lambda name: name.replace("roco", "ROCO")),
@@ -98,7 +98,7 @@ class Filter:
                 if name not in known[field.name]:
                     raise ValueError(f"{field.name}: no {name!r}, there are {', '.join(known[field.name])}")
         for cui in self.cuis:
-            if not _CUI.fullmatch(cui):
+            if not is_cui(cui):
                 raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
         _require_few("text", "characters", len(self.text), MOST_LETTERS)
         _require_few("text", "words and phrases", sum(map(len, _terms(self.text).values())), MOST_TERMS)

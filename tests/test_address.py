@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_tasks.address import View, make_filter, read_address, write_address
+from rocov2_tasks.explorer.address import View, make_filter, read_address, write_address
 from rocov2_tasks.filters import Filter
 
 CHOICES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_tasks.cards import show_cards
+from rocov2_tasks.explorer.cards import show_cards
 
 MARKUP = "<script>document.title = 'owned'</script> & <b>bold</b>"
 

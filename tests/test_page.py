@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("gradio")
 
-from rocov2_tasks.address import View
+from rocov2_tasks.explorer.address import View
+from rocov2_tasks.explorer.page import Explorer, facts_line, make_page
+from rocov2_tasks.explorer.searching import Collection
 from rocov2_tasks.filters import Filter
-from rocov2_tasks.page import Explorer, facts_line, make_page
-from rocov2_tasks.searching import Collection
 from tests.raw import make_raw
 
 EMPTY: list[Any] = ["", [], [], [], [], [], False]

@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from rocov2_tasks.explorer.searching import Collection
 from rocov2_tasks.filters import Filter
-from rocov2_tasks.searching import Collection
 from tests.explorer import Page, chromium, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio

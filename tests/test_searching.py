@@ -22,7 +22,7 @@ from tests.repositories import all_rows, images_by_id
 
 duckdb = pytest.importorskip("duckdb")
 
-from rocov2_tasks.searching import Collection  # noqa: E402
+from rocov2_tasks.explorer.searching import Collection  # noqa: E402
 
 NASTY = "'; DROP TABLE images; -- \\ \" %s {0} ?"
 IDS = ("ROCOv2_2023_train_000006", "ROCOv2_2023_test_000001")
@@ -245,7 +245,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None
 
 PROGRAM = """
 import hashlib, json
-from rocov2_tasks.searching import Collection, Filter
+from rocov2_tasks.explorer.searching import Collection, Filter
 collection = Collection("org/rocov2")
 filter = Filter(text="e", modalities=("CT", "MRI"))
 rows = collection.rows(filter)
@@ -283,7 +283,7 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
 
 IMPATIENT = """
 import sys
-from rocov2_tasks import searching
+from rocov2_tasks.explorer import searching
 searching.PATIENCE = 1.0
 collection = searching.Collection("org/rocov2")
 print("open", flush=True)

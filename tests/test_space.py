@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_tasks import space
+from rocov2_tasks.explorer import space
 from tests.conftest import PROJECT
 from tests.repositories import files_of
 from tests.test_explore import explore, with_gradio

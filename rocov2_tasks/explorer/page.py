@@ -7,12 +7,12 @@ from html import escape
 from typing import Any
 
 import rocov2
-from rocov2_tasks.address import PER_PAGE, View, make_filter, read_address, write_address
-from rocov2_tasks.cards import show_cards
-from rocov2_tasks.extra import need
+from rocov2_tasks.explorer.address import PER_PAGE, View, make_filter, read_address, write_address
+from rocov2_tasks.explorer.cards import show_cards
+from rocov2_tasks.explorer.extra import need
+from rocov2_tasks.explorer.looks import SCRIPT, STYLE, THEME
+from rocov2_tasks.explorer.searching import Collection
 from rocov2_tasks.filters import MOST_LETTERS, MOST_TERMS
-from rocov2_tasks.looks import SCRIPT, STYLE, THEME
-from rocov2_tasks.searching import Collection
 
 TITLE = "ROCOv2 explorer"
 TEXT_HINT = 'all of the words; "in quotes" a phrase; an image id, PMCID or CUI finds its images'

@@ -18,7 +18,7 @@ import pyarrow as pa
 from huggingface_hub import hf_hub_download
 
 import rocov2
-from rocov2_tasks.extra import need
+from rocov2_tasks.explorer.extra import need
 from rocov2_tasks.filters import LABELS, Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader

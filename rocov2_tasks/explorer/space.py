@@ -16,7 +16,7 @@ import rocov2
 import rocov2_errors
 import rocov2_pages
 import rocov2_terminal
-from rocov2_tasks.extra import require
+from rocov2_tasks.explorer.extra import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
 """What the modules import; Gradio is the Space's own, by `sdk_version`."""
@@ -99,7 +99,7 @@ def _write(folder: Path, dataset: str) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     for module in (rocov2, rocov2_errors, rocov2_pages, rocov2_terminal):
         shutil.copy(str(module.__file__), folder)
-    shutil.copytree(Path(__file__).parent, folder / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(__file__).parent.parent, folder / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _license() -> str:
