@@ -88,3 +88,9 @@ def left_beside(output: Path) -> set[str]:
     return {path.name for path in output.parent.iterdir() if path.name.startswith(output.name)} - {
         f"{output.name}.lock"
     }
+
+
+def plain_rows(dataset: Any) -> list[dict[str, Any]]:
+    """All rows, an image as its bytes and path."""
+    tables = dataset.with_format("arrow").iter(7)
+    return [row for table in tables for row in table.to_pylist()]

@@ -1,7 +1,11 @@
-"""Streams that have become rows of Python values: nothing fails on their types, and no JPEG is saved anew in silence."""
+"""Columns and rows made without decoding: of streams that are Python values, past the cache, of any dictionary of splits."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,9 @@ import pytest
 
 import rocov2
 from rocov2_tasks import subsets, views
+from tests.conftest import PROJECT
 from tests.raw import make_raw
-from tests.repositories import images_by_id
+from tests.repositories import images_by_id, plain_rows
 
 VOCABULARY = ["C0034606", "C0040405", "C1306645"]
 STEPS: dict[str, Callable[[Any], Any]] = {
@@ -98,3 +103,37 @@ def test_a_stream_stands_where_it_stopped(stream: Any) -> None:
     again = views.captioning(rows, clean=True)
     again.load_state_dict(state)
     assert list(again) == given[5:]
+
+
+def test_the_cache_gives_nothing_that_older_code_made(built: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    package = tmp_path / "rocov2_tasks"
+    shutil.copytree(PROJECT / "rocov2_tasks", package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = (
+        "import sys, rocov2\n"
+        "from rocov2_tasks import views\n"
+        "made = views.captioning(rocov2.load(sys.argv[1], split='train'), clean=True)\n"
+        "print(views.__file__, made[0]['caption'])\n"
+    )
+
+    def run() -> str:
+        settings = environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
+        command = [sys.executable, "-c", program, str(built)]
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True)
+        file, _, caption = done.stdout.partition(" ")
+        assert file == str(package / "views.py")
+        return caption
+
+    before = run()
+    shapes = (package / "shapes.py").read_text()
+    (package / "shapes.py").write_text(
+        shapes.replace("return clean_caption(text) if", "return clean_caption(text).upper() if")
+    )
+    assert run() == before.upper() != before
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_plain_dictionary_of_splits_becomes_one_of_datasets(streaming: bool, built: Path, tmp_path: Path) -> None:
+    train = rocov2.load(built, split="train", streaming=streaming, cache_dir=str(tmp_path))
+    made = views.image_text({"train": train, "again": train})
+    assert type(made) is (datasets.IterableDatasetDict if streaming else datasets.DatasetDict)
+    assert plain_rows(made["again"]) == plain_rows(views.image_text(train))

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +14,8 @@ import pytest
 
 import rocov2
 from rocov2_tasks import mapping, subsets, views
-from rocov2_tasks.prompts import PROMPTS, check_prompts, choose_prompt
-from tests.conftest import PROJECT
 from tests.raw import RawRelease, make_raw
-from tests.repositories import images_by_id
+from tests.repositories import images_by_id, plain_rows
 
 NOT_A_JPEG = b"decoding this raises an error"
 VOCABULARY = ["C0034606", "C0040405", "C1306645"]
@@ -74,14 +68,8 @@ def undecodable(loaded: Any, request: pytest.FixtureRequest) -> Any:
     return dataset.to_iterable_dataset(num_shards=3) if request.param else dataset
 
 
-def rows_of(dataset: Any) -> list[dict[str, Any]]:
-    """All rows, an image as its bytes and path."""
-    tables = dataset.with_format("arrow").iter(7)
-    return [row for table in tables for row in table.to_pylist()]
-
-
 def image_bytes(dataset: Any) -> list[bytes]:
-    return [(row["images"][0] if "images" in row else row["image"])["bytes"] for row in rows_of(dataset)]
+    return [(row["images"][0] if "images" in row else row["image"])["bytes"] for row in plain_rows(dataset)]
 
 
 # Images.
@@ -91,18 +79,18 @@ def image_bytes(dataset: Any) -> list[bytes]:
 def test_images_are_those_of_the_release_also_after_parquet(view: str, train: Any, built: Path, tmp_path: Path) -> None:
     released = images_by_id(built)
     made = VIEWS[view](train)
-    given = rows_of(made)
+    given = plain_rows(made)
     images = [row["images"][0] if "images" in row else row["image"] for row in given]
     assert images
     for image in images:
         assert image["bytes"] == released[image["path"].removesuffix(".jpg")]
     if "filter" not in view and "split" not in view:
-        ids = [row["image_id"] for row in rows_of(train)]
+        ids = [row["image_id"] for row in plain_rows(train)]
         assert [image["path"] for image in images] == [f"{id}.jpg" for id in ids]
     made.to_parquet(str(tmp_path / "view.parquet"))
     again = datasets.Dataset.from_parquet(str(tmp_path / "view.parquet"), cache_dir=str(tmp_path / "again"))
     assert again.features == made.features
-    assert rows_of(again) == given
+    assert plain_rows(again) == given
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -123,7 +111,7 @@ def test_images_come_out_decoded(view: str, train: Any) -> None:
 def test_a_view_of_no_rows_has_its_columns(view: str, train: Any) -> None:
     none = train.take(0) if isinstance(train, datasets.IterableDataset) else train.select([])
     made = VIEWS[view](none)
-    assert rows_of(made) == []
+    assert plain_rows(made) == []
     assert made.features == VIEWS[view](train).features
 
 
@@ -151,8 +139,8 @@ def test_every_split_of_a_dictionary(view: str, streaming: bool, built: Path, tm
     splits = rocov2.load(built, streaming=streaming, cache_dir=str(tmp_path))
     made = VIEWS[view](splits)
     assert type(made) is type(splits)
-    assert {split: rows_of(part) for split, part in made.items()} == {
-        split: rows_of(VIEWS[view](part)) for split, part in splits.items()
+    assert {split: plain_rows(part) for split, part in made.items()} == {
+        split: plain_rows(VIEWS[view](part)) for split, part in splits.items()
     }
 
 
@@ -160,14 +148,14 @@ def test_every_split_of_a_dictionary(view: str, streaming: bool, built: Path, tm
 def test_a_view_after_shuffling_is_of_the_shuffled_rows(view: str, loaded: Any) -> None:
     shuffled = loaded.shuffle(seed=1)
     wanted = VIEWS[view](shuffled)
-    assert sorted(map(str, rows_of(wanted))) == sorted(map(str, rows_of(VIEWS[view](loaded))))
+    assert sorted(map(str, plain_rows(wanted))) == sorted(map(str, plain_rows(VIEWS[view](loaded))))
     if view == "to_messages":
-        assert [row["images"][0]["path"] for row in rows_of(wanted)] == [f"{id}.jpg" for id in shuffled["image_id"]]
+        assert [row["images"][0]["path"] for row in plain_rows(wanted)] == [f"{id}.jpg" for id in shuffled["image_id"]]
 
 
 def test_a_format_set_before_is_taken_off(train: Any) -> None:
     for name in ("numpy", "arrow"):
-        assert rows_of(views.to_messages(train.with_format(name))) == rows_of(views.to_messages(train))
+        assert plain_rows(views.to_messages(train.with_format(name))) == plain_rows(views.to_messages(train))
 
 
 # Captions and labels.
@@ -175,10 +163,10 @@ def test_a_format_set_before_is_taken_off(train: Any) -> None:
 
 def test_captions_are_as_released_unless_cleaned(train: Any, raw: RawRelease) -> None:
     released = {image.id: image.caption for image in raw.splits["train"]}
-    captions = [released[row["image_id"]] for row in rows_of(train)]
-    assert [row["caption"] for row in rows_of(views.captioning(train))] == captions
+    captions = [released[row["image_id"]] for row in plain_rows(train)]
+    assert [row["caption"] for row in plain_rows(views.captioning(train))] == captions
     assert list(views.captioning(train).features) == ["image", "caption"]
-    cleaned = [row["caption"] for row in rows_of(views.captioning(train, clean=True))]
+    cleaned = [row["caption"] for row in plain_rows(views.captioning(train, clean=True))]
     assert cleaned == [" ".join(caption.split()) for caption in captions]
     assert cleaned != captions
 
@@ -211,8 +199,8 @@ def test_labels_are_integers_and_say_where_there_is_none(column: str, train: Any
         "direction": rocov2.DIRECTIONS,
     }
     assert names == [*labels[column]]
-    given = [None if row["label"] == -100 else names[row["label"]] for row in rows_of(made)]
-    assert given == [released[row["image_id"]] for row in rows_of(train)]
+    given = [None if row["label"] == -100 else names[row["label"]] for row in plain_rows(made)]
+    assert given == [released[row["image_id"]] for row in plain_rows(train)]
     assert (None in given) == (column != "modality")
 
 
@@ -230,7 +218,7 @@ def test_multi_hot_has_a_one_for_each_concept_of_the_vocabulary(column: str, tra
     made = views.multi_hot(train, VOCABULARY, column)
     assert list(made.features) == [*train.features, "labels"]
     assert made.features["labels"] == datasets.List(datasets.Value("float32"), length=3)
-    for row, before in zip(rows_of(made), rows_of(train), strict=True):
+    for row, before in zip(plain_rows(made), plain_rows(train), strict=True):
         assert row.pop("labels") == [float(cui in before[column]) for cui in VOCABULARY]
         assert row == before
 
@@ -242,90 +230,6 @@ def test_the_vocabulary_is_in_the_order_of_labels(built: Path) -> None:
     assert views.read_vocabulary(built, minimum=7) == [row["cui"] for row in rows if row["train"] >= 7]
     manual = {cui for names in (rocov2.MODALITIES, rocov2.REGIONS, rocov2.DIRECTIONS) for cui in names.values()}
     assert views.read_vocabulary(built, "manual_cuis") == [cui for cui in views.read_vocabulary(built) if cui in manual]
-
-
-# Conversations.
-
-
-def test_messages(train: Any) -> None:
-    for row, before in zip(rows_of(views.to_messages(train, "What is it?")), rows_of(train), strict=True):
-        assert row == {
-            "images": [before["image"]],
-            "messages": [
-                {"role": "user", "content": [{"type": "image", "text": None}, {"type": "text", "text": "What is it?"}]},
-                {"role": "assistant", "content": [{"type": "text", "text": before["caption"]}]},
-            ],
-        }
-
-
-def test_prompt_and_completion(train: Any) -> None:
-    for row, before in zip(rows_of(views.to_prompt_completion(train, "Why?")), rows_of(train), strict=True):
-        assert row == {
-            "image": before["image"],
-            "prompt": [{"role": "user", "content": "Why?"}],
-            "completion": [{"role": "assistant", "content": before["caption"]}],
-        }
-
-
-def test_sharegpt(train: Any) -> None:
-    for row, before in zip(rows_of(views.to_sharegpt(train, "Why?", "concepts")), rows_of(train), strict=True):
-        assert row == {
-            "images": [before["image"]],
-            "conversations": [
-                {"from": "human", "value": "<image>Why?"},
-                {"from": "gpt", "value": "; ".join(before["concept_names"])},
-            ],
-        }
-
-
-def test_targets(train: Any) -> None:
-    names = list(rocov2.MODALITIES)
-    before = rows_of(train)
-    made = rows_of(views.to_prompt_completion(train, target="modality", seed=3))
-    assert [row["completion"][0]["content"] for row in made] == [names[row["modality"]] for row in before]
-    assert {row["prompt"][0]["content"] for row in made} == set(PROMPTS["modality"])
-    texts = rows_of(views.image_text(train, "modality"))
-    assert [row["text"] for row in texts] == [names[row["modality"]] for row in before]
-
-
-def test_prompts_go_by_image_and_seed_whatever_the_order(built: Path, loaded: Any) -> None:
-    def prompts(dataset: Any, seed: int) -> dict[str, str]:
-        rows = rows_of(views.to_messages(dataset, seed=seed))
-        return {row["images"][0]["path"]: row["messages"][0]["content"][1]["text"] for row in rows}
-
-    first = prompts(loaded, 0)
-    assert prompts(loaded.shuffle(seed=5), 0) == first
-    assert prompts(rocov2.load(built, split="train", streaming=True), 0) == first
-    assert prompts(loaded, 1) != first
-    assert set(first.values()) <= set(PROMPTS["caption"])
-    assert len(set(first.values())) > 3
-
-
-def test_the_choice_of_a_prompt_never_changes() -> None:
-    # Kept by heart: with another choice, what was trained before could not be repeated.
-    assert [choose_prompt(("a", "b", "c", "d"), f"ROCOv2_2023_train_{i:06d}", 0) for i in range(8)] == list("aadaacda")
-
-
-def test_every_prompt_is_used_about_as_often() -> None:
-    chosen = [choose_prompt(PROMPTS["caption"], f"ROCOv2_2023_train_{i:06d}", 0) for i in range(8_000)]
-    assert all(800 < chosen.count(prompt) < 1_200 for prompt in PROMPTS["caption"])
-
-
-def test_built_in_prompts_are_usable() -> None:
-    for target, prompts in PROMPTS.items():
-        assert check_prompts(prompts, target) == check_prompts(None, target)
-        assert len(set(prompts)) == len(prompts) > 1
-    assert all(name in prompt for prompt in PROMPTS["modality"] for name in rocov2.MODALITIES)
-
-
-def test_an_answer_with_the_tag_of_a_medium_is_refused(train: Any) -> None:
-    def spoil(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"caption": "see <image> above"}
-
-    plain = train.cast_column("image", datasets.Image(decode=False))
-    spoilt = plain.map(spoil, features=plain.features)
-    with pytest.raises(ValueError, match="see <image> above"):
-        rows_of(views.to_sharegpt(spoilt))
 
 
 # Columns that are kept.
@@ -347,54 +251,8 @@ def test_columns_are_kept_beside_those_of_the_view(view: Any, train: Any) -> Non
     columns = ["image_id", "license", "region"]
     made = view(train, keep=columns)
     assert made.features == view(train).features | {column: train.features[column] for column in columns}
-    for row, alone, before in zip(rows_of(made), rows_of(view(train)), rows_of(train), strict=True):
+    for row, alone, before in zip(plain_rows(made), plain_rows(view(train)), plain_rows(train), strict=True):
         assert row == alone | {column: before[column] for column in columns}
-
-
-def test_a_concept_that_stands_twice_is_answered_once(train: Any) -> None:
-    def twice(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"concept_names": row["concept_names"] * 2}
-
-    plain = train.cast_column("image", datasets.Image(decode=False))
-    doubled = plain.map(twice, features=plain.features)
-    assert rows_of(views.image_text(doubled, "concepts")) == rows_of(views.image_text(plain, "concepts"))
-
-
-# The cache, and other dictionaries.
-
-
-def test_the_cache_gives_nothing_that_older_code_made(built: Path, tmp_path: Path, environment: dict[str, str]) -> None:
-    package = tmp_path / "rocov2_tasks"
-    shutil.copytree(PROJECT / "rocov2_tasks", package, ignore=shutil.ignore_patterns("__pycache__"))
-    program = (
-        "import sys, rocov2\n"
-        "from rocov2_tasks import views\n"
-        "made = views.captioning(rocov2.load(sys.argv[1], split='train'), clean=True)\n"
-        "print(views.__file__, made[0]['caption'])\n"
-    )
-
-    def run() -> str:
-        settings = environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
-        command = [sys.executable, "-c", program, str(built)]
-        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True)
-        file, _, caption = done.stdout.partition(" ")
-        assert file == str(package / "views.py")
-        return caption
-
-    before = run()
-    shapes = (package / "shapes.py").read_text()
-    (package / "shapes.py").write_text(
-        shapes.replace("return clean_caption(text) if", "return clean_caption(text).upper() if")
-    )
-    assert run() == before.upper() != before
-
-
-def test_a_plain_dictionary_of_splits_becomes_one_of_datasets(train: Any) -> None:
-    made = views.image_text({"train": train, "again": train})
-    assert isinstance(
-        made, datasets.IterableDatasetDict if isinstance(train, datasets.IterableDataset) else datasets.DatasetDict
-    )
-    assert rows_of(made["again"]) == rows_of(views.image_text(train))
 
 
 # What is refused.
@@ -484,7 +342,7 @@ def test_wrong_requests(train: Any, call: Callable[[Any], Any], message: str) ->
 
 def test_one_prompt_needs_no_id(train: Any) -> None:
     made = views.to_messages(train.select_columns(["image", "caption"]), "Why?")
-    assert rows_of(made) == rows_of(views.to_messages(train, "Why?"))
+    assert plain_rows(made) == plain_rows(views.to_messages(train, "Why?"))
 
 
 def test_what_is_no_dataset_is_refused(built: Path) -> None:
