@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.test_explore import EXPLORE
-from tests.test_preview import BROWSER, CHROMIUM, DRIVER
 
 
 @contextmanager
@@ -34,25 +31,6 @@ def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
             assert process.wait(30) == 130
         finally:
             process.kill()
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser; without one the test is left out."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromedriver (Debian: chromium, chromium-driver) are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in BROWSER:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 class Page:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.explorer import Page, chromium, served
+from tests.browsers import chromium
+from tests.explorer import Page, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio
 

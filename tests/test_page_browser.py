@@ -13,7 +13,8 @@ import pytest
 
 from rocov2_tasks.explorer.searching import Collection
 from rocov2_tasks.filters import Filter
-from tests.explorer import Page, chromium, served
+from tests.browsers import chromium
+from tests.explorer import Page, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,21 +15,9 @@ import rocov2
 from rocov2_build.convert import Options, convert
 from rocov2_build.preview import MARK, card_page, write_preview
 from rocov2_errors import UserError
+from tests.browsers import chromium
 from tests.conftest import PROJECT
 from tests.raw import make_raw
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-BROWSER = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-]
 
 
 class Page(HTMLParser):
@@ -135,18 +122,8 @@ def test_a_preview_is_replaced_and_nothing_else(sample: Path, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromedriver (Debian: chromium, chromium-driver) are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in BROWSER:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.mark.parametrize("width", [1280, 390])
