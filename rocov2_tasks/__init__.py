@@ -7,7 +7,8 @@ views has the shapes that trainers ask for, subsets chooses rows and splits by a
 appears whole, in one of the formats.
 
 metrics has the measures of ImageCLEFmedical Caption, score the command that applies them to a file, which submission reads,
-baseline the command that fits small detectors over features and scores them; references loads texts.
+baseline the command that fits small detectors over features and scores them; references loads texts. conversion reads what a
+repository states of itself.
 
 explore shows the dataset in a browser: filters say what is searched for, also as code, explorer is what the page is made of.
 """

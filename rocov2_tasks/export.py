@@ -6,7 +6,6 @@ The JPEGs are copied byte for byte. The same repository gives the same bytes. Th
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rocov2 import FEATURES, SPLITS, Repository
 from rocov2_errors import UserError
+from rocov2_tasks.conversion import read_conversion
 from rocov2_tasks.folder import new_folder
 from rocov2_tasks.formats import Options, Writer
 from rocov2_tasks.formats.llamafactory import write_llamafactory
@@ -85,7 +85,7 @@ def make_plan(path: str, options: Options) -> Plan:
     counts = repository.counts[options.config]
     splits = [split for split in SPLITS if split in counts and options.split in (None, split)]
     shards = {split: repository.shards(options.config, split) for split in splits}
-    hashes = None if _is_remote(repository.root) else _read_hashes(f"{repository.root}/conversion.json")
+    hashes = None if _is_remote(repository.root) else _read_hashes(repository.root)
     return Plan(repository, shards, {split: counts[split] for split in splits}, hashes)
 
 
@@ -93,15 +93,14 @@ def _is_remote(path: str) -> bool:
     return path.startswith("hf://")
 
 
-def _read_hashes(path: str) -> dict[str, str]:
-    """SHA-256 by file, of `conversion.json`."""
-    with open(path, "rb") as file:
-        text = file.read()
-    try:
-        return {name: facts["sha256"] for name, facts in json.loads(text)["files"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        found = error if isinstance(error, ValueError) else "it has another form"
-        raise UserError(f"{path} is damaged, expected the hashes of the files ({found}): {_BUILD_AGAIN}") from error
+def _read_hashes(root: str) -> dict[str, str]:
+    """SHA-256 by file."""
+    return read_conversion(
+        root,
+        lambda stated: {name: facts["sha256"] for name, facts in stated["files"].items()},
+        _BUILD_AGAIN,
+        "the hashes of the files",
+    )
 
 
 def export(plan: Plan, output: Path, options: Options, progress: Progress | None = None) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import datasets
-import fsspec
 from datasets.exceptions import DatasetsError
 
 import rocov2
 from rocov2_errors import UserError
+from rocov2_tasks.conversion import read_conversion
 
 
 @dataclass(frozen=True)
@@ -45,19 +44,14 @@ def read_provenance(repository: str) -> Provenance:
         UserError: its dataset_infos.json or conversion.json is damaged.
     """
     try:
-        path = f"{rocov2.Repository.open(repository).root}/conversion.json"
+        root = rocov2.Repository.open(repository).root
     except ValueError as error:
         raise UserError(str(error)) from error
-    with fsspec.open(path, "rb") as file:
-        text = file.read()
-    try:
-        facts = json.loads(text)
-        return Provenance(facts["release"], facts["partial"], facts["rows_sha256"]["text"])
-    except (KeyError, TypeError, ValueError) as error:
-        found = error if isinstance(error, ValueError) else "it has another form"
-        raise UserError(
-            f"{path} is damaged ({found}): build the repository again, or download that file again"
-        ) from error
+    return read_conversion(
+        root,
+        lambda stated: Provenance(stated["release"], stated["partial"], stated["rows_sha256"]["text"]),
+        "build the repository again, or download that file again",
+    )
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:

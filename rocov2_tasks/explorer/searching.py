@@ -22,6 +22,7 @@ from rocov2_tasks.explorer.extra import need
 from rocov2_tasks.filters import LABELS, Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
+from rocov2_tasks.stream.remote import split_root
 
 COLUMNS = tuple(rocov2.TEXT_FEATURES)
 
@@ -150,10 +151,7 @@ class Collection:
 
     @property
     def _hub(self) -> tuple[str, str] | None:
-        if not self.root.startswith("hf://"):
-            return None
-        name, _, commit = self.root.removeprefix("hf://datasets/").partition("@")
-        return name, commit
+        return split_root(self.root) if self.root.startswith("hf://") else None
 
     def _read_concepts(self, file: str) -> list[tuple[str, str, int]]:
         total = "+".join(rocov2.SPLITS)

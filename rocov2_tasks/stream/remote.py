@@ -110,9 +110,15 @@ class RemoteFiles:
         )
 
 
+def split_root(root: str) -> tuple[str, str]:
+    """`ORG/NAME` and commit of `hf://datasets/ORG/NAME@COMMIT`."""
+    name, _, commit = root.removeprefix("hf://datasets/").partition("@")
+    return name, commit
+
+
 def answers(root: str, seconds: float) -> bool:
     """Whether the Hub tells of the dataset `hf://datasets/ORG/NAME@COMMIT` within so many seconds, asked once."""
-    name, _, commit = root.removeprefix("hf://datasets/").partition("@")
+    name, commit = split_root(root)
     try:
         HfApi().dataset_info(name, revision=commit or None, timeout=seconds)
     except Exception:  # whatever it is, no image comes from there
