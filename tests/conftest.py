@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +49,28 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No launcher's environment: a process is the only one of its world unless a test says otherwise."""
     for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def loaded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The split train of the module's repository `built`, map-style."""
+    import rocov2
+
+    return rocov2.load(built, split="train", cache_dir=str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["map-style", "streaming"])
+def train(built: Path, loaded: Any, request: pytest.FixtureRequest) -> Any:
+    """The same, map-style and streaming."""
+    import rocov2
+
+    return rocov2.load(built, split="train", streaming=True) if request.param else loaded
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    """A browser; without one the test is left out."""
+    from tests.browsers import chromium
+
+    with chromium() as driver:
+        yield driver

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.browsers import chromium
 from tests.explorer import Page, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio
@@ -20,12 +19,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("looks")
     with served(make_raw(train=6, valid=4, test=4).build(folder / "rocov2"), folder) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with chromium() as driver:
-        yield driver
 
 
 @pytest.fixture

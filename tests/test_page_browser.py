@@ -13,7 +13,6 @@ import pytest
 
 from rocov2_tasks.explorer.searching import Collection
 from rocov2_tasks.filters import Filter
-from tests.browsers import chromium
 from tests.explorer import Page, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio
@@ -32,12 +31,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(repository, tmp_path_factory.mktemp("home")) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with chromium() as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import rocov2
 from rocov2_build.convert import Options, convert
 from rocov2_build.preview import MARK, card_page, write_preview
 from rocov2_errors import UserError
-from tests.browsers import chromium
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 
@@ -120,24 +118,18 @@ def test_a_preview_is_replaced_and_nothing_else(sample: Path, tmp_path: Path) ->
         write_preview(tmp_path / "nowhere", tmp_path / "other")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as driver:
-        yield driver
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("page", ["index", *rocov2.CONFIGS])
-def test_a_browser_shows_all_of_it(sample: Path, browser: Any, page: str, width: int) -> None:
-    browser.execute_cdp_cmd(
+def test_a_browser_shows_all_of_it(sample: Path, chrome: Any, page: str, width: int) -> None:
+    chrome.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
     )
-    browser.get((sample / f"{page}.html").as_uri())
+    chrome.get((sample / f"{page}.html").as_uri())
     images = (
         "return [...document.images].map(image => (image.loading = 'eager', image.decode().then(() => 0, () => 1)))"
     )
-    assert not any(browser.execute_script(f"return Promise.all({images.removeprefix('return ')})"))
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    assert browser.get_screenshot_as_png().startswith(b"\x89PNG")
+    assert not any(chrome.execute_script(f"return Promise.all({images.removeprefix('return ')})"))
+    assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
+    assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert chrome.get_screenshot_as_png().startswith(b"\x89PNG")

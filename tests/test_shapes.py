@@ -20,17 +20,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_raw(train=24).build(tmp_path_factory.mktemp("built") / "rocov2", shard=9_000, row_group=3_000)
 
 
-@pytest.fixture(scope="module")
-def loaded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The split train, map-style."""
-    return rocov2.load(built, split="train", cache_dir=str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=["map-style", "streaming"])
-def train(built: Path, loaded: Any, request: pytest.FixtureRequest) -> Any:
-    return rocov2.load(built, split="train", streaming=True) if request.param else loaded
-
-
 def test_messages(train: Any) -> None:
     for row, before in zip(plain_rows(views.to_messages(train, "What is it?")), plain_rows(train), strict=True):
         assert row == {

@@ -47,17 +47,6 @@ def built(raw: RawRelease, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return raw.build(tmp_path_factory.mktemp("built") / "rocov2", shard=9_000, row_group=3_000)
 
 
-@pytest.fixture(scope="module")
-def loaded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The split train, map-style."""
-    return rocov2.load(built, split="train", cache_dir=str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=["map-style", "streaming"])
-def train(built: Path, loaded: Any, request: pytest.FixtureRequest) -> Any:
-    return rocov2.load(built, split="train", streaming=True) if request.param else loaded
-
-
 @pytest.fixture(scope="module", params=[False, True], ids=["map-style", "streaming"])
 def undecodable(loaded: Any, request: pytest.FixtureRequest) -> Any:
     """The rows of train with images that nothing can decode."""
