@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import multiprocessing.context
 import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
-from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
+from typing import Any
 
+from rocov2_build.files import remove_unfinished
 from rocov2_build.shards import AnyTask, FileFacts, ImageFault, run_task
+from rocov2_build.workers import Worker, WorkerDiedError, wait_for
 from rocov2_errors import UserError
 
 MAX_DEATHS = 3
-"""Pools in a row that may break before one task is finished: then the tasks themselves kill the workers."""
+"""Workers that may die of one task: then the task itself kills them, or the machine has too little memory for it."""
 
 
 def default_workers() -> int:
@@ -45,119 +40,75 @@ def run_tasks(
         OSError: from a worker, as it came (no space left, no permission, ...).
     """
     if scheduler:
-        from rocov2_build.cluster import run_on_cluster  # not for the workers of this machine, which import this module
+        from rocov2_build.cluster import run_on_cluster  # most commands need no such thing
 
         yield from run_on_cluster(tasks, repository, scheduler)
-        return
+    else:
+        yield from _run_here(tasks, repository, workers)
+
+
+def _run_here(
+    tasks: Iterable[AnyTask], repository: Path, workers: int
+) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
     # Where all processors are meant to be used, a worker's second thread takes one that another leaves idle: at the end of
     # the work, or while a file is synced.
     threads = 2 if workers >= default_workers() else 1
+    work = partial(run_task, repository=str(repository), threads=threads)
     source = iter(tasks)
-    again: deque[AnyTask] = deque()
-    deaths = 0
-    while True:
-        running: dict[Future[FileFacts | list[ImageFault]], AnyTask] = {}
-        executor = _make_pool(workers)
-        try:
-            _start_pool(executor)
-            while True:
-                for task in _take(again, source, 2 * workers - len(running)):
-                    again.appendleft(task)  # until it is submitted: a pool may break just then
-                    with _interrupts_deferred():  # it starts another process where none is idle
-                        future = executor.submit(run_task, task, str(repository), threads)
-                    running[future] = task
-                    again.popleft()
-                if not running:
-                    _end_idle_workers(executor)
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    deaths = 0
-                    yield running.pop(future), result
-        except BrokenProcessPool:
-            deaths += 1
-            if deaths == MAX_DEATHS:
-                raise UserError(
-                    f"the worker processes ended without a word {deaths} times in a row (killed, or out of memory?): run the "
-                    "same command again with fewer --workers; it goes on where it stopped"
-                ) from None
-            again.extend(running.values())
-        finally:
-            executor.shutdown(cancel_futures=True)
-
-
-def _end_idle_workers(pool: Executor) -> None:
-    # One that is killed while it waits for work may hold the lock on which the pool's own way of ending the others waits, for
-    # ever. None of them has anything to lose.
-    processes = getattr(pool, "_processes", None) or {}  # Python 3.14 has kill_workers()
-    for process in list(processes.values()):
-        process.kill()
-
-
-def _take(again: deque[AnyTask], source: Iterator[AnyTask], count: int) -> Iterator[AnyTask]:
-    while again and count > 0:
-        yield again.popleft()
-        count -= 1
-    yield from islice(source, max(count, 0))
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["__main__", "rocov2_build.shards"])
-    return context
-
-
-def prepare_workers() -> None:
-    """Let the process from which workers fork import what they need, while this one goes on: it has more to import."""
-    if _context().get_start_method() == "forkserver":
-        with _interrupts_deferred():
-            resource_tracker.ensure_running()
-            forkserver.ensure_running()
-
-
-def _make_pool(workers: int) -> Executor:
-    return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_start_worker)
-
-
-def _start_pool(executor: Executor) -> None:
-    """Start the first process."""
-    resource_tracker.ensure_running()  # before, since it lifts the block for its own start
-    with _interrupts_deferred():
-        executor.submit(os.getpid).result()
-
-
-@contextmanager
-def _interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back while processes are started, so that none is left half-started, which it would tell as an error.
-
-    It is blocked for the processes, which inherit that, and kept for the end in this one.
-    """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
-        yield
-        return
-    kept: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: kept.append(number))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    waiting: deque[AnyTask] = deque()
+    pool: list[Worker] = []
+    deaths: Counter[str] = Counter()
+    answers: list[tuple[AnyTask, FileFacts | list[ImageFault]]] = []
     try:
-        yield
+        while True:
+            # One task is always made ahead, and all workers have one before the caller sees an answer: none waits for him.
+            while _refill(waiting, source) and (worker := _free_worker(pool, workers, work)):
+                worker.give(waiting.popleft())
+            yield from answers
+            busy = [worker for worker in pool if worker.task is not None]
+            if not busy:
+                return
+            answers = []
+            for worker in wait_for(busy):
+                task = worker.task
+                try:
+                    answers.append((task, worker.take()))
+                except WorkerDiedError as death:
+                    pool.remove(worker)
+                    _end(worker, repository)
+                    deaths[task.path] += 1
+                    if deaths[task.path] == MAX_DEATHS:
+                        raise UserError(
+                            f"{MAX_DEATHS} worker processes died of {task.path} (the last one {death}): run the same command "
+                            "again, with fewer --workers if memory is short; it goes on where it stopped"
+                        ) from None
+                    waiting.appendleft(task)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, handler)
-        if kept:
-            raise KeyboardInterrupt
+        for worker in pool:
+            _end(worker, repository)
 
 
-def _start_worker() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the shard at hand is finished, and no half of one is told as an error
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _refill(waiting: deque[AnyTask], source: Iterator[AnyTask]) -> bool:
+    """See that a task is waiting, if there still is one."""
+    if not waiting:
+        waiting.extend(islice(source, 1))
+    return bool(waiting)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+def _free_worker(pool: list[Worker], workers: int, work: Callable[[Any], Any]) -> Worker | None:
+    """One that has nothing to do, started if need be; None where all are at work."""
+    for worker in pool:
+        if worker.task is None:
+            return worker
+    if len(pool) == workers:
+        return None
+    worker = Worker(work)
+    pool.append(worker)  # before it starts, which may be interrupted
+    worker.start()
+    return worker
+
+
+def _end(worker: Worker, repository: Path) -> None:
+    worker.kill()
+    if worker.task is not None:
+        remove_unfinished(repository / worker.task.path, worker.pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -28,6 +29,12 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(path: Path, pid: int | None) -> None:
+    """Remove what a process that was killed left of `path`."""
+    for stray in path.parent.glob(f".{glob.escape(path.name)}.{pid}-*.tmp"):
+        stray.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

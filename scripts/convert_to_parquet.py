@@ -86,7 +86,8 @@ def main(
 ) -> None:
     """Parse, call, tell."""
     # Imported here: --help and a wrong flag answer at once; and the workers' imports run beside the slow ones below.
-    from rocov2_build.engine import default_workers, prepare_workers
+    from rocov2_build.engine import default_workers
+    from rocov2_build.workers import prepare_workers
 
     if not dry_run and scheduler is None:
         prepare_workers()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from rocov2_build.building import Building, plan_id
-from rocov2_build.files import file_sha256, write_json, write_text, write_whole
+from rocov2_build.files import file_sha256, remove_unfinished, write_json, write_text, write_whole
 from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
 
 
@@ -93,6 +93,19 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
         other.write(b"other")
     assert path.read_text() == "one"  # the outer one was renamed last
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].txt"
+    with write_whole(path) as mine:
+        mine.write(b"mine")
+        of_killed = tmp_path / f".a[1].txt.{os.getpid()}0-0123abcd.tmp"
+        of_killed.touch()
+        of_another_file = of_killed.with_name(of_killed.name.replace("a[1]", "b"))
+        of_another_file.touch()
+        remove_unfinished(path, int(f"{os.getpid()}0"))
+        assert not of_killed.exists()
+    assert sorted(tmp_path.iterdir()) == [of_another_file, path]
 
 
 def test_json_is_the_same_for_the_same_value_and_keeps_its_text(tmp_path: Path) -> None:
