@@ -220,7 +220,7 @@ def main(repository: str, limit: int | None, as_json: bool) -> None:
     provenance = read_provenance(repository)
     splits: dict[str, Split] = {}
     for split in SPLITS:
-        splits[split] = read_split(repository, split, limit)
+        splits[split] = read_split(provenance.root, split, limit)
         say("Read", f"{split}, {len(splits[split].features):,} images")
     results = evaluate(Data(**splits))
     images = {split: len(read.features) for split, read in splits.items()}

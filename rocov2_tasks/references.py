@@ -19,11 +19,13 @@ class Provenance:
     """What a number that was measured on a repository belongs to, from its `conversion.json`.
 
     Attributes:
+        root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`: what is loaded from there is of that commit.
         release: `2.0.1` or `1`; `sample`, which is none; None where it was not held against one (`--release any`).
         partial: whether it holds a part of it.
         rows_sha256: hash of its rows: equal where the rows are.
     """
 
+    root: str
     release: str | None
     partial: bool
     rows_sha256: str
@@ -49,7 +51,7 @@ def read_provenance(repository: str) -> Provenance:
         raise UserError(str(error)) from error
     return read_conversion(
         root,
-        lambda stated: Provenance(stated["release"], stated["partial"], stated["rows_sha256"]["text"]),
+        lambda stated: Provenance(root, stated["release"], stated["partial"], stated["rows_sha256"]["text"]),
         "build the repository again, or download that file again",
     )
 

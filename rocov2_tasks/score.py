@@ -79,7 +79,7 @@ def main(submission: str, repository: str, split: str, task: str | None, bert: b
         data = file.read()
     name = "standard input" if submission == "-" else submission
     provenance = read_provenance(repository)
-    texts = load_texts(repository, split, ["image_id", "caption", "cuis", "manual_cuis"])
+    texts = load_texts(provenance.root, split, ["image_id", "caption", "cuis", "manual_cuis"])
     read = read_submission(data, texts["image_id"], task)
     if read.faults:
         _fail(read, name, as_json)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from rocov2 import DIRECTIONS
 from rocov2_tasks.references import Provenance
 from tests.conftest import PROJECT
+from tests.hub import Hub
 from tests.raw import RawRelease, make_raw
 from tests.test_submission import HEADER, lines
 
@@ -35,13 +37,14 @@ def repository(raw: RawRelease, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def score(tmp_path: Path, environment: dict[str, str]) -> Score:
     """Run `python -m rocov2_tasks.score ARGUMENTS` in `tmp_path`."""
+    return partial(run_score, tmp_path, environment)
 
-    def start(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "rocov2_tasks.score", *map(str, arguments)]
-        settings = environment | {"PYTHONPATH": str(PROJECT)}
-        return subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
 
-    return start
+def run_score(folder: Path, environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in any folder and environment."""
+    command = [sys.executable, "-m", "rocov2_tasks.score", *map(str, arguments)]
+    settings = environment | {"PYTHONPATH": str(PROJECT)}
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
 
 
 def write(path: Path, header: list[str], rows: list[list[str]]) -> Path:
@@ -85,6 +88,7 @@ def test_json_has_the_scores_of_the_chosen_split(
     conversion = json.loads((repository / "conversion.json").read_text())
     assert report == {
         "repository": str(repository),
+        "root": str(repository),
         "release": None,
         "partial": False,
         "rows_sha256": conversion["rows_sha256"]["text"],
@@ -94,13 +98,33 @@ def test_json_has_the_scores_of_the_chosen_split(
     }
 
 
+def test_from_the_hub_all_is_of_one_commit(
+    raw: RawRelease, repository: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    concepts = write(tmp_path / "s.csv", ["ID", "CUIs"], [[image.id, ""] for image in raw.splits["test"]])
+    with Hub({"org/rocov2": repository}) as hub:
+        commit = hub.snapshot("org/rocov2").commit
+        done = run_score(
+            tmp_path,
+            environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"},
+            concepts,
+            "org/rocov2",
+            "--json",
+        )
+        asked = [request.path for request in hub.requests if request.listener == "hub"]
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert (report["repository"], report["root"]) == ("org/rocov2", f"hf://datasets/org/rocov2@{commit}")
+    assert [path for path in asked if commit not in path] == ["/api/datasets/org/rocov2"]
+
+
 @pytest.mark.parametrize(
     ("provenance", "shown"),
     [
-        (Provenance("2.0.1", False, "0123456789abcdef"), "ROCOv2 2.0.1, rows 0123456789ab"),
-        (Provenance("1", True, "0123456789abcdef"), "part of ROCOv2 1, rows 0123456789ab"),
-        (Provenance(None, False, "0123456789abcdef"), "no known release, rows 0123456789ab"),
-        (Provenance("sample", True, "0123456789abcdef"), "the sample, rows 0123456789ab"),
+        (Provenance("/r", "2.0.1", False, "0123456789abcdef"), "ROCOv2 2.0.1, rows 0123456789ab"),
+        (Provenance("/r", "1", True, "0123456789abcdef"), "part of ROCOv2 1, rows 0123456789ab"),
+        (Provenance("/r", None, False, "0123456789abcdef"), "no known release, rows 0123456789ab"),
+        (Provenance("/r", "sample", True, "0123456789abcdef"), "the sample, rows 0123456789ab"),
     ],
 )
 def test_what_was_scored_is_said(provenance: Provenance, shown: str) -> None:
