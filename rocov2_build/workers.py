@@ -18,9 +18,11 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 from typing import Any
 
 _END_SECONDS = 5.0
+_PROJECT = str(Path(__file__).resolve().parent.parent)
 
 
 class WorkerDiedError(Exception):
@@ -63,10 +65,8 @@ class Worker:
         """
         try:
             with _interrupts_deferred():
-                resource_tracker.ensure_running()  # first, since it lifts the block for its own start
-                with contextlib.suppress(
-                    ConnectionError, EOFError
-                ):  # it, or its fork server, was killed as it was born
+                _start_servers()
+                with contextlib.suppress(ConnectionError, EOFError):  # killed as it was born, it or its server
                     self._process.start()
                     self._started = True
         finally:
@@ -122,10 +122,34 @@ def wait_for(workers: Collection[Worker]) -> list[Worker]:
 
 def prepare_workers() -> None:
     """Let the process from which workers fork import what they need, while this one goes on: it has more to import."""
-    if isinstance(_context(), ForkServerContext):
-        with _interrupts_deferred():
-            resource_tracker.ensure_running()
-            forkserver.ensure_running()
+    with _interrupts_deferred():
+        _start_servers()
+
+
+def _start_servers() -> None:
+    """Start the processes on which the start of a worker relies, or those of them that do not run any more."""
+    resource_tracker.ensure_running()  # first, since it lifts the block of Ctrl-C for its own start
+    if not isinstance(_context(), ForkServerContext):
+        return
+    # Else it would import what it finds in the working directory first: another clone of the project, somebody's numpy.py.
+    search = [_PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(search)):
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Environment variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _context() -> ForkServerContext | SpawnContext:

@@ -267,6 +267,13 @@ def test_help_names_every_option_and_imports_little() -> None:
     assert {"datasets", "pyarrow", "pandas", "PIL", "rocov2", "distributed"}.isdisjoint(modules.split())
 
 
+def test_the_working_directory_is_not_searched_for_what_workers_import(raw: Path, tmp_path: Path, run: Run) -> None:
+    for module in ("numpy", "pyarrow", "rocov2_build", "rocov2_errors"):
+        (tmp_path / f"{module}.py").write_text("open('imported', 'w'); raise RuntimeError")
+    assert run(SCRIPT, "raw", *ANY).returncode == 0
+    assert not (tmp_path / "imported").exists()
+
+
 def start(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """The command in a process group of its own, as a terminal starts it: Ctrl-C then reaches the workers too."""
     command = [sys.executable, str(PROJECT / "scripts" / f"{SCRIPT}.py"), *arguments]

@@ -109,6 +109,7 @@ def test_killing_does_not_wait_for_the_task(worker: Worker) -> None:
 
 PROGRAM = """
 import os, signal, sys, time
+from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from rocov2_build import engine, workers
@@ -120,8 +121,9 @@ def nap(task, repository, threads):
 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
-    while Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
-        time.sleep(0.001)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while " Z " not in Path(f"/proc/{pid}/stat").read_text():
+            time.sleep(0.001)
 
 def before(launch):
     pass
