@@ -88,8 +88,7 @@ class Worker:
         try:
             done, value = self._pipe.recv()
         except (EOFError, OSError):  # nothing, or the beginning of an answer
-            self._process_ended()
-            raise WorkerDiedError(self._describe_end()) from None
+            raise WorkerDiedError(self._how_it_ended()) from None
         self.task = None
         if done:
             return value
@@ -103,15 +102,15 @@ class Worker:
             self._process.kill()
             self._process.join()
 
-    def _process_ended(self) -> None:
-        if self._started:
-            self._process.join(_END_SECONDS)  # its end of the pipe goes a moment before it does
-
-    def _describe_end(self) -> str:
-        code = self._process.exitcode if self._started else None
+    def _how_it_ended(self) -> str:
+        if not self._started:
+            return "as it started"
+        self._process.join(_END_SECONDS)  # its end of the pipe goes a moment before it does
+        code = self._process.exitcode
         if code is None:
-            return "gone"
-        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            return "without a sign"
+        known = {number.value: number.name for number in signal.Signals}
+        return f"ended by {known.get(-code, f'signal {-code}')}" if code < 0 else f"ended with exit code {code}"
 
 
 def wait_for(workers: Collection[Worker]) -> list[Worker]:
