@@ -107,7 +107,6 @@ def be_killed_once(task: TableTask, repository: str, threads: int) -> int:
             mark.write(str(os.getpid()))
             mark.flush()
             os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.02)  # so that one worker does not do all while another starts
     return os.getpid()
 
 

@@ -83,7 +83,6 @@ def test_one_that_was_killed_before_it_was_given_a_task(worker: Worker) -> None:
     worker.give("pid")
     worker.take()
     os.kill(worker.pid or 0, signal.SIGKILL)
-    time.sleep(0.1)
     worker.give(bytes(10**6))  # more than a pipe takes in
     assert wait_for([worker]) == [worker]
     with pytest.raises(WorkerDiedError, match=r"^ended by SIGKILL$"):
