@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,3 +76,29 @@ def chrome() -> Iterator[Any]:
 
     with chromium() as driver:
         yield driver
+
+
+@pytest.fixture
+def repository(built: Path, tmp_path: Path) -> Path:
+    """A copy of the module's repository `built`, to be damaged."""
+    return Path(shutil.copytree(built, tmp_path / "rocov2"))
+
+
+@pytest.fixture
+def zenodo() -> Iterator[Any]:
+    """A server that has the files of a release."""
+    from tests.zenodo import CONTENTS, Zenodo
+
+    with Zenodo(CONTENTS) as server:
+        yield server
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds of the pauses of a download, none of which is made."""
+    from rocov2_build import web
+
+    made: list[float] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # takes most of the time of a test
+    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=made.append))
+    return made

@@ -43,11 +43,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("check"))
 
 
-@pytest.fixture
-def repository(built: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(built, tmp_path / "rocov2")
-
-
 def test_a_built_repository_obeys_every_rule(built: Path) -> None:
     assert check_repository(built) == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +38,6 @@ from tests.raw import jpeg, make_raw
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("viewer"))
-
-
-@pytest.fixture
-def repository(built: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(built, tmp_path / "rocov2")
 
 
 def set_column(column: str, values: list[Any]) -> Any:

@@ -6,34 +6,21 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from rocov2_build import download, web
+from rocov2_build import download
 from rocov2_build.download import download_release
 from rocov2_build.releases import FILES
 from rocov2_errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, OWN, RECORD, Answer, Zenodo, files_in, md5
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 TABLES = {name: content for name, content in CONTENTS.items() if name.endswith(".csv")}
-
-
-@pytest.fixture
-def zenodo() -> Iterator[Zenodo]:
-    with Zenodo(CONTENTS) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of the pauses, none of which is made."""
-    made: list[float] = []
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # takes most of the time of a test
-    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=made.append))
-    return made
 
 
 def place(raw: Path, names: Iterable[str] = FILES) -> None:

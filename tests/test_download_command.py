@@ -20,12 +20,6 @@ STUCK = Answer(hold=True)
 
 
 @pytest.fixture
-def zenodo() -> Iterator[Zenodo]:
-    with Zenodo(CONTENTS) as server:
-        yield server
-
-
-@pytest.fixture
 def start(zenodo: Zenodo, tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Starts the command and returns when it is in the middle of a file, of which no more comes."""
     started: list[subprocess.Popen[str]] = []

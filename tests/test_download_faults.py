@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterator
 from email.utils import formatdate
 from itertools import repeat
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from rocov2_build import web
 from rocov2_build.download import download_release
 from rocov2_build.releases import FILES
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, Answer, Zenodo, files_in, md5
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 CONTENT = CONTENTS[BIG]
 ETAG = f'"{md5(CONTENT)}"'
@@ -31,20 +31,10 @@ NO_ETAG = {"ETag": None}
 FRESH = ((None, None), 200, BIG_SIZE)
 
 
-@pytest.fixture
-def zenodo() -> Iterator[Zenodo]:
-    with Zenodo(CONTENTS) as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of the pauses, none of which is made; and the time stands still."""
-    made: list[float] = []
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # takes most of the time of a test
-    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=made.append))
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time stands still."""
     monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(time=lambda: NOW))
-    return made
 
 
 def test_after_a_cut_only_the_rest_comes(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rocov2_build import web
 from rocov2_build.download import download_release
 from rocov2_errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, RECORD, Answer, Zenodo, files_in, md5
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 CONTENT = CONTENTS[BIG]
 ETAG = f'"{md5(CONTENT)}"'
@@ -25,21 +23,6 @@ CUT = ((None, None), 200, HALF)
 REST = ((f"bytes={HALF}-", ETAG), 206, HALF)
 NO_LENGTH = {"Content-Length": None}
 MISSING = object()
-
-
-@pytest.fixture
-def zenodo() -> Iterator[Zenodo]:
-    with Zenodo(CONTENTS) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of the pauses, none of which is made."""
-    made: list[float] = []
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # takes most of the time of a test
-    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=made.append))
-    return made
 
 
 @pytest.mark.parametrize("listed", [BIG_SIZE + 1, BIG_SIZE - 1])

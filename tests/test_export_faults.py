@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,12 +33,6 @@ TARS = Options("webdataset")
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_raw(train=12).build(tmp_path_factory.mktemp("built") / "rocov2", shard=3_000, row_group=1_500)
-
-
-@pytest.fixture
-def repository(built: Path, tmp_path: Path) -> Path:
-    """A copy, to be damaged."""
-    return shutil.copytree(built, tmp_path / "rocov2")
 
 
 def a_shard(repository: Path) -> Path:

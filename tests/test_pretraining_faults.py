@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,6 @@ SCHEDULES = 200
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("built"))
-
-
-@pytest.fixture
-def repository(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "rocov2"))
 
 
 def damage(table: pa.Table, row: int) -> pa.Table:
