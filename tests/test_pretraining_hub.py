@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,9 @@ class CutFile(type(Path())):  # type: ignore[misc]
 
 
 class Flaky(Hub):
-    """Answers some of the requests for shards wrongly: those whose number `fault` wants to treat."""
+    """Answers some of the requests for shards wrongly: those that `fault` wants to treat, by their number."""
 
-    fault: Callable[[int, Response], Response] = staticmethod(lambda number, response: response)
+    fault: Callable[[int, Request, Response], Response] = staticmethod(lambda number, request, response: response)
     number = 0
 
     def answer(self, request: Request) -> Response:
@@ -71,7 +72,7 @@ class Flaky(Hub):
         if request.listener != "storage" or request.method != "GET":
             return response
         self.number += 1
-        return self.fault(self.number, response)
+        return self.fault(self.number, request, response)
 
 
 def ask(hub: Hub, home: Path, state: dict[str, Any] | None = None, **options: Any) -> Answer:
@@ -119,37 +120,44 @@ def test_in_the_order_of_the_files_too(built: Path, tmp_path: Path) -> None:
     assert (found, problem) == (expected(built, shuffle=False, **SOME), None)
 
 
-def drop(number: int, response: Response) -> Response:
+def drop(response: Response) -> Response:
     raise ConnectionAbortedError("dropped")
 
 
-def cut(number: int, response: Response) -> Response:
+def cut(response: Response) -> Response:
     return response._replace(body=CutFile(response.body))
 
 
-def busy(number: int, response: Response) -> Response:
+def busy(response: Response) -> Response:
     raise HubError(503, "busy")
 
 
-def short(number: int, response: Response) -> Response:
+def short(response: Response) -> Response:
     return Response(206, response.headers, b"a part of it")
 
 
 @pytest.mark.parametrize("fault", [drop, cut, busy, short])
 def test_what_does_not_come_is_asked_for_again_at_the_same_position(
-    built: Path, tmp_path: Path, fault: Callable[[int, Response], Response]
+    built: Path, tmp_path: Path, fault: Callable[[Response], Response]
 ) -> None:
+    asked: Counter[tuple[str, str]] = Counter()
+
+    def spoil_the_first(number: int, request: Request, response: Response) -> Response:
+        span = (request.path, request.headers["Range"])
+        asked[span] += 1
+        return fault(response) if asked[span] == 1 else response
+
     with Flaky({"org/rocov2": built}) as hub:
-        hub.fault = lambda number, response: fault(number, response) if number % 3 == 1 else response
+        hub.fault = spoil_the_first
         found, problem, _ = ask(hub, tmp_path, **SOME)
-        assert hub.number > ranges(hub) / 2
+    assert min(asked.values()) > 1
     assert (found, problem) == (expected(built, **SOME), None)
 
 
 def test_when_the_network_stays_away_it_is_told_and_the_run_goes_on_later(built: Path, tmp_path: Path) -> None:
     options = SOME | {"read_ahead": 1, "window": "5kB", "lanes": 2}
     with Flaky({"org/rocov2": built}) as hub:
-        hub.fault = lambda number, response: drop(number, response) if number > 12 else response
+        hub.fault = lambda number, request, response: drop(response) if number > 12 else response
         found, problem, state = ask(hub, tmp_path, **options)
     assert problem is not None
     assert problem.startswith("ConnectionError: hf://datasets/org/rocov2@")
