@@ -18,7 +18,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 
     An exception removes it. Its temporary name is this attempt's own: several may be at work on one `path`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(_temporary_name(path.name, os.getpid(), os.urandom(4).hex()))
     try:
         with temporary.open("xb") as file:
             yield file
@@ -33,8 +33,12 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 
 def remove_unfinished(path: Path, pid: int | None) -> None:
     """Remove what a process that was killed left of `path`."""
-    for stray in path.parent.glob(f".{glob.escape(path.name)}.{pid}-*.tmp"):
+    for stray in path.parent.glob(_temporary_name(glob.escape(path.name), pid, "*")):
         stray.unlink(missing_ok=True)
+
+
+def _temporary_name(name: str, pid: int | None, attempt: str) -> str:
+    return f".{name}.{pid}-{attempt}.tmp"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -115,8 +115,8 @@ class Worker:
 
 def wait_for(workers: Collection[Worker]) -> list[Worker]:
     """Those of some busy workers that have an answer, or are dead; waits for the first."""
-    by_pipe = {worker._pipe: worker for worker in workers}
-    return [by_pipe[pipe] for pipe in multiprocessing.connection.wait(list(by_pipe))]  # type: ignore[index]
+    ready = multiprocessing.connection.wait([worker._pipe for worker in workers])
+    return [worker for worker in workers if worker._pipe in ready]
 
 
 def prepare_workers() -> None:

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.processes import workers_of
+
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPT = PROJECT / "scripts" / "convert_to_parquet.py"
 
@@ -141,19 +143,6 @@ def kill(process: subprocess.Popen[str], whom: str) -> None:
         for pid in workers_of(process.pid)[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def workers_of(parent: int) -> list[int]:
-    """Worker processes of a conversion: children of its fork server."""
-    by_parent: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            by_parent.setdefault(int(fields[1]), []).append(int(entry.name))
-    return [worker for server in by_parent.get(parent, []) for worker in by_parent.get(server, [])]
 
 
 def kill_after(process: subprocess.Popen[str], seconds: float, whom: str) -> None:

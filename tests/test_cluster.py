@@ -12,8 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +27,7 @@ from rocov2_build.shards import CheckTask, FileFacts, TextTask
 from rocov2_errors import UserError
 from tests.conftest import PROJECT
 from tests.crash import finish, leftovers, start, tree
+from tests.processes import wait_until
 from tests.raw import make_raw
 
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
@@ -123,13 +123,6 @@ class DaskCluster:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

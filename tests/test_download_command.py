@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT, Run
+from tests.processes import wait_until
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, Answer, Zenodo, files_in, md5
 
 Start = Callable[[], "subprocess.Popen[str]"]
@@ -29,11 +29,13 @@ def start(zenodo: Zenodo, tmp_path: Path, environment: dict[str, str]) -> Iterat
         command = [sys.executable, str(PROJECT / "scripts" / "download_release.py"), "--base-url", zenodo.url]
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
         started.append(process)
-        deadline = time.monotonic() + 30
-        while not (part := tmp_path / "raw" / PART).exists() or part.stat().st_size == 0:
+        part = tmp_path / "raw" / PART
+
+        def has_begun() -> bool:
             assert process.poll() is None, "ended too early"
-            assert time.monotonic() < deadline, "waited too long"
-            time.sleep(0.01)
+            return part.exists() and part.stat().st_size > 0
+
+        wait_until(has_begun, seconds=30)
         return process
 
     yield begin

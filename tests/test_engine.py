@@ -20,6 +20,7 @@ from rocov2_build.engine import default_workers, run_tasks
 from rocov2_build.files import write_whole
 from rocov2_build.shards import FileFacts, TableTask, serialize
 from rocov2_errors import UserError
+from tests.processes import wait_until
 
 SCHEMA = pa.schema([("number", pa.int32())])
 
@@ -116,10 +117,7 @@ def test_ending_early_leaves_neither_workers_nor_parts_of_files(
     monkeypatch.setattr(engine, "run_task", hang_in_the_second)
     results = run_tasks(map(table_task, range(9)), tmp_path, workers=1)
     assert next(results)[0].path == "0.parquet"
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.glob(".1.parquet.*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: list(tmp_path.glob(".1.parquet.*")), seconds=30)
     results.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()
     assert [path.name for path in tmp_path.iterdir()] == ["0.parquet"]

@@ -14,10 +14,11 @@ import pytest
 
 from rocov2_build.workers import Worker, WorkerDiedError, wait_for
 from tests.conftest import PROJECT
+from tests.processes import led_by, wait_until
 
 
 @pytest.fixture
-def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
+def worker() -> Iterator[Worker]:
     worker = Worker(answer)
     yield worker
     worker.kill()
@@ -113,7 +114,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from rocov2_build import engine, workers
 from rocov2_build.shards import TableTask
-from tests.crash import workers_of
+from tests.processes import workers_of
 
 def nap(task, repository, threads):
     time.sleep(0.2)
@@ -232,27 +233,6 @@ def after(launch):
     assert (result.returncode, result.stderr) == (1, "interrupted\n")
 
 
-def children_of(pid: int) -> list[int]:
-    """Processes of the session that `pid` leads, but itself."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != pid:
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[3]) == pid and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def wait_until(condition: object, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     sleeper = tmp_path / "sleeper.py"
     sleeper.write_text(
@@ -271,7 +251,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
         env=environment(),
         start_new_session=True,
     ) as parent:
-        wait_until(lambda: len(children_of(parent.pid)) >= 4)  # two workers, the fork server, its resource tracker
+        wait_until(lambda: len(led_by(parent.pid)) >= 4)  # two workers, the fork server, its resource tracker
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-        wait_until(lambda: not children_of(parent.pid))
+        wait_until(lambda: not led_by(parent.pid))
