@@ -14,6 +14,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from multiprocessing import forkserver, resource_tracker
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 _END_SECONDS = 5.0
+_SERVER_SECONDS = 0.5
+"""For so long a fork server that was killed may still look alive: until then no other is started in its place."""
 _PROJECT = str(Path(__file__).resolve().parent.parent)
 
 
@@ -71,6 +74,8 @@ class Worker:
                     self._started = True
         finally:
             self._other_end.close()  # now only the process has it: when it ends, the pipe does
+        if not self._started:
+            time.sleep(_SERVER_SECONDS)
 
     def give(self, task: Any) -> None:
         """Hand over a task. A process that has died is told by `take`."""
