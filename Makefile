@@ -77,7 +77,7 @@ format: $(INSTALLED) ## format the code
 
 .PHONY: card
 card: $(INSTALLED) ## write the generated parts of README.md and dataset_infos.json anew
-	$(BIN)/python -m rocov2_build.card
+	$(BIN)/python -m rocov2_build.card.readme
 
 .PHONY: clean
 clean: ## remove environments and caches (never a built repository)

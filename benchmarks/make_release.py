@@ -22,7 +22,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.releases import RELEASES
+from rocov2_build.raw.releases import RELEASES
 from tests.raw import HEADERS, LICENSE_HEADER, MAPPING_HEADER, write_csv
 
 POOL = 600

@@ -65,9 +65,9 @@ assert found == int(sys.argv[2])
 TABLES = """
 import sys, time
 from pathlib import Path
-from rocov2_build.inputs import read_release
-from rocov2_build.plan import Layout, plan_shards
-from rocov2_build.problems import Report
+from rocov2_build.raw.release import read_release
+from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.raw.problems import Report
 
 begin = time.perf_counter()
 plan_shards(read_release(Path(sys.argv[1]), "any", Report()).rows, Layout())

@@ -20,9 +20,9 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.images import inspect
-from rocov2_build.perceptual import hash_distance
-from rocov2_build.similar import BITS, THRESHOLD, are_flat, unpack_hashes
+from rocov2_build.facts.hash_pairs import BITS, THRESHOLD, are_flat, unpack_hashes
+from rocov2_build.worker.jpeg import inspect
+from rocov2_build.worker.phash import hash_distance
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 THRESHOLDS = (12, 16, 20, 24, 28, 31, 40, 50)

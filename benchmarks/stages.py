@@ -23,26 +23,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.convert import MEDIAN_BYTES
 from benchmarks.make_release import write_release
 from benchmarks.measure import machine
-from rocov2_build import images, members, parquet, shards
-from rocov2_build.images import VERIFY
-from rocov2_build.inputs import read_release
-from rocov2_build.plan import Layout, plan_shards
-from rocov2_build.problems import Report
-from rocov2_build.tasks import shard_tasks
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.release import read_release
+from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.tasks import shard_tasks
+from rocov2_build.worker import jpeg, member, parquet, write
+from rocov2_build.worker.jpeg import VERIFY
 
 STAGES = {
-    "strict decode, grey, 1/8": (images, "_decode"),
-    "perceptual hash": (images, "perceptual_hash"),
-    "markers": (images, "_walk_markers"),
-    "header (Pillow)": (images, "_measure"),
-    "inflate (libdeflate)": (members, "_inflate"),
-    "read from the zip": (members.MemberReader, "_read_compressed"),
+    "strict decode, grey, 1/8": (jpeg, "_decode"),
+    "perceptual hash": (jpeg, "perceptual_hash"),
+    "markers": (jpeg, "_walk_markers"),
+    "header (Pillow)": (jpeg, "_measure"),
+    "inflate (libdeflate)": (member, "_inflate"),
+    "read from the zip": (member.MemberReader, "_read_compressed"),
     "CRC-32": (deflate, "crc32"),
     "SHA-256 of the image": (hashlib, "sha256"),
-    "SHA-256 of the file": (shards, "file_sha256"),
-    "columns to Arrow": (shards, "_assemble"),
+    "SHA-256 of the file": (write, "file_sha256"),
+    "columns to Arrow": (write, "_assemble"),
     "Parquet: pages, chunking, writing": (parquet, "write_row_group"),
-    "hash of the rows": (shards.RowsHash, "add"),
+    "hash of the rows": (write.RowsHash, "add"),
     "fsync": (os, "fsync"),
 }
 
@@ -85,7 +85,7 @@ def main(images: int, rounds: int) -> None:
             for _ in range(rounds + 1):
                 clock.spent.clear()
                 begin = time.perf_counter()
-                shards.run_task(task, str(output))
+                write.run_task(task, str(output))
                 total = time.perf_counter() - begin
                 spent = {stage: clock.spent[stage] for stage in STAGES}
                 runs.append(spent | {"the rest: Python": total - sum(spent.values()), "all": total})

@@ -1,8 +1,7 @@
-"""How the dataset is made: from the raw release to a verified Parquet repository. The modules follow the data:
+"""How the dataset is made: from the raw release to a verified Parquet repository.
 
-releases, download -> archives, tables, rows -> plan, tasks -> images, shards (run by engine with workers, or by cluster; kept
-by building) -> facts (columns, overlaps, similar; statistics makes tables of them) -> card, croissant -> check (by what is in
-checks); convert is the whole way in one function.
+A module here is a command. A folder is what stands behind them, named after the step of the data: raw -> shards -> worker
+(run by engine) -> facts -> card -> checks -> hub.
 """
 
 FORMAT_VERSION = 4

@@ -7,13 +7,13 @@ from typing import NoReturn
 
 import pandas as pd
 
-from rocov2_build.building import problems_path
-from rocov2_build.inputs import RawRelease
-from rocov2_build.plan import Shard
-from rocov2_build.problems import Report, write_problems
-from rocov2_build.releases import FILES
-from rocov2_errors import UserError
-from rocov2_terminal import format_size, say
+from rocov2_build.engine.building import problems_path
+from rocov2_build.raw.problems import Report, write_problems
+from rocov2_build.raw.release import RawRelease
+from rocov2_build.raw.releases import FILES
+from rocov2_build.shards.plan import Shard
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import format_size, say
 
 VERIFIED = {
     "strict": "every image verified",

@@ -13,12 +13,12 @@ from pathlib import Path
 from rocov2_build.checks.card import check_card
 from rocov2_build.checks.croissant import check_croissant
 from rocov2_build.checks.facts import check_facts
-from rocov2_build.checks.files import check_footers, check_names, check_records
+from rocov2_build.checks.footers import check_footers, check_names, check_records
 from rocov2_build.checks.images import check_modes
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.viewer import check_sizes
 from rocov2_build.checks.violations import Check, Violation
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 
 
 def check_repository(root: Path, fast: bool = False, decode: bool = False) -> list[Violation]:

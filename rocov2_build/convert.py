@@ -17,23 +17,30 @@ import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_release, describe_tables, fail
-from rocov2_build.blocks import Contents, Picture
-from rocov2_build.building import Building, built_plan, damaged_files, describe_differences, locked, problems_path
-from rocov2_build.card import config_holds, measure, write_card
-from rocov2_build.cluster import require_scheduler
-from rocov2_build.croissant import croissant
-from rocov2_build.engine import default_workers, run_tasks
-from rocov2_build.facts import compute_facts
-from rocov2_build.files import write_json
-from rocov2_build.inputs import RawRelease, read_release
-from rocov2_build.pictures import can_draw, draw_pictures
-from rocov2_build.plan import Layout, plan_shards
-from rocov2_build.problems import Report, write_problems
-from rocov2_build.releases import LATEST
-from rocov2_build.shards import FileFacts, ImageFault, Task
-from rocov2_build.tasks import check_tasks, shard_tasks, table_tasks
-from rocov2_errors import UserError
-from rocov2_terminal import Progress, format_seconds, format_size, say
+from rocov2_build.card.blocks import Contents, Picture
+from rocov2_build.card.croissant import croissant
+from rocov2_build.card.describe import can_draw, draw_pictures
+from rocov2_build.card.readme import config_holds, measure, write_card
+from rocov2_build.engine.building import (
+    Building,
+    built_plan,
+    damaged_files,
+    describe_differences,
+    locked,
+    problems_path,
+)
+from rocov2_build.engine.cluster import require_scheduler
+from rocov2_build.engine.local import default_workers, run_tasks
+from rocov2_build.facts.compute import compute_facts
+from rocov2_build.raw.problems import Report, write_problems
+from rocov2_build.raw.release import RawRelease, read_release
+from rocov2_build.raw.releases import LATEST
+from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
+from rocov2_build.worker.write import FileFacts, ImageFault, Task
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import write_json
+from rocov2_shared.terminal import Progress, format_seconds, format_size, say
 
 _PROJECT = "rocov2-hub"
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.files import write_json
-from rocov2_build.releases import FILES, LATEST, RELEASES
-from rocov2_build.web import BrokenOffError, Server, ServerError
-from rocov2_errors import UserError
-from rocov2_terminal import Progress, format_size, say
+from rocov2_build.raw.http_client import BrokenOffError, Server, ServerError
+from rocov2_build.raw.releases import FILES, LATEST, RELEASES
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import write_json
+from rocov2_shared.terminal import Progress, format_size, say
 
 ZENODO = "https://zenodo.org"
 

@@ -21,10 +21,10 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import rocov2
-from rocov2_build.card import split_front_matter
-from rocov2_build.files import write_text, write_whole
-from rocov2_errors import UserError
-from rocov2_terminal import run
+from rocov2_build.card.readme import split_front_matter
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import write_text, write_whole
+from rocov2_shared.terminal import run
 
 ROWS = 20
 """Rows shown of a split; the Hub's viewer has pages of 100."""

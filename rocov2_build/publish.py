@@ -20,11 +20,11 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from rocov2_build.check import check_repository
 from rocov2_build.checks.violations import Violation
-from rocov2_build.hub import GO_ON, ChangedMeanwhileError, Repository
-from rocov2_build.releases import RELEASES, SAMPLE
-from rocov2_build.uploads import Changes, Upload, compare, find_uploads
-from rocov2_errors import UserError
-from rocov2_terminal import Progress, format_size, say
+from rocov2_build.hub.client import GO_ON, ChangedMeanwhileError, Repository
+from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
+from rocov2_build.raw.releases import RELEASES, SAMPLE
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import Progress, format_size, say
 
 MAIN = "main"
 _AT_ONCE = 4

@@ -16,16 +16,16 @@ from typing import Any
 import click
 
 from rocov2 import SPLITS
-from rocov2_errors import UserError
-from rocov2_tasks import detectors
-from rocov2_tasks.detectors import Flags, Labels, Neighbours
-from rocov2_tasks.features import Floats, read_features
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import run, say
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
-from rocov2_tasks.references import load_texts, read_provenance
 from rocov2_tasks.score import score_captions, score_concepts
-from rocov2_tasks.submission import MOST_CONCEPTS
-from rocov2_terminal import run, say
+from rocov2_tasks.scoring import detectors
+from rocov2_tasks.scoring.detectors import Flags, Labels, Neighbours
+from rocov2_tasks.scoring.features import Floats, read_features
+from rocov2_tasks.scoring.references import load_texts, read_provenance
+from rocov2_tasks.scoring.submission import MOST_CONCEPTS
 
 
 @dataclass(frozen=True)

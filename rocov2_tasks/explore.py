@@ -18,9 +18,9 @@ from pathlib import Path
 
 import click
 
-from rocov2_errors import UserError
-from rocov2_tasks.explorer.extra import require
-from rocov2_terminal import run
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import run
+from rocov2_tasks.explorer.packages import require
 
 PORT = 7860
 
@@ -42,8 +42,8 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     click.echo(f"Opening {os.fspath(path)} ...", err=True)
     from huggingface_hub.errors import OfflineModeIsEnabled
 
+    from rocov2_tasks.explorer.collection import Collection
     from rocov2_tasks.explorer.page import launch
-    from rocov2_tasks.explorer.searching import Collection
 
     try:
         collection = Collection(path)

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2 import FEATURES, SPLITS, Repository
-from rocov2_errors import UserError
-from rocov2_tasks.conversion import read_conversion
-from rocov2_tasks.folder import new_folder
+from rocov2_shared.conversion import read_conversion
+from rocov2_shared.errors import UserError
+from rocov2_shared.folders import new_folder
 from rocov2_tasks.formats import Options, Writer
 from rocov2_tasks.formats.llamafactory import write_llamafactory
 from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
 from rocov2_tasks.formats.webdataset import write_webdataset
-from rocov2_tasks.prompts import check_prompts
+from rocov2_tasks.shaping.prompts import check_prompts
 
 _BUILD_AGAIN = "check the repository with `python scripts/check_repository.py`, and build or copy it again"
 

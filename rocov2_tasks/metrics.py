@@ -61,7 +61,7 @@ def concept_f1(predictions: Concepts, references: Concepts) -> float:
 
     Source: `compute_primary_score` of the evaluators, which call `sklearn.metrics.f1_score(..., average="binary")` over the
     union of both lists. Limits of a submission (100 concepts, none twice) are checked where files are read, in
-    `rocov2_tasks.submission`, as there.
+    `rocov2_tasks.scoring.submission`, as there.
     """
     pairs = _concept_pairs(predictions, references)
     return _mean(_f1(predicted or _EMPTY, reference or _EMPTY) for predicted, reference in pairs)

@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rocov2 import CONFIGS, Repository
-from rocov2_tasks import options
+from rocov2_tasks import arguments
 from rocov2_tasks.stream.batches import Plan
 from rocov2_tasks.stream.decoding import DamagedImageError, make_decoder, width_and_height
-from rocov2_tasks.stream.iterating import StreamIterator
+from rocov2_tasks.stream.iterator import StreamIterator
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError
-from rocov2_tasks.stream.sharing import Shared
+from rocov2_tasks.stream.shared_value import Shared
 from rocov2_tasks.stream.state import check_state, first_state, rewound
 from rocov2_tasks.stream.world import find_worker, find_world
 
@@ -107,11 +107,11 @@ class PretrainingStream:
             ("batch_size", 1 if batch_size is None else batch_size, 1),
             ("threads", 1 if threads is None else threads, 1),
         ):
-            options.require_integer(option, value, least)
-        options.require_choice("on_error", on_error, ("raise", "skip"))
+            arguments.require_integer(option, value, least)
+        arguments.require_choice("on_error", on_error, ("raise", "skip"))
         repository = Repository.open(path, revision)
         repository.check(name, columns=columns)
-        options.require_choice("split", split, tuple(repository.counts[name]))
+        arguments.require_choice("split", split, tuple(repository.counts[name]))
         names = [column for column in CONFIGS[name].features if column in (columns or CONFIGS[name].features)]
         size = width_and_height(image_size)
         self._given = (rank, world_size)
@@ -126,7 +126,7 @@ class PretrainingStream:
             batch_size=batch_size,
             drop_last=drop_last,
             threads=threads,
-            read_ahead=options.number_of_bytes("read_ahead", read_ahead),
+            read_ahead=arguments.number_of_bytes("read_ahead", read_ahead),
             skip=on_error == "skip",
         )
         self._start = Shared(
@@ -136,7 +136,7 @@ class PretrainingStream:
                 seed=seed,
                 epoch=epoch,
                 lanes=max(lanes, world_size),
-                window=options.number_of_bytes("window", window),
+                window=arguments.number_of_bytes("window", window),
             )
         )
         self._iterator: StreamIterator | None = None
@@ -166,7 +166,7 @@ class PretrainingStream:
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch: another one begins at its beginning, the same one keeps a loaded position."""
-        options.require_integer("epoch", epoch, 0)
+        arguments.require_integer("epoch", epoch, 0)
         start = self._start.get()
         if epoch != start["epoch"]:
             self._start.set(rewound(start, epoch=epoch))
@@ -186,7 +186,7 @@ class PretrainingStream:
         """
         start = self._start.get() if self._iterator is None else self._iterator.start
         share = self._plan.share(start["position"])
-        options.require_integer("batches_consumed", batches_consumed, 0)
+        arguments.require_integer("batches_consumed", batches_consumed, 0)
         if batches_consumed > share.batches:
             raise ValueError(f"batches_consumed={batches_consumed}: each rank has {share.batches}")
         return start | {"position": share.position_after(batches_consumed)}

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from rocov2 import SPLITS
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import run
 from rocov2_tasks.metrics import SECONDARY_CUIS, bertscore, concept_f1, concept_f1_secondary, rouge1
-from rocov2_tasks.references import load_texts, read_provenance
-from rocov2_tasks.submission import COLUMNS, Submission, fault_lines, read_submission
-from rocov2_terminal import run
+from rocov2_tasks.scoring.references import load_texts, read_provenance
+from rocov2_tasks.scoring.submission import COLUMNS, Submission, fault_lines, read_submission
 
 
 def score_concepts(predictions: dict[str, list[str]], texts: dict[str, list[Any]]) -> dict[str, float | None]:

@@ -16,11 +16,11 @@ from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
 
-from rocov2_tasks.filters import LABELS
-from rocov2_tasks.mapping import add_columns, of_every_split, require_columns, require_strings
-from rocov2_tasks.options import require_choice, require_integer, strings_of
-from rocov2_tasks.prompts import check_prompts
-from rocov2_tasks.shapes import (
+from rocov2_tasks.arguments import require_choice, require_integer, strings_of
+from rocov2_tasks.explorer.filters import LABELS
+from rocov2_tasks.shaping.mapping import add_columns, of_every_split, require_columns, require_strings
+from rocov2_tasks.shaping.prompts import check_prompts
+from rocov2_tasks.shaping.shapes import (
     IGNORED,
     Labels,
     Messages,
@@ -31,7 +31,7 @@ from rocov2_tasks.shapes import (
     Turns,
     clean_caption,
 )
-from rocov2_tasks.vocabulary import COLUMNS, check_vocabulary, read_vocabulary
+from rocov2_tasks.shaping.vocabulary import COLUMNS, check_vocabulary, read_vocabulary
 
 __all__ = [
     "IGNORED",

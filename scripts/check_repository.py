@@ -11,9 +11,9 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.collector import collector_paused
-from rocov2_errors import UserError
-from rocov2_terminal import run
+from rocov2_shared.errors import UserError
+from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.terminal import run
 
 
 @click.command(help=f"{__doc__}\n\nREPOSITORY is a folder that convert_to_parquet.py has built (default: rocov2).")

@@ -10,8 +10,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_build.collector import collector_paused
-from rocov2_terminal import Size, run
+from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.terminal import Size, run
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -86,14 +86,14 @@ def main(
 ) -> None:
     """Parse, call, tell."""
     # Imported here: --help and a wrong flag answer at once; and the workers' imports run beside the slow ones below.
-    from rocov2_build.engine import default_workers
-    from rocov2_build.workers import prepare_workers
+    from rocov2_build.engine.local import default_workers
+    from rocov2_build.engine.processes import prepare_workers
 
     if not dry_run and scheduler is None:
         prepare_workers()
     with collector_paused():
         from rocov2_build.convert import Options, convert
-        from rocov2_build.plan import Layout
+        from rocov2_build.shards.plan import Layout
 
     convert(
         Options(

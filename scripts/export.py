@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_terminal import Progress, Size, run, say
+from rocov2_shared.terminal import Progress, Size, run, say
 
 
 @click.command(
@@ -56,7 +56,7 @@ def main(
     """Parse, call, tell."""
     from rocov2_tasks.export import export, make_plan
     from rocov2_tasks.formats import Options
-    from rocov2_tasks.prompts import check_prompts
+    from rocov2_tasks.shaping.prompts import check_prompts
 
     seeded = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
     if format != "webdataset" and max_shard_size is not None:

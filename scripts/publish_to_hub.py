@@ -9,7 +9,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_terminal import run
+from rocov2_shared.terminal import run
 
 
 @click.command(

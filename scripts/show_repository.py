@@ -10,8 +10,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_errors import UserError
-from rocov2_terminal import run
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import run
 
 
 def _describe(row: dict[str, Any], features: dict[str, Any]) -> str:

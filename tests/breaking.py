@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from rocov2_build import parquet
-from rocov2_build.card import split_front_matter
+from rocov2_build.card.readme import split_front_matter
 from rocov2_build.check import check_repository
 from rocov2_build.convert import Options, convert
-from rocov2_build.facts import compute_row_facts
-from rocov2_build.files import file_sha256
-from rocov2_build.plan import Layout
-from rocov2_build.shards import RowsHash
+from rocov2_build.facts.compute import compute_row_facts
+from rocov2_build.shards.plan import Layout
+from rocov2_build.worker import parquet
+from rocov2_build.worker.write import RowsHash
+from rocov2_shared.files import file_sha256
 from tests.raw import make_raw
 
 SHARD = "data/test-00000-of-00002-commercial.parquet"

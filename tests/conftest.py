@@ -96,9 +96,9 @@ def zenodo() -> Iterator[Any]:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of the pauses of a download, none of which is made."""
-    from rocov2_build import web
+    from rocov2_build.raw import http_client
 
     made: list[float] = []
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # takes most of the time of a test
-    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=made.append))
+    monkeypatch.setattr(http_client, "time", SimpleNamespace(sleep=made.append))
     return made

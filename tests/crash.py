@@ -165,7 +165,7 @@ if __name__ == "__main__":
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    from rocov2_terminal import run
+    from rocov2_shared.terminal import run
 
     try:
         run(module.main, resumes=True)

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from rocov2_build.convert import Options, convert
-from rocov2_build.plan import Layout
+from rocov2_build.shards.plan import Layout
 
 HEADERS = {"captions": ["ID", "Caption"], "concepts": ["ID", "CUIs"], "concepts_manual": ["ID", "CUIs"]}
 LICENSE_HEADER = ["ID", "PMCID", "Attribution", "Link"]

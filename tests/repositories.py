@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from rocov2 import CONFIGS, DIRECTIONS, MODALITIES, REGIONS
 from rocov2_build.convert import Options, convert
-from rocov2_build.plan import Layout
+from rocov2_build.shards.plan import Layout
 
 SMALL = Layout(max_shard_size=3_000, row_group_size=1_500)
 LABELS = {"modality": list(MODALITIES), "region": list(REGIONS), "direction": list(DIRECTIONS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.plan import Layout
+from rocov2_build.shards.plan import Layout
 from rocov2_tasks.pretraining import PretrainingStream
 from tests import repositories
 from tests.raw import make_raw

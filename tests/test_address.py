@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rocov2_tasks.explorer.address import View, make_filter, read_address, write_address
-from rocov2_tasks.filters import Filter
+from rocov2_tasks.explorer.filters import Filter
 
 CHOICES = {
     "modalities": ["CT", "X-ray"],

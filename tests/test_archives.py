@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.archives import Images, find_images, image_id_pattern, open_images
-from rocov2_build.members import Member
-from rocov2_build.problems import Problem, Report
+from rocov2_build.raw.archives import Images, find_images, image_id_pattern, open_images
+from rocov2_build.raw.problems import Problem, Report
+from rocov2_build.worker.member import Member
 from tests.raw import write_zip
 
 A, B = "ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002"

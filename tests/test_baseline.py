@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rocov2_errors import UserError
-from rocov2_tasks import baseline, detectors
+from rocov2_shared.errors import UserError
+from rocov2_tasks import baseline
 from rocov2_tasks.baseline import METHODS, Data, Split, evaluate, read_split, table
-from rocov2_tasks.features import BINS, SIDE, Floats, describe, read_features
 from rocov2_tasks.metrics import concept_f1, rouge1
+from rocov2_tasks.scoring import detectors
+from rocov2_tasks.scoring.features import BINS, SIDE, Floats, describe, read_features
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, jpeg, make_raw
 

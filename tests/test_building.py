@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rocov2_build.building import Building, built_plan, describe_differences, locked, plan_id, problems_path
-from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
-from rocov2_errors import UserError
+from rocov2_build.engine.building import Building, built_plan, describe_differences, locked, plan_id, problems_path
+from rocov2_build.worker.write import FileFacts, TableTask, run_task, serialize
+from rocov2_shared.errors import UserError
 
 PLAN = {"format": 1, "limit": None, "inputs": {"a.csv": {"sha256": "00"}}}
 OTHER = {"format": 1, "limit": 5, "inputs": {"a.csv": {"sha256": "11"}}}
@@ -74,7 +74,7 @@ def test_names_beside_the_output(output: Path) -> None:
 def try_lock(output: Path) -> subprocess.CompletedProcess[str]:
     """Take the lock in another process."""
     program = (
-        "import sys; from pathlib import Path; from rocov2_build.building import locked\n"
+        "import sys; from pathlib import Path; from rocov2_build.engine.building import locked\n"
         "with locked(Path(sys.argv[1])): print('got it')"
     )
     return subprocess.run([sys.executable, "-c", program, str(output)], capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ def test_lock_keeps_another_process_out_and_stays(output: Path) -> None:
         second = try_lock(output)
         assert second.returncode == 1
         expected = f"another command is at work on {output}: wait for it, or choose another OUTPUT"
-        assert second.stderr.splitlines()[-1] == f"rocov2_errors.UserError: {expected}"
+        assert second.stderr.splitlines()[-1] == f"rocov2_shared.errors.UserError: {expected}"
         inode = (output.parent / "rocov2.lock").stat().st_ino
     assert try_lock(output).stdout == "got it\n"
     assert (output.parent / "rocov2.lock").stat().st_ino == inode

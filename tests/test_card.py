@@ -14,8 +14,8 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import rocov2
-from rocov2_build.blocks import COLUMNS, Contents, SplitSize, fill_blocks
-from rocov2_build.card import (
+from rocov2_build.card.blocks import COLUMNS, Contents, SplitSize, fill_blocks
+from rocov2_build.card.readme import (
     config_holds,
     dataset_infos,
     measure,
@@ -26,9 +26,9 @@ from rocov2_build.card import (
     write_project_files,
 )
 from rocov2_build.convert import Options, convert
-from rocov2_build.files import file_sha256
-from rocov2_build.releases import RELEASES
-from rocov2_build.shards import FileFacts
+from rocov2_build.raw.releases import RELEASES
+from rocov2_build.worker.write import FileFacts
+from rocov2_shared.files import file_sha256
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

@@ -15,8 +15,8 @@ import pytest
 
 from rocov2_build.account import NOTES
 from rocov2_build.convert import Options, convert
-from rocov2_build.problems import CODES, Problem, Severity
-from rocov2_errors import UserError
+from rocov2_build.raw.problems import CODES, Problem, Severity
+from rocov2_shared.errors import UserError
 from tests.fuzz import run_here
 from tests.raw import RawImage, RawRelease, jpeg, make_raw, write_zip
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocov2_build.blocks import Picture
-from rocov2_build.charts import write_charts
+from rocov2_build.card.blocks import Picture
+from rocov2_build.card.charts import write_charts
+from rocov2_build.card.describe import can_draw
 from rocov2_build.convert import Options, convert
-from rocov2_build.pictures import can_draw
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

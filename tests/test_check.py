@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_build import parquet
 from rocov2_build.check import check_repository
 from rocov2_build.checks.rules import RULES
-from rocov2_build.images import ImageFacts, inspect
-from rocov2_errors import UserError
+from rocov2_build.worker import parquet
+from rocov2_build.worker.jpeg import ImageFacts, inspect
+from rocov2_shared.errors import UserError
 from tests.breaking import (
     OTHER,
     SHARD,
@@ -124,7 +124,7 @@ def test_an_empty_row_group_is_told(repository: Path) -> None:
 
 
 def test_a_row_group_over_the_limit_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rocov2_build.checks.files.MAX_ROW_GROUP", 10)
+    monkeypatch.setattr("rocov2_build.checks.footers.MAX_ROW_GROUP", 10)
     assert {rule for rule, _ in broken(repository)} == {"row-group-size"}
 
 
@@ -200,7 +200,7 @@ def edit_facts(repository: Path, change: Callable[[dict[str, Any]], object]) -> 
 
 
 def test_a_warning_about_text_hides_no_stale_facts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rocov2_build.checks.statistics.MAX_FIRST_ROWS", 100)
+    monkeypatch.setattr("rocov2_build.checks.viewer_values.MAX_FIRST_ROWS", 100)
 
     def change(facts: dict[str, Any]) -> None:
         facts["license"]["CC BY"]["test"] += 1

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from rocov2_build import parquet
 from rocov2_build.check import check_repository
 from rocov2_build.checks.rules import RULES
 from rocov2_build.checks.viewer import SAVED_MODES
-from rocov2_build.files import write_whole
+from rocov2_build.worker import parquet
+from rocov2_shared.files import write_whole
 from tests.breaking import (
     SHARD,
     TEXT,

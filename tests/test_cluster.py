@@ -19,12 +19,12 @@ from types import SimpleNamespace
 import distributed
 import pytest
 
-from rocov2_build import cluster
-from rocov2_build.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
 from rocov2_build.convert import Options, convert
-from rocov2_build.members import Member
-from rocov2_build.shards import CheckTask, FileFacts, TextTask
-from rocov2_errors import UserError
+from rocov2_build.engine import cluster
+from rocov2_build.engine.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
+from rocov2_build.worker.member import Member
+from rocov2_build.worker.write import CheckTask, FileFacts, TextTask
+from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.crash import finish, leftovers, start, tree
 from tests.processes import wait_until
@@ -303,8 +303,9 @@ def test_a_scheduler_without_workers_is_told_at_the_start_and_later(
 
 def test_workers_with_another_version_are_told(raw: Path, tmp_path: Path, no_workers: DaskCluster) -> None:
     other = tmp_path / "other"
-    shutil.copytree(PROJECT / "rocov2_build", other / "rocov2_build")
-    with (other / "rocov2_build" / "images.py").open("a") as file:
+    for package in ("rocov2_build", "rocov2_shared"):
+        shutil.copytree(PROJECT / package, other / package)
+    with (other / "rocov2_build" / "worker" / "jpeg.py").open("a") as file:
         file.write("# changed\n")
     no_workers.add_worker("--no-nanny", project=other)
     no_workers.wait_for_worker()
@@ -312,7 +313,7 @@ def test_workers_with_another_version_are_told(raw: Path, tmp_path: Path, no_wor
     assert code == 1
     assert re.fullmatch(
         r"Error: workers of the cluster cannot do this work; .*\n"
-        r"    tcp://\S+: source of rocov2_build: expected \w{12}, found \w{12}\n"
+        r"    tcp://\S+: source of the project: expected \w{12}, found \w{12}\n"
         r"Start them anew .*\n",
         error,
     )
@@ -327,12 +328,12 @@ def test_workers_without_the_project_are_told(
     no_workers.add_worker("--no-nanny", project=package.parent)
     no_workers.wait_for_worker()
     tasks = [TextTask("a", b"", ())]
-    with pytest.raises(UserError, match=r"tcp://.*No module named 'rocov2_build\.cluster'.*\nStart them anew"):
+    with pytest.raises(UserError, match=r"tcp://.*No module named 'rocov2_build\.engine'.*\nStart them anew"):
         list(run_on_cluster(tasks, tmp_path, no_workers.address))
     # One that joins later ends when it is given a task, which it cannot even read.
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
     monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr("rocov2_build.cluster._Cluster.require", lambda *_: None)
+    monkeypatch.setattr("rocov2_build.engine.cluster._Cluster.require", lambda *_: None)
     with pytest.raises(UserError, match=r"no worker for 1 seconds: start workers .* where this project is installed"):
         list(run_on_cluster(tasks, tmp_path, no_workers.address))
 
@@ -384,9 +385,9 @@ def test_without_the_extra_its_name_is_told(raw: Path, tmp_path: Path, monkeypat
 
 
 def test_workers_of_one_machine_do_not_import_what_a_cluster_needs() -> None:
-    program = "import sys, rocov2_build.engine; print(*sys.modules)"
+    program = "import sys, rocov2_build.engine.local; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert not {"rocov2_build.cluster", "distributed", "dask", "asyncio", "rocov2", "datasets", "pandas"} & set(
+    assert not {"rocov2_build.engine.cluster", "distributed", "dask", "asyncio", "rocov2", "datasets", "pandas"} & set(
         done.stdout.split()
     )
 

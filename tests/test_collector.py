@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from rocov2_build.collector import collector_paused
+from rocov2_shared.gc_pause import collector_paused
 
 
 @pytest.mark.parametrize("enabled", [True, False])

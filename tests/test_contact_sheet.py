@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocov2_build.contact_sheet import (
+from rocov2_build.card.contact_sheet import (
     CELLS,
     COLUMNS,
     INK,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from rocov2_build import convert as conversion
-from rocov2_build import engine
-from rocov2_build.plan import Layout
-from rocov2_build.releases import FILES
-from rocov2_errors import UserError
+from rocov2_build.engine import local
+from rocov2_build.raw.releases import FILES
+from rocov2_build.shards.plan import Layout
+from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.raw import RawRelease, expected_rows, jpeg, make_raw
 from tests.repositories import all_rows, counts_of, facts_of, files_of, images_by_id, left_beside, run, tables_of
@@ -265,7 +265,7 @@ def test_resume(raw: Path, built: Path, tmp_path: Path, monkeypatch: pytest.Monk
     altered = folder / "repository" / three
     altered.write_bytes(altered.read_bytes()[:-20] + bytes(20))
     done: list[str] = []
-    run_tasks = engine.run_tasks
+    run_tasks = local.run_tasks
 
     def watched(*arguments: Any) -> Iterable[Any]:
         for task, result in run_tasks(*arguments):

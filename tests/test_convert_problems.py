@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2_build.convert import Options
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from tests.raw import RawRelease, expected_rows, make_raw, write_zip
 from tests.repositories import all_rows, counts_of, facts_of, files_of, left_beside, problems_of, run, tables_of
 

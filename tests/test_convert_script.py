@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 import pytest
 
-import rocov2_terminal as terminal
 from rocov2 import SPLITS
 from rocov2_build.convert import Options
-from rocov2_build.images import VERIFY
-from rocov2_build.plan import Layout
-from rocov2_build.releases import LATEST, RELEASES
+from rocov2_build.raw.releases import LATEST, RELEASES
+from rocov2_build.shards.plan import Layout
+from rocov2_build.worker.jpeg import VERIFY
+from rocov2_shared import terminal as terminal
 from scripts import convert_to_parquet
 from tests.conftest import PROJECT, Run
 from tests.raw import RawRelease, jpeg, make_raw
@@ -268,7 +268,7 @@ def test_help_names_every_option_and_imports_little() -> None:
 
 
 def test_the_working_directory_is_not_searched_for_what_workers_import(raw: Path, tmp_path: Path, run: Run) -> None:
-    for module in ("numpy", "pyarrow", "rocov2_build", "rocov2_errors"):
+    for module in ("numpy", "pyarrow", "rocov2_build", "rocov2_shared.errors"):
         (tmp_path / f"{module}.py").write_text("open('imported', 'w'); raise RuntimeError")
     assert run(SCRIPT, "raw", *ANY).returncode == 0
     assert not (tmp_path / "imported").exists()

@@ -158,7 +158,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rocov2_build.convert import Options, convert
-    from rocov2_errors import UserError
+    from rocov2_shared.errors import UserError
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(UserError, match=r"rocov2 needs \d\d kB more, but 1\.0 kB are free there"):

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 import rocov2
-from rocov2_build.blocks import Contents, SplitSize
+from rocov2_build.card.blocks import Contents, SplitSize
+from rocov2_build.card.croissant import LICENSE_URLS, authors, croissant
+from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.convert import Options, convert
-from rocov2_build.croissant import LICENSE_URLS, authors, croissant
-from rocov2_build.files import file_sha256
-from rocov2_build.rai import RAI
-from rocov2_build.releases import RELEASES
-from rocov2_build.shards import FileFacts
+from rocov2_build.raw.releases import RELEASES
+from rocov2_build.worker.write import FileFacts
+from rocov2_shared.files import file_sha256
 from tests.breaking import broken
 from tests.conftest import PROJECT
 from tests.raw import make_raw

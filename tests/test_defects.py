@@ -13,9 +13,9 @@ import datasets
 import pytest
 
 import rocov2
-from rocov2_build import releases
 from rocov2_build.convert import Options, convert
-from rocov2_errors import UserError
+from rocov2_build.raw import releases
+from rocov2_shared.errors import UserError
 from tests.raw import RawRelease, make_raw
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from rocov2_build import download
 from rocov2_build.download import download_release
-from rocov2_build.releases import FILES
-from rocov2_errors import UserError
+from rocov2_build.raw.releases import FILES
+from rocov2_shared.errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, OWN, RECORD, Answer, Zenodo, files_in, md5
 
 pytestmark = pytest.mark.usefixtures("pauses")

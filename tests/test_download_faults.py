@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 from rocov2_build.download import download_release
-from rocov2_build.releases import FILES
+from rocov2_build.raw.releases import FILES
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, Answer, Zenodo, files_in, md5
 
 pytestmark = pytest.mark.usefixtures("pauses")

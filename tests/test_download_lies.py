@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rocov2_build.download import download_release
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from tests.zenodo import BIG, BIG_SIZE, CONTENTS, RECORD, Answer, Zenodo, files_in, md5
 
 pytestmark = pytest.mark.usefixtures("pauses")

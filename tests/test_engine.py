@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rocov2_build import engine
-from rocov2_build.engine import default_workers, run_tasks
-from rocov2_build.files import write_whole
-from rocov2_build.shards import FileFacts, TableTask, serialize
-from rocov2_errors import UserError
+from rocov2_build.engine import local
+from rocov2_build.engine.local import default_workers, run_tasks
+from rocov2_build.worker.write import FileFacts, TableTask, serialize
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import write_whole
 from tests.processes import wait_until
 
 SCHEMA = pa.schema([("number", pa.int32())])
@@ -74,7 +74,7 @@ def test_the_end_does_not_wait_for_a_worker_that_cannot_go_on(tmp_path: Path) ->
 
 
 def test_a_task_that_kills_its_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "run_task", die)
+    monkeypatch.setattr(local, "run_task", die)
     told = r"^3 worker processes died of 1\.parquet \(the last one ended with exit code 7\): .* fewer --workers"
     with pytest.raises(UserError, match=told):
         list(run_tasks([table_task(1)], tmp_path, workers=1))
@@ -88,7 +88,7 @@ def die(task: object, repository: str, threads: int) -> None:
 def test_a_killed_worker_costs_the_others_nothing_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "run_task", be_killed_once)
+    monkeypatch.setattr(local, "run_task", be_killed_once)
     results: dict[str, Any] = {
         task.path: pid for task, pid in run_tasks(map(table_task, range(9)), tmp_path, workers=2)
     }
@@ -114,7 +114,7 @@ def be_killed_once(task: TableTask, repository: str, threads: int) -> int:
 def test_ending_early_leaves_neither_workers_nor_parts_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "run_task", hang_in_the_second)
+    monkeypatch.setattr(local, "run_task", hang_in_the_second)
     results = run_tasks(map(table_task, range(9)), tmp_path, workers=1)
     assert next(results)[0].path == "0.parquet"
     wait_until(lambda: list(tmp_path.glob(".1.parquet.*")), seconds=30)

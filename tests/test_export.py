@@ -20,11 +20,11 @@ import pytest
 import webdataset
 
 import rocov2
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from rocov2_tasks.export import FORMATS, export, make_plan
 from rocov2_tasks.formats import CREDIT, Options
 from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
-from rocov2_tasks.prompts import PROMPTS
+from rocov2_tasks.shaping.prompts import PROMPTS
 from tests.raw import make_raw
 from tests.repositories import files_of, images_by_id
 

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from rocov2 import FEATURES, Repository
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from rocov2_tasks.export import FORMATS, export, make_plan
 from rocov2_tasks.formats import Options
 from tests.conftest import PROJECT, Run

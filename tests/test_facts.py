@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rocov2_build.facts import compute_row_facts
+from rocov2_build.facts.compute import compute_row_facts
 from tests.raw import MANUAL, RawImage, RawRelease, jpeg, make_raw
 
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}

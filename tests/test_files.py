@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rocov2_build.building import Building, plan_id
-from rocov2_build.files import file_sha256, remove_unfinished, write_json, write_text, write_whole
-from rocov2_build.shards import FileFacts, TableTask, run_task, serialize
+from rocov2_build.engine.building import Building, plan_id
+from rocov2_build.worker.write import FileFacts, TableTask, run_task, serialize
+from rocov2_shared.files import file_sha256, remove_unfinished, write_json, write_text, write_whole
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_tasks.filters import Filter, lower, python_code, sql_code, terms
+from rocov2_tasks.explorer.filters import Filter, lower, python_code, sql_code, terms
 
 
 def test_small_letters_are_those_of_duckdb() -> None:

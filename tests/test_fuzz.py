@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rocov2_build.images import inspect
-from rocov2_build.members import BadImageError
-from rocov2_build.problems import CODES, Report, Severity
-from rocov2_build.tables import read_csv
+from rocov2_build.raw.problems import CODES, Report, Severity
+from rocov2_build.raw.tables import read_csv
+from rocov2_build.worker.jpeg import inspect
+from rocov2_build.worker.member import BadImageError
 from tests.fuzz import convert_damaged, damage, damage_release
 from tests.raw import jpeg, make_raw
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rocov2_build import images
-from rocov2_build.images import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, VERIFY, ImageFacts, inspect
-from rocov2_build.members import BadImageError
-from rocov2_build.perceptual import hash_distance
+from rocov2_build.worker import jpeg as module
+from rocov2_build.worker.jpeg import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, VERIFY, ImageFacts, inspect
+from rocov2_build.worker.member import BadImageError
+from rocov2_build.worker.phash import hash_distance
 from tests.raw import jpeg
 
 EOI = b"\xff\xd9"
@@ -285,14 +285,14 @@ def test_padding_before_a_marker() -> None:
 def test_large_pictures_are_decoded_at_an_eighth(
     size: tuple[int, int], progressive: bool, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "perceptual_hash", lambda grey: str(grey.shape))
+    monkeypatch.setattr(jpeg, "perceptual_hash", lambda grey: str(grey.shape))
     facts = inspect(jpeg(*size, mode, progressive=progressive))
     assert facts.perceptual == str((math.ceil(size[1] / 8), math.ceil(size[0] / 8)))
 
 
 @pytest.mark.parametrize("size", [(255, 256), (256, 255), (255, 3000), (40, 32), (1, 1)])
 def test_small_pictures_are_decoded_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "perceptual_hash", lambda grey: str(grey.shape))
+    monkeypatch.setattr(jpeg, "perceptual_hash", lambda grey: str(grey.shape))
     assert inspect(jpeg(*size)).perceptual == str(size[::-1])
 
 
@@ -319,11 +319,11 @@ def test_what_each_level_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
     def watched(name: str) -> Callable[..., object]:
-        run: Callable[..., object] = getattr(images, name)
+        run: Callable[..., object] = getattr(module, name)
         return lambda *given: [ran.append(name), run(*given)][1]  # type: ignore[func-returns-value]
 
     for name in ("_walk_markers", "_decode"):
-        monkeypatch.setattr(images, name, watched(name))
+        monkeypatch.setattr(module, name, watched(name))
     for verify, steps in (
         ("none", []),
         ("markers", ["_walk_markers"]),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from rocov2 import SPLITS
-from rocov2_build.inputs import RawRelease, read_release
-from rocov2_build.problems import Problem, Report
-from rocov2_build.releases import FILES, HEADERS, LATEST, SAMPLE
-from rocov2_build.rows import COLUMNS
-from rocov2_errors import UserError
+from rocov2_build.raw.problems import Problem, Report
+from rocov2_build.raw.release import RawRelease, read_release
+from rocov2_build.raw.releases import FILES, HEADERS, LATEST, SAMPLE
+from rocov2_build.raw.rows import COLUMNS
+from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

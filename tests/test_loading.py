@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rocov2_tasks.stream.layout import Layout, RowGroup, Shard
-from rocov2_tasks.stream.loading import Loader, Piece, plan_reading
 from rocov2_tasks.stream.order import Order
+from rocov2_tasks.stream.prefetch import Loader, Piece, plan_reading
 
 COUNTS = (13, 9, 11, 8, 12, 10)
 SIZE = 1_000

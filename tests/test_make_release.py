@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.make_release import sizes, write_release
-from rocov2_build.inputs import read_release
-from rocov2_build.problems import Report
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.release import read_release
 from tests.repositories import files_of
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build import members
-from rocov2_build.archives import open_images
-from rocov2_build.members import BadImageError, Member, MemberReader
-from rocov2_build.problems import Report
-from rocov2_errors import UserError
+from rocov2_build.raw.archives import open_images
+from rocov2_build.raw.problems import Report
+from rocov2_build.worker import member
+from rocov2_build.worker.member import BadImageError, Member, MemberReader
+from rocov2_shared.errors import UserError
 from tests.raw import write_zip
 
 A, B = "ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002"
@@ -229,14 +229,14 @@ def test_too_large(tmp_path: Path, unpacked: bool, monkeypatch: pytest.MonkeyPat
     if unpacked:
         path.mkdir()
         (path / f"{A}.jpg").write_bytes(DATA)
-    monkeypatch.setattr(members, "MAX_IMAGE_BYTES", 2047)
+    monkeypatch.setattr(member, "MAX_IMAGE_BYTES", 2047)
     assert refusal(path) == ("image-too-large", "at most 2,047 bytes", "2,048 bytes")
-    monkeypatch.setattr(members, "MAX_IMAGE_BYTES", 2048)
+    monkeypatch.setattr(member, "MAX_IMAGE_BYTES", 2048)
     assert read(path) == DATA
 
 
 def test_limit() -> None:
-    assert members.MAX_IMAGE_BYTES == 100_000_000
+    assert member.MAX_IMAGE_BYTES == 100_000_000
 
 
 def test_folder(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_build import overlaps
-from rocov2_build.columns import Columns
-from rocov2_build.overlaps import find_duplicates
-from rocov2_build.perceptual import hash_distance
-from rocov2_build.shards import FileFacts
-from rocov2_build.similar import THRESHOLD
+from rocov2_build.facts import overlaps
+from rocov2_build.facts.columns import Columns
+from rocov2_build.facts.hash_pairs import THRESHOLD
+from rocov2_build.facts.overlaps import find_duplicates
+from rocov2_build.worker.phash import hash_distance
+from rocov2_build.worker.write import FileFacts
 from tests.raw import RawRelease, jpeg, make_raw
 from tests.test_facts import NOTHING, SPLITS, facts_of, seven_images
 

@@ -13,9 +13,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("gradio")
 
 from rocov2_tasks.explorer.address import View
+from rocov2_tasks.explorer.collection import Collection
+from rocov2_tasks.explorer.filters import Filter
 from rocov2_tasks.explorer.page import Explorer, facts_line, make_page
-from rocov2_tasks.explorer.searching import Collection
-from rocov2_tasks.filters import Filter
 from tests.raw import make_raw
 
 EMPTY: list[Any] = ["", [], [], [], [], [], False]

@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from rocov2_tasks.explorer.searching import Collection
-from rocov2_tasks.filters import Filter
+from rocov2_tasks.explorer.collection import Collection
+from rocov2_tasks.explorer.filters import Filter
 from tests.explorer import Page, served
 from tests.raw import make_raw
 from tests.test_explore import with_gradio

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_pages import PLAIN, Peek, read_pages
+from rocov2_shared.parquet_pages import PLAIN, Peek, read_pages
 
 TABLE = pa.table(
     {

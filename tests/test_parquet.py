@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2 import CONFIGS, FEATURES
-from rocov2_build.parquet import (
+from rocov2_build.worker.parquet import (
     CHUNKING,
     leaf_columns,
     open_writer,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocov2_build.perceptual import FREQUENCIES, GRID, MAX_PIXELS, hash_distance, perceptual_hash
+from rocov2_build.worker.phash import FREQUENCIES, GRID, MAX_PIXELS, hash_distance, perceptual_hash
 
 
 def model(rows: list[list[int]]) -> str:

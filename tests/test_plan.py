@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rocov2 import LICENSES, SPLITS
-from rocov2_build.plan import Layout, Shard, plan_shards
+from rocov2_build.shards.plan import Layout, Shard, plan_shards
 
 PATH = re.compile(r"data/(train|validation|test)-(\d{5})-of-(\d{5})-(commercial|noncommercial)\.parquet")
 

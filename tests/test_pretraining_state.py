@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2_tasks.pretraining import PretrainingStream
+from rocov2_tasks.stream.image_bytes import LocalGroup
 from rocov2_tasks.stream.reading import GroupReader
-from rocov2_tasks.stream.values import LocalGroup
 from tests.streams import TRAIN, build, ids, stream_of
 
 SCHEDULES = 200

@@ -13,7 +13,7 @@ import pytest
 import rocov2
 from rocov2_build.convert import Options, convert
 from rocov2_build.preview import MARK, card_page, write_preview
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.raw import make_raw
 

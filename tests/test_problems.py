@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.problems import _CATALOGUE, CODES, MEANINGS, Problem, Report, Severity, write_problems
+from rocov2_build.raw.problems import _CATALOGUE, CODES, MEANINGS, Problem, Report, Severity, write_problems
 
 
 def test_every_code_has_a_severity_and_a_meaning() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import rocov2
-from rocov2_tasks.prompts import PROMPTS, check_prompts, choose_prompt
+from rocov2_tasks.shaping.prompts import PROMPTS, check_prompts, choose_prompt
 
 
 def test_the_choice_of_a_prompt_never_changes() -> None:

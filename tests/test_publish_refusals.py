@@ -13,10 +13,10 @@ import pytest
 from huggingface_hub import HfApi
 
 import rocov2_build.publish
-from rocov2_build.hub import Repository
+from rocov2_build.hub.client import Repository
+from rocov2_build.hub.uploads import card_on_the_hub, compare, find_uploads, is_allowed
 from rocov2_build.publish import Options, default_tag, is_repo_id
-from rocov2_build.uploads import card_on_the_hub, compare, find_uploads, is_allowed
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from tests.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
 from tests.raw import make_raw
 from tests.repositories import facts_of

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2 import Repository
-from rocov2_build.plan import Layout as Sizes
-from rocov2_tasks.stream import values
+from rocov2_build.shards.plan import Layout as Sizes
+from rocov2_tasks.stream import image_bytes
+from rocov2_tasks.stream.image_bytes import Buffers
 from rocov2_tasks.stream.layout import Layout, read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
-from rocov2_tasks.stream.values import Buffers
 from tests import repositories
 from tests.raw import make_raw
 
@@ -139,7 +139,7 @@ def test_of_a_part_only_its_images_are_read(built: Path, monkeypatch: pytest.Mon
 
 
 def test_without_images_none_is_read(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values.LocalGroup, "values", None)
+    monkeypatch.setattr(image_bytes.LocalGroup, "values", None)
     layout = layout_of(built)
     rows = GroupReader(layout, ["caption"]).read(0, 0, 3)
     assert (set(rows.columns), rows.places) == ({"caption"}, [])
@@ -252,7 +252,7 @@ def test_values_are_found_in_pages_of_both_versions(tmp_path: Path, version: str
     )
     column = pq.read_metadata(path).row_group(0).column(0)
     for begin, stop in [(0, 50), (0, 1), (49, 50), (13, 37), (0, 49), (1, 50)]:
-        buffer, places = values.LocalGroup(path).values(column, begin, stop, Buffers())
+        buffer, places = image_bytes.LocalGroup(path).values(column, begin, stop, Buffers())
         assert [bytes(buffer[start:end]) for start, end in places] == data[begin:stop]
 
 
@@ -262,4 +262,4 @@ def test_a_missing_image_is_told(tmp_path: Path) -> None:
     table = pa.table({"image": pa.array([{"bytes": b"abc", "path": "x"}, None], kind)})
     pq.write_table(table, path, compression="none", use_dictionary=False)
     with pytest.raises(ValueError, match="the values of the page"):
-        values.LocalGroup(path).values(pq.read_metadata(path).row_group(0).column(0), 0, 2, Buffers())
+        image_bytes.LocalGroup(path).values(pq.read_metadata(path).row_group(0).column(0), 0, 2, Buffers())

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS, SPLITS, TEXT_FEATURES
-from rocov2_build.archives import Images
-from rocov2_build.members import Member
-from rocov2_build.problems import Problem, Report
-from rocov2_build.releases import RELEASES, Release
-from rocov2_build.rows import COLUMNS, join_tables
-from rocov2_build.tables import Source, SplitTables, Tables
+from rocov2_build.raw.archives import Images
+from rocov2_build.raw.problems import Problem, Report
+from rocov2_build.raw.releases import RELEASES, Release
+from rocov2_build.raw.rows import COLUMNS, join_tables
+from rocov2_build.raw.tables import Source, SplitTables, Tables
+from rocov2_build.worker.member import Member
 
 ID = "ROCOv2_2023_train_000001"
 NAMES = {"C0040405": "X-Ray Computed Tomography", "C0000001": "one", "C0000002": "two"}

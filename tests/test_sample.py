@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from rocov2 import LICENSES, MODALITIES, SPLITS
-from rocov2_build.inputs import RawRelease, read_release
-from rocov2_build.problems import Report
-from rocov2_build.releases import FILES, HEADERS, MAPPING_FILE, SAMPLE
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.release import RawRelease, read_release
+from rocov2_build.raw.releases import FILES, HEADERS, MAPPING_FILE, SAMPLE
 from tests.conftest import PROJECT
 
 SAMPLE_FOLDER = PROJECT / "sample"

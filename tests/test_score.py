@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rocov2 import DIRECTIONS
-from rocov2_tasks.references import Provenance
+from rocov2_tasks.scoring.references import Provenance
 from tests.conftest import PROJECT
 from tests.hub import Hub
 from tests.raw import RawRelease, make_raw

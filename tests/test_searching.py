@@ -14,7 +14,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_tasks.filters import Filter
+from rocov2_tasks.explorer.filters import Filter
 from rocov2_tasks.stream.reading import GroupReader
 from tests.hub import Hub
 from tests.raw import make_raw
@@ -22,7 +22,7 @@ from tests.repositories import all_rows, images_by_id
 
 duckdb = pytest.importorskip("duckdb")
 
-from rocov2_tasks.explorer.searching import Collection  # noqa: E402
+from rocov2_tasks.explorer.collection import Collection  # noqa: E402
 
 NASTY = "'; DROP TABLE images; -- \\ \" %s {0} ?"
 IDS = ("ROCOv2_2023_train_000006", "ROCOv2_2023_test_000001")
@@ -245,7 +245,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None
 
 PROGRAM = """
 import hashlib, json
-from rocov2_tasks.explorer.searching import Collection, Filter
+from rocov2_tasks.explorer.collection import Collection, Filter
 collection = Collection("org/rocov2")
 filter = Filter(text="e", modalities=("CT", "MRI"))
 rows = collection.rows(filter)
@@ -283,13 +283,13 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
 
 IMPATIENT = """
 import sys
-from rocov2_tasks.explorer import searching
-searching.PATIENCE = 1.0
-collection = searching.Collection("org/rocov2")
+from rocov2_tasks.explorer import collection
+collection.PATIENCE = 1.0
+collection = collection.Collection("org/rocov2")
 print("open", flush=True)
 sys.stdin.readline()
 try:
-    collection.images(collection.rows(searching.Filter()))
+    collection.images(collection.rows(collection.Filter()))
 except ConnectionError as error:
     print(error, flush=True)
 """

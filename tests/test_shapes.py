@@ -10,7 +10,7 @@ import pytest
 
 import rocov2
 from rocov2_tasks import views
-from rocov2_tasks.prompts import PROMPTS
+from rocov2_tasks.shaping.prompts import PROMPTS
 from tests.raw import make_raw
 from tests.repositories import plain_rows
 

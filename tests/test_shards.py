@@ -14,13 +14,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2 import MODALITIES
-from rocov2_build.archives import Images, open_images
-from rocov2_build.images import inspect
-from rocov2_build.problems import Report
-from rocov2_build.rows import MEASURED
-from rocov2_build.shards import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, run_task, serialize
-from rocov2_build.tasks import config_schema
-from rocov2_errors import UserError
+from rocov2_build.raw.archives import Images, open_images
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.rows import MEASURED
+from rocov2_build.shards.tasks import config_schema
+from rocov2_build.worker.jpeg import inspect
+from rocov2_build.worker.write import (
+    CheckTask,
+    FileFacts,
+    ImageFault,
+    ShardTask,
+    TableTask,
+    TextTask,
+    run_task,
+    serialize,
+)
+from rocov2_shared.errors import UserError
 from tests.raw import RawImage, RawRelease, jpeg, make_raw
 
 DATA = config_schema("default")
@@ -284,9 +293,9 @@ def test_workers_import_neither_datasets_nor_pandas_nor_rocov2(tmp_path: Path) -
     (tmp_path / "data").mkdir()
     (tmp_path / "task").write_bytes(pickle.dumps(shard_task(small_release(), tmp_path / "raw")))
     program = (
-        "import pickle, sys, rocov2_build.shards\n"
+        "import pickle, sys, rocov2_build.worker.write\n"
         "task = pickle.load(open(sys.argv[1] + '/task', 'rb'))\n"
-        "assert rocov2_build.shards.run_task(task, sys.argv[1]).rows == 8\n"
+        "assert rocov2_build.worker.write.run_task(task, sys.argv[1]).rows == 8\n"
         "print(*sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rocov2_build import similar
-from rocov2_build.perceptual import hash_distance, perceptual_hash
-from rocov2_build.similar import THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
+from rocov2_build.facts import hash_pairs
+from rocov2_build.facts.hash_pairs import THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
+from rocov2_build.worker.phash import hash_distance, perceptual_hash
 
 
 def found(hashes: list[str], threshold: int) -> list[tuple[int, int]]:
@@ -57,7 +57,7 @@ def test_finds_exactly_what_comparing_each_with_each_finds(hashes: list[str], th
 @pytest.mark.parametrize("threshold", [0, 15, 16, 24, 31, 32, 47, 48, 63])
 def test_bits_spread_in_the_worst_way_for_bands(threshold: int) -> None:
     base = f"{random.Random(1).getrandbits(256):064x}"
-    places = similar._DIAGONALS.reshape(16, 16)
+    places = hash_pairs._DIAGONALS.reshape(16, 16)
     # Bit after bit into another band: no band is nearer than the mean of all. Bits are counted from the right in `flip`.
     spread = [255 - int(places[i % 16, i // 16]) for i in range(64)]
     hashes = [base, *(flip(base, spread[:count]) for count in range(1, 64))]
@@ -71,14 +71,14 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = compared(hashes, THRESHOLD)
     assert len(expected) > 500
     for block, rows in ((1, 1), (7, 5), (1 << 17, 1 << 13)):
-        monkeypatch.setattr(similar, "_BLOCK", block)
-        monkeypatch.setattr(similar, "_ROWS", rows)
+        monkeypatch.setattr(hash_pairs, "_BLOCK", block)
+        monkeypatch.setattr(hash_pairs, "_ROWS", rows)
         assert found(hashes, THRESHOLD) == expected
 
 
 def test_each_bit_is_in_one_band_and_each_band_has_all_rows_and_columns() -> None:
-    assert sorted(similar._DIAGONALS.tolist()) == list(range(256))
-    for band in similar._DIAGONALS.reshape(16, 16):
+    assert sorted(hash_pairs._DIAGONALS.tolist()) == list(range(256))
+    for band in hash_pairs._DIAGONALS.reshape(16, 16):
         assert sorted(band // 16) == sorted(band % 16) == list(range(16))
 
 

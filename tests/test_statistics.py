@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_build.statistics import overlap_block, statistics_block
+from rocov2_build.card.tables import overlap_block, statistics_block
 from tests.test_facts import seven_images
 
 

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from rocov2_tasks.submission import MEANINGS, Submission, fault_lines, read_submission, split_codes
+from rocov2_tasks.scoring.submission import MEANINGS, Submission, fault_lines, read_submission, split_codes
 
 IDS = ["ROCOv2_2023_test_000001", "ROCOv2_2023_test_000002", "ROCOv2_2023_test_000003"]
 HEADER = "ID,CUIs"

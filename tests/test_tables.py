@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rocov2 import SPLITS
-from rocov2_build.archives import Images
-from rocov2_build.members import Member
-from rocov2_build.problems import Problem, Report
-from rocov2_build.releases import HEADERS, Release
-from rocov2_build.tables import Source, Tables, check_release, compare_ids, read_csv, read_mapping, read_tables
+from rocov2_build.raw.archives import Images
+from rocov2_build.raw.problems import Problem, Report
+from rocov2_build.raw.releases import HEADERS, Release
+from rocov2_build.raw.tables import Source, Tables, check_release, compare_ids, read_csv, read_mapping, read_tables
+from rocov2_build.worker.member import Member
 from tests.raw import RawRelease, make_raw, write_csv
 
 FILE = "train_captions.csv"

@@ -7,8 +7,8 @@ import errno
 import click
 import pytest
 
-from rocov2_errors import UserError
-from rocov2_terminal import Progress, Size, format_seconds, format_size, run, say
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import Progress, Size, format_seconds, format_size, run, say
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import rocov2
-from rocov2_tasks import mapping, subsets, views
+from rocov2_tasks import subsets, views
+from rocov2_tasks.shaping import mapping
 from tests.raw import RawRelease, make_raw
 from tests.repositories import images_by_id, plain_rows
 

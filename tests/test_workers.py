@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.workers import Worker, WorkerDiedError, wait_for
+from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
 from tests.conftest import PROJECT
 from tests.processes import led_by, wait_until
 
@@ -112,8 +112,9 @@ import os, signal, sys, time
 from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
-from rocov2_build import engine, workers
-from rocov2_build.shards import TableTask
+from rocov2_build.engine import local
+from rocov2_build.engine import processes
+from rocov2_build.worker.write import TableTask
 from tests.processes import workers_of
 
 def nap(task, repository, threads):
@@ -144,12 +145,12 @@ def connect(descriptors, connect=forkserver.connect_to_new_process):
 %s
 
 if __name__ == "__main__":
-    engine.run_task = nap
-    workers.prepare_workers()
+    local.run_task = nap
+    processes.prepare_workers()
     forkserver.connect_to_new_process = connect
     try:
         tasks = [TableTask(str(number), b"", b"") for number in range(9)]
-        done = [task.path for task, _ in engine.run_tasks(tasks, Path("."), 3)]
+        done = [task.path for task, _ in local.run_tasks(tasks, Path("."), 3)]
     except KeyboardInterrupt:
         sys.exit("interrupted")
     print(*sorted(done), len(launches))
@@ -238,12 +239,12 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     sleeper.write_text(
         "import time\n"
         "from pathlib import Path\n"
-        "from rocov2_build import engine\n"
+        "from rocov2_build.engine import local\n"
         "def nap(task, repository, threads):\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
-        "    engine.run_task = nap\n"
-        "    list(engine.run_tasks([1, 2], Path('.'), 2))\n"
+        "    local.run_task = nap\n"
+        "    list(local.run_tasks([1, 2], Path('.'), 2))\n"
     )
     with subprocess.Popen(
         [sys.executable, str(sleeper)],

@@ -21,8 +21,8 @@ from typing import Any, Self
 import pytest
 
 from rocov2_build.download import download_release
-from rocov2_build.releases import FILES, LATEST, RELEASES
-from rocov2_errors import UserError
+from rocov2_build.raw.releases import FILES, LATEST, RELEASES
+from rocov2_shared.errors import UserError
 
 RECORD = RELEASES[LATEST].record
 BIG = "train_images.zip"

@@ -8,10 +8,10 @@ from typing import Any
 import datasets
 
 import rocov2
-from rocov2_build.card import split_front_matter
+from rocov2_build.card.readme import split_front_matter
 from rocov2_build.checks.viewer import check_metadata
 from rocov2_build.checks.violations import Check, object_of
-from rocov2_build.parquet import portable_features
+from rocov2_build.worker.parquet import portable_features
 
 
 def check_card(check: Check) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rocov2_build.checks.violations import Check
-from rocov2_build.facts import compute_row_facts
+from rocov2_build.facts.compute import compute_row_facts
 
 _FILE = "facts.json"
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from rocov2_build.checks.viewer import SAVED_MODES
 from rocov2_build.checks.violations import Check
-from rocov2_build.images import inspect
-from rocov2_build.members import BadImageError
+from rocov2_build.worker.jpeg import inspect
+from rocov2_build.worker.member import BadImageError
 
 
 def check_modes(check: Check) -> None:

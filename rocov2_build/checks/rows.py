@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import rocov2
-from rocov2_build.checks.files import check_hash
+from rocov2_build.checks.footers import check_hash
 from rocov2_build.checks.images import check_images
-from rocov2_build.checks.statistics import check_values
+from rocov2_build.checks.viewer_values import check_values
 from rocov2_build.checks.violations import Check
-from rocov2_build.engine import default_workers
-from rocov2_build.plan import COMMERCIAL
-from rocov2_build.shards import RowsHash
+from rocov2_build.engine.local import default_workers
+from rocov2_build.shards.plan import COMMERCIAL
+from rocov2_build.worker.write import RowsHash
 
 _NULLABLE = {"region", "direction", "name"}
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2_build.checks.violations import Check
-from rocov2_build.parquet import CHUNKING, IMAGE_BYTES
-from rocov2_pages import Page, Peek, read_pages
+from rocov2_build.worker.parquet import CHUNKING, IMAGE_BYTES
+from rocov2_shared.parquet_pages import Page, Peek, read_pages
 
 MAX_SCAN = 300_000_000
 """Bytes that the viewer reads for one request of rows; beyond them it fails with TooBigContentError."""

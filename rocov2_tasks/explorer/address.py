@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from rocov2_tasks.filters import Filter
+from rocov2_tasks.explorer.filters import Filter
 
 PER_PAGE = (12, 24, 48)
 """Images on a page that one may choose."""

@@ -9,10 +9,10 @@ from typing import Any
 import rocov2
 from rocov2_tasks.explorer.address import PER_PAGE, View, make_filter, read_address, write_address
 from rocov2_tasks.explorer.cards import show_cards
-from rocov2_tasks.explorer.extra import need
-from rocov2_tasks.explorer.looks import SCRIPT, STYLE, THEME
-from rocov2_tasks.explorer.searching import Collection
-from rocov2_tasks.filters import MOST_LETTERS, MOST_TERMS
+from rocov2_tasks.explorer.collection import Collection
+from rocov2_tasks.explorer.filters import MOST_LETTERS, MOST_TERMS
+from rocov2_tasks.explorer.packages import need
+from rocov2_tasks.explorer.style import SCRIPT, STYLE, THEME
 
 TITLE = "ROCOv2 explorer"
 TEXT_HINT = 'all of the words; "in quotes" a phrase; an image id, PMCID or CUI finds its images'

@@ -13,10 +13,9 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import rocov2
-import rocov2_errors
-import rocov2_pages
-import rocov2_terminal
-from rocov2_tasks.explorer.extra import require
+import rocov2_shared
+import rocov2_tasks
+from rocov2_tasks.explorer.packages import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
 """What the modules import; Gradio is the Space's own, by `sdk_version`."""
@@ -97,9 +96,10 @@ def _write(folder: Path, dataset: str) -> None:
     texts = {"app.py": APP.format(**facts), "README.md": README.format(**facts), "requirements.txt": "".join(pins)}
     for name, text in (texts | {"LICENSE": _license()}).items():
         (folder / name).write_text(text, encoding="utf-8")
-    for module in (rocov2, rocov2_errors, rocov2_pages, rocov2_terminal):
-        shutil.copy(str(module.__file__), folder)
-    shutil.copytree(Path(__file__).parent.parent, folder / "rocov2_tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(str(rocov2.__file__), folder)
+    for package in (rocov2_shared, rocov2_tasks):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _license() -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from rocov2_tasks.formats import CREDIT, Options
-from rocov2_tasks.prompts import check_prompts, choose_prompt
-from rocov2_tasks.shapes import sharegpt_turns
+from rocov2_tasks.shaping.prompts import check_prompts, choose_prompt
+from rocov2_tasks.shaping.shapes import sharegpt_turns
 
 DATASET_INFO = "dataset_info.json"
 """Name that LLaMA-Factory looks for in its `dataset_dir`."""

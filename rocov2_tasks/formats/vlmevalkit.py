@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from rocov2 import FEATURES
 from rocov2_tasks.formats import CREDIT, Options
-from rocov2_tasks.prompts import check_prompts, choose_prompt
+from rocov2_tasks.shaping.prompts import check_prompts, choose_prompt
 
 HEADER = ("index", "image", "question", "answer", "category", "image_id", *CREDIT)
 

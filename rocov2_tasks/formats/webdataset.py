@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from rocov2 import FEATURES
-from rocov2_errors import UserError
+from rocov2_shared.errors import UserError
 from rocov2_tasks.formats import Options
 
 SIZES = "sizes.json"

@@ -14,8 +14,8 @@ import numpy as np
 
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder, Pixels
 from rocov2_tasks.stream.layout import Layout
-from rocov2_tasks.stream.loading import Loader, Schedule, plan_reading
 from rocov2_tasks.stream.order import Integers, Order
+from rocov2_tasks.stream.prefetch import Loader, Schedule, plan_reading
 from rocov2_tasks.stream.reading import GroupReader, Rows
 from rocov2_tasks.stream.world import Share, usable_processors
 

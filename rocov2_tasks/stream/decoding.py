@@ -14,7 +14,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
-from rocov2_tasks.options import require_choice
+from rocov2_tasks.arguments import require_choice
 
 Pixels = npt.NDArray[np.uint8]
 Buffer = bytes | memoryview

@@ -19,9 +19,9 @@ from weakref import WeakValueDictionary
 
 import pyarrow.parquet as pq
 
+from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, Places, RemoteGroup
 from rocov2_tasks.stream.layout import Layout, Shard
 from rocov2_tasks.stream.remote import Held, RemoteFiles, join_ranges
-from rocov2_tasks.stream.values import Buffers, LocalGroup, Places, RemoteGroup
 
 _IMAGE_BYTES = "image.bytes"
 

@@ -1,0 +1,252 @@
+"""The folder in which a repository grows, and the steps by which it becomes OUTPUT: safe against a kill at any moment.
+
+OUTPUT.lock                      held while a command works on OUTPUT; never removed
+OUTPUT.building/<plan id>/       plan.json first, then
+    repository/...                   the files, each whole
+    attempts/                        files of a cluster's workers, until each is put in its place
+    facts/<file>.json                written after its file: says that the file is done
+    complete.json                    says that the repository is done
+OUTPUT.old                       the repository that --overwrite replaces, between two renames
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rocov2_build.worker.write import FileFacts, Task
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import file_sha256, sync_folder, write_json
+
+
+def _beside(output: Path, suffix: str) -> Path:
+    return output.with_name(output.name + suffix)
+
+
+def problems_path(output: Path) -> Path:
+    """Where the problems of a build of `output` are listed."""
+    return _beside(output, ".problems.csv")
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Hold the lock of `output`, after repairing what a killed command left between two renames.
+
+    Raises:
+        UserError: another command is at work on it.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays: removing it would let two commands lock two files of one name.
+    with _beside(output, ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another command is at work on {output}: wait for it, or choose another OUTPUT") from None
+        _repair(output)
+        yield
+
+
+def _repair(output: Path) -> None:
+    """Undo, or finish, what a kill between the steps of an overwriting left. Somebody else's OUTPUT.old stays."""
+    marks = list(_beside(output, ".building").glob("*/complete.json"))
+    old = _beside(output, ".old")
+    if marks and old.is_dir():
+        if output.exists():
+            _discard(old, _beside(output, ".building"))
+        else:
+            old.rename(output)
+            sync_folder(output.parent)
+    for mark in marks:
+        mark.unlink()
+
+
+def _discard(folder: Path, building: Path) -> None:
+    """Remove a repository: first, in one step, out of the sight of whoever looks for one; half of it is nobody's."""
+    building.mkdir(exist_ok=True)
+    replaced = building / "replaced"
+    shutil.rmtree(replaced, ignore_errors=True)
+    folder.rename(replaced)
+    shutil.rmtree(replaced)
+
+
+def _read_conversion(repository: Path) -> dict[str, Any] | None:
+    """`conversion.json` of a repository of this program, None where there is none."""
+    try:
+        conversion = json.loads((repository / "conversion.json").read_text(encoding="utf-8"))
+        known = isinstance(conversion["plan"], dict) and isinstance(conversion["files"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return conversion if known else None
+
+
+def plan_id(plan: dict[str, Any]) -> str:
+    """Short hash of everything that decides which bytes a build writes."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def describe_differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two plans, as `name: old -> new`."""
+    differences = []
+    for key in sorted(one.keys() | other.keys()):
+        before, after = one.get(key), other.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            differences += describe_differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            differences.append(f"{prefix}{key}: {json.dumps(before)} -> {json.dumps(after)}")
+    return differences
+
+
+def built_plan(output: Path) -> dict[str, Any] | None:
+    """The plan of the repository in `output`, None when there is none.
+
+    Raises:
+        UserError: there is something else, which this program must not replace.
+    """
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    conversion = _read_conversion(output)
+    if conversion is None:
+        raise UserError(f"{output} exists and is no repository of this program: choose another OUTPUT, or move it")
+    plan: dict[str, Any] = conversion["plan"]
+    return plan
+
+
+def damaged_files(output: Path) -> list[str]:
+    """Files of a built repository that are missing, or have another size than its `conversion.json` states."""
+    files = (_read_conversion(output) or {}).get("files", {})
+    return [
+        path
+        for path, facts in files.items()
+        if not (output / path).is_file() or (output / path).stat().st_size != facts["bytes"]
+    ]
+
+
+class Building:
+    """The unfinished repository of one plan.
+
+    Attributes:
+        repository: folder of its files.
+    """
+
+    def __init__(self, output: Path, plan: dict[str, Any]) -> None:
+        self._output = output
+        self._plan = plan
+        self._all = _beside(output, ".building")
+        self._folder = self._all / plan_id(plan)
+        self._facts = self._folder / "facts"
+        self._seen: dict[str, tuple[int, int]] = {}
+        self.repository = self._folder / "repository"
+
+    def start(self, discard: bool) -> None:
+        """Make the folders, or find them as an earlier command left them.
+
+        Args:
+            discard: throw away unfinished work of other plans; otherwise it is refused to build beside it.
+
+        Raises:
+            UserError: there is unfinished work of another plan.
+        """
+        others = [folder for folder in self._all.iterdir() if folder != self._folder] if self._all.is_dir() else []
+        for other in others:
+            if not discard and any(other.glob("facts/*")):
+                plan = json.loads((other / "plan.json").read_text(encoding="utf-8"))
+                differences = "; ".join(describe_differences(plan, self._plan))
+                raise UserError(
+                    f"{self._all} holds an unfinished build of another plan ({differences}): run the command that began it "
+                    "to go on with it, or add --overwrite to throw it away"
+                )
+            shutil.rmtree(other)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / "plan.json").is_file():
+            write_json(self._folder / "plan.json", self._plan)
+        self._facts.mkdir(exist_ok=True)
+        for folder in ("data", "text", "vocabulary"):
+            (self.repository / folder).mkdir(parents=True, exist_ok=True)
+        for stray in self._folder.rglob(".*.tmp"):
+            stray.unlink()
+
+    def _facts_path(self, path: str) -> Path:
+        return self._facts / (path.replace("/", "--") + ".json")
+
+    def finished(self, task: Task) -> FileFacts | None:
+        """Facts of the file of `task` when it is done and still is what its facts say; else None, and it is to be redone."""
+        record = self._facts_path(task.path)
+        if not record.is_file():
+            return None
+        content = json.loads(record.read_text(encoding="utf-8"))
+        facts = FileFacts(**content["facts"])
+        file = self.repository / task.path
+        same = (
+            content["task"] == _task_id(task)
+            and file.is_file()
+            and file.stat().st_size == facts.bytes
+            and file_sha256(file) == facts.sha256
+        )
+        if not same:
+            return None
+        self._seen[task.path] = self._state(task.path)
+        return facts
+
+    def _state(self, path: str) -> tuple[int, int]:
+        facts = (self.repository / path).stat()
+        return facts.st_size, facts.st_mtime_ns
+
+    def record(self, task: Task, facts: FileFacts) -> None:
+        """Say that the file of `task` is done."""
+        self._seen[task.path] = self._state(task.path)
+        write_json(self._facts_path(task.path), {"task": _task_id(task), "facts": dataclasses.asdict(facts)})
+
+    def remove_others(self, paths: set[str]) -> None:
+        """Remove data files that are not in `paths`: an earlier attempt's, before images were left out."""
+        for folder in ("data", "text", "vocabulary"):
+            for file in (self.repository / folder).iterdir():
+                if f"{folder}/{file.name}" not in paths:
+                    self._facts_path(f"{folder}/{file.name}").unlink(missing_ok=True)
+                    file.unlink()
+
+    def publish(self, files: list[FileFacts]) -> None:
+        """Hold the files against their facts once more, and make the folder OUTPUT.
+
+        Raises:
+            UserError: a file is not what its facts say.
+        """
+        for facts in files:
+            # By size and time: each was hashed when it was written or found, and reading all again would take a while.
+            if self._state(facts.path) != self._seen.get(facts.path) or self._state(facts.path)[0] != facts.bytes:
+                raise UserError(
+                    f"{self.repository / facts.path} changed while the build ran: run the same command again, it makes "
+                    "that file anew"
+                )
+        old = _beside(self._output, ".old")
+        if old.exists():
+            raise UserError(f"{old} is in the way: move it, and run the same command again")
+        write_json(self._folder / "complete.json", {"plan": plan_id(self._plan)})
+        if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
+            self._output.rename(old)
+        self.repository.rename(self._output)
+        sync_folder(self._output.parent)
+        if old.exists():
+            _discard(old, self._all)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove what is left of unfinished builds."""
+        shutil.rmtree(self._all, ignore_errors=True)
+
+
+def _task_id(task: Task) -> str:
+    # Field by field: the representation of a task as a whole would be several times as large as the task.
+    digest = hashlib.sha256(type(task).__name__.encode())
+    for field in dataclasses.fields(task):
+        value = getattr(task, field.name)
+        digest.update(f"\n{field.name}=".encode())
+        for part in value if isinstance(value, tuple) else (value,):
+            digest.update(part if isinstance(part, bytes) else f"{part!r},".encode())
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""Run the tasks: processes on this machine, or `cluster`. A task is pure: one that a dying worker left is run again."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
+from rocov2_build.worker.write import AnyTask, FileFacts, ImageFault, run_task
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import remove_unfinished
+
+MAX_DEATHS = 3
+"""Workers that may die of one task: then the task itself kills them, or the machine has too little memory for it."""
+
+
+def default_workers() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def run_tasks(
+    tasks: Iterable[AnyTask], repository: Path, workers: int, scheduler: str | None = None
+) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
+    """Run every task and yield it with its result, in the order in which they end.
+
+    Args:
+        tasks: taken one by one as workers become free, so that only a few are in memory.
+        repository: folder under which the files are written.
+        workers: number of processes.
+        scheduler: address of a Dask scheduler whose workers do the work instead.
+
+    Raises:
+        UserError: workers die again and again, or the cluster is at fault.
+        OSError: from a worker, as it came (no space left, no permission, ...).
+    """
+    if scheduler:
+        from rocov2_build.engine.cluster import run_on_cluster  # most commands need no such thing
+
+        yield from run_on_cluster(tasks, repository, scheduler)
+    else:
+        yield from _run_here(tasks, repository, workers)
+
+
+def _run_here(
+    tasks: Iterable[AnyTask], repository: Path, workers: int
+) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
+    # Where all processors are meant to be used, a worker's second thread takes one that another leaves idle: at the end of
+    # the work, or while a file is synced.
+    threads = 2 if workers >= default_workers() else 1
+    work = partial(run_task, repository=str(repository), threads=threads)
+    source = iter(tasks)
+    waiting: deque[AnyTask] = deque()
+    pool: list[Worker] = []
+    deaths: Counter[str] = Counter()
+    answers: list[tuple[AnyTask, FileFacts | list[ImageFault]]] = []
+    try:
+        while True:
+            # One task is always made ahead, and all workers have one before the caller sees an answer: none waits for him.
+            while _refill(waiting, source) and (worker := _free_worker(pool, workers, work)):
+                worker.give(waiting.popleft())
+            yield from answers
+            busy = [worker for worker in pool if worker.task is not None]
+            if not busy:
+                return
+            answers = []
+            for worker in wait_for(busy):
+                task = worker.task
+                try:
+                    answers.append((task, worker.take()))
+                except WorkerDiedError as death:
+                    pool.remove(worker)
+                    _end(worker, repository)
+                    deaths[task.path] += 1
+                    if deaths[task.path] == MAX_DEATHS:
+                        raise UserError(
+                            f"{MAX_DEATHS} worker processes died of {task.path} (the last one {death}): run the same command "
+                            "again, with fewer --workers if memory is short; it goes on where it stopped"
+                        ) from None
+                    waiting.appendleft(task)
+    finally:
+        for worker in pool:
+            _end(worker, repository)
+
+
+def _refill(waiting: deque[AnyTask], source: Iterator[AnyTask]) -> bool:
+    """See that a task is waiting, if there still is one."""
+    if not waiting:
+        waiting.extend(islice(source, 1))
+    return bool(waiting)
+
+
+def _free_worker(pool: list[Worker], workers: int, work: Callable[[Any], Any]) -> Worker | None:
+    """One that has nothing to do, started if need be; None where all are at work."""
+    for worker in pool:
+        if worker.task is None:
+            return worker
+    if len(pool) == workers:
+        return None
+    worker = Worker(work)
+    pool.append(worker)  # before it starts, which may be interrupted
+    worker.start()
+    return worker
+
+
+def _end(worker: Worker, repository: Path) -> None:
+    worker.kill()
+    if worker.task is not None:
+        remove_unfinished(repository / worker.task.path, worker.pid)

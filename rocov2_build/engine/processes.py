@@ -1,0 +1,215 @@
+"""Worker processes, each at the end of a pipe of its own, with one task at a time.
+
+They share nothing, so one may be killed at any moment, also as it starts, and neither the others nor the parent ever wait for
+it. The pool of the standard library has queues, locks and a thread in common: a worker that dies while another one starts, or
+with a lock in its hands, leaves its parent waiting for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
+from typing import Any
+
+_END_SECONDS = 5.0
+_SERVER_SECONDS = 0.5
+"""For so long a fork server that was killed may still look alive: until then no other is started in its place."""
+_PROJECT = str(Path(__file__).resolve().parents[2])
+
+
+class WorkerDiedError(Exception):
+    """A worker ended without an answer; the text says how."""
+
+
+class _WorkerTracebackError(Exception):
+    """The cause of an error that a worker tells: its traceback there, as text."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class Worker:
+    """A process that applies one function to what it is given.
+
+    Args:
+        function: what it does; pickled by reference.
+
+    Attributes:
+        task: what it works on, None when nothing.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._pipe, self._other_end = multiprocessing.Pipe()
+        self._process = _context().Process(target=_serve, args=(self._other_end, function), daemon=True)
+        self._started = False
+        self.task: Any = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, None while it has none."""
+        return self._process.pid if self._started else None
+
+    def start(self) -> None:
+        """Start the process. One that dies meanwhile is told by `take`.
+
+        Raises:
+            OSError: no process can be started.
+        """
+        try:
+            with _interrupts_deferred():
+                _start_servers()
+                with contextlib.suppress(ConnectionError, EOFError):  # killed as it was born, it or its server
+                    self._process.start()
+                    self._started = True
+        finally:
+            self._other_end.close()  # now only the process has it: when it ends, the pipe does
+        if not self._started:
+            time.sleep(_SERVER_SECONDS)
+
+    def give(self, task: Any) -> None:
+        """Hand over a task. A process that has died is told by `take`."""
+        self.task = task
+        with contextlib.suppress(ConnectionError):
+            self._pipe.send(task)
+
+    def take(self) -> Any:
+        """Wait for the result of the task.
+
+        Raises:
+            WorkerDiedError: the process ended, at any moment since its start.
+            Exception: what the function raised.
+        """
+        try:
+            done, value = self._pipe.recv()
+        except (EOFError, OSError):  # nothing, or the beginning of an answer
+            raise WorkerDiedError(self._how_it_ended()) from None
+        self.task = None
+        if done:
+            return value
+        error, told = value
+        raise error from _WorkerTracebackError(told)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does, and wait until it has ended."""
+        self._pipe.close()
+        if self._started:
+            self._process.kill()
+            self._process.join()
+
+    def _how_it_ended(self) -> str:
+        if not self._started:
+            return "as it started"
+        self._process.join(_END_SECONDS)  # its end of the pipe goes a moment before it does
+        code = self._process.exitcode
+        if code is None:
+            return "without a sign"
+        known = {number.value: number.name for number in signal.Signals}
+        return f"ended by {known.get(-code, f'signal {-code}')}" if code < 0 else f"ended with exit code {code}"
+
+
+def wait_for(workers: Collection[Worker]) -> list[Worker]:
+    """Those of some busy workers that have an answer, or are dead; waits for the first."""
+    ready = multiprocessing.connection.wait([worker._pipe for worker in workers])
+    return [worker for worker in workers if worker._pipe in ready]
+
+
+def prepare_workers() -> None:
+    """Let the process from which workers fork import what they need, while this one goes on: it has more to import."""
+    with _interrupts_deferred():
+        _start_servers()
+
+
+def _start_servers() -> None:
+    """Start the processes on which the start of a worker relies, or those of them that do not run any more."""
+    resource_tracker.ensure_running()  # first, since it lifts the block of Ctrl-C for its own start
+    if not isinstance(_context(), ForkServerContext):
+        return
+    # Else it would import what it finds in the working directory first: another clone of the project, somebody's numpy.py.
+    search = [_PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(search)):
+        forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Environment variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "rocov2_build.worker.write"])
+    return context
+
+
+@contextlib.contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Hold Ctrl-C back while a process is started, so that none is left half-started, which it would tell as an error.
+
+    It is blocked for the process, which inherits that, and kept for the end in this one.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
+        yield
+        return
+    kept: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: kept.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if kept:
+            raise KeyboardInterrupt
+
+
+def _serve(pipe: multiprocessing.connection.Connection, function: Callable[[Any], Any]) -> None:
+    """In the process: answer tasks, until there is nobody any more who gives them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            task = pipe.recv()
+            try:
+                answer = True, function(task)
+            except Exception as error:
+                answer = False, (_portable(error), traceback.format_exc())
+            pipe.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself, or one that says the same where it cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

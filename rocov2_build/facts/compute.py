@@ -1,0 +1,213 @@
+"""The numbers of a built repository, for `facts.json`: tables and plots of the card need nothing else.
+
+`docs/facts.md` says what each means. They come from the text columns of the repository; of the pictures only what the
+workers found when they wrote them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS
+from rocov2_build.facts.columns import (
+    Columns,
+    Numbers,
+    count_cells,
+    encode,
+    histogram,
+    measure,
+    summarize,
+    summarize_splits,
+)
+from rocov2_build.facts.overlaps import Counts, count_shared, find_duplicates
+from rocov2_build.worker.write import FileFacts
+from rocov2_shared.gc_pause import collector_paused
+
+FORMAT = 1
+"""Version of the layout of `facts.json`."""
+
+COMMONEST = 20
+NONE = "none"
+"""Stands for the images without a label."""
+
+_RARE = (1, 10, 100)
+_CONCEPT_BINS = range(21)
+_WORD_BINS = range(0, 105, 5)
+_CHARACTER_BINS = range(0, 625, 25)
+_PIXEL_BINS = range(0, 2100, 100)
+
+
+@collector_paused()
+def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
+    """All numbers of a repository.
+
+    Args:
+        repository: folder with its Parquet files.
+        files: what is known of them.
+
+    Returns:
+        Plain JSON, in a fixed order: the same repository gives the same.
+    """
+    sizes: dict[str, dict[str, int]] = {}
+    for file in files:
+        folder, _, name = file.path.partition("/")
+        split = name.partition(".")[0].partition("-")[0]
+        part = sizes.setdefault(folder, {})
+        part[split] = part.get(split, 0) + file.bytes
+    modes = sum((Counter(file.modes) for file in files), Counter())
+    return {
+        **compute_row_facts(repository),
+        "modes": dict(sorted(modes.items())),
+        "bytes": sizes,
+        "duplicates": find_duplicates(Columns.open(repository), files),
+    }
+
+
+def compute_row_facts(repository: Path) -> dict[str, Any]:
+    """The part that the rows alone tell, by sections of `facts.json`."""
+    columns = Columns.open(repository)
+    return {
+        "format": FORMAT,
+        "images": columns.lengths,
+        "modality": _count_labels(columns, "modality", [*MODALITIES]),
+        "region": _count_labels(columns, "region", [*REGIONS, NONE]),
+        "direction": _count_labels(columns, "direction", [*DIRECTIONS, NONE]),
+        "license": _count_licenses(columns),
+        "concepts": _count_concepts(columns),
+        "captions": _count_captions(columns),
+        "sizes": _count_sizes(columns),
+        "articles": _count_articles(columns),
+    }
+
+
+def _by_split(counts: Numbers, columns: Columns) -> dict[str, int]:
+    return {split: int(count) for split, count in zip(columns.splits, counts, strict=True)}
+
+
+def _count_labels(columns: Columns, name: str, labels: list[str]) -> dict[str, dict[str, int]]:
+    """Images by label and split; the last of `labels` counts those without, where there are any."""
+    numbers = np.asarray(columns.read(name).fill_null(len(labels) - 1).to_numpy())
+    counts = columns.count(numbers, len(labels))
+    return {label: _by_split(row, columns) for label, row in zip(labels, counts, strict=True)}
+
+
+def _count_licenses(columns: Columns) -> dict[str, dict[str, int]]:
+    codes, known = columns.read_codes("license")
+    counts = dict(zip(known.to_pylist(), columns.count(codes, len(known)), strict=True))
+    return {name: _by_split(counts[name], columns) for name in [*LICENSES, *sorted(counts)] if name in counts}
+
+
+def _count_concepts(columns: Columns) -> dict[str, Any]:
+    lists = columns.read("cuis")
+    lengths = np.asarray(pc.list_value_length(lists).to_numpy())
+    codes, known = encode(pc.list_flatten(lists))
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    # A list may have a concept twice: its image counts once.
+    each = np.unique(owners * len(known) + codes)
+    owners, codes = each // len(known), each % len(known)
+    counts = count_cells(codes, columns.of_split[owners], len(known), len(columns.splits))
+    totals, cuis = counts.sum(axis=1), known.to_pylist()
+    vocabulary = {row["cui"]: row for row in columns.vocabulary()}
+    order = sorted(range(len(cuis)), key=lambda code: (-totals[code], cuis[code]))
+    first = order[:COMMONEST]
+    curated = np.asarray(pc.list_value_length(columns.read("manual_cuis")).to_numpy())
+    return {
+        "per_image": summarize_splits(lengths, columns),
+        "curated_per_image": summarize_splits(curated, columns),
+        "histogram": histogram(lengths, columns, _CONCEPT_BINS),
+        "vocabulary": len(vocabulary),
+        "used": {**_by_split((counts > 0).sum(axis=0), columns), "all": len(cuis)},
+        "used_without_name": sum(not vocabulary.get(cui, {}).get("name") for cui in cuis),
+        "in_at_most": {str(most): int((totals <= most).sum()) for most in _RARE},
+        "not_in_train": _not_in_train(counts, columns),
+        "commonest": [
+            {
+                "cui": cuis[code],
+                "name": vocabulary.get(cuis[code], {}).get("name"),
+                "kind": vocabulary.get(cuis[code], {}).get("kind"),
+                **_by_split(counts[code], columns),
+            }
+            for code in first
+        ],
+        "together": {"cuis": [cuis[code] for code in first], "images": _count_together(owners, codes, first)},
+        "frequencies": [int(totals[code]) for code in order],
+    }
+
+
+def _not_in_train(counts: Counts, columns: Columns) -> dict[str, int]:
+    """Number of concepts that a split has and train has not; empty where there is no train."""
+    splits = list(columns.splits)
+    if "train" not in splits:
+        return {}
+    unseen = counts[counts[:, splits.index("train")] == 0]
+    return {split: int((unseen[:, i] > 0).sum()) for i, split in enumerate(splits) if split != "train"}
+
+
+def _count_together(owners: Numbers, codes: Numbers, first: list[int]) -> list[list[int]]:
+    """Number of images that have one and the other of the concepts `first`; on the diagonal those that have it."""
+    place = np.full(int(codes.max()) + 1, -1)
+    place[first] = np.arange(len(first))
+    wanted = place[codes] >= 0
+    held = np.zeros((int(owners.max()) + 1, len(first)), dtype=np.int32)
+    held[owners[wanted], place[codes[wanted]]] = 1
+    together: list[list[int]] = (held.T @ held).tolist()
+    return together
+
+
+def _count_words(captions: pa.Array) -> pa.Array:
+    return pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(captions)))
+
+
+def _count_captions(columns: Columns) -> dict[str, Any]:
+    captions = columns.read("caption")
+    characters = measure(captions, pc.utf8_length)
+    words = measure(captions, _count_words)
+    codes, known = encode(captions)
+    counts = columns.count(codes, len(known))
+    totals = counts.sum(axis=1)
+    repeated = np.flatnonzero(totals > 1)
+    texts = dict(zip(known.take(pa.array(repeated)).to_pylist(), totals[repeated].tolist(), strict=True))
+    commonest = sorted(texts.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST]
+    return {
+        "words": summarize_splits(words, columns),
+        "characters": summarize_splits(characters, columns),
+        "histogram": {
+            "words": histogram(words, columns, _WORD_BINS),
+            "characters": histogram(characters, columns, _CHARACTER_BINS),
+        },
+        "distinct": len(known),
+        "repeated": {
+            **count_shared(counts, columns),
+            "commonest": [{"caption": caption, "images": images} for caption, images in commonest],
+        },
+    }
+
+
+def _count_sizes(columns: Columns) -> dict[str, Any]:
+    sides = {name: columns.read_numbers(name) for name in ("width", "height")}
+    return {
+        **{name: summarize_splits(values, columns) for name, values in sides.items()},
+        "histogram": {name: histogram(values, columns, _PIXEL_BINS) for name, values in sides.items()},
+    }
+
+
+def _count_articles(columns: Columns) -> dict[str, Any]:
+    codes, known = columns.read_codes("pmcid")
+    counts = columns.count(codes, len(known))
+    elsewhere = columns.read("article_in_other_split")
+    return {
+        "articles": {**_by_split((counts > 0).sum(axis=0), columns), "all": len(known)},
+        "images_per_article": summarize(counts.sum(axis=1)),
+        # Of the whole release; the others count what this repository holds.
+        "in_other_split": {
+            split: elsewhere.slice(rows.start, rows.stop - rows.start).true_count
+            for split, rows in columns.splits.items()
+        },
+        "shared": count_shared(counts, columns),
+    }

@@ -1,0 +1,1 @@
+"""The Hub: requests, and which files go up."""

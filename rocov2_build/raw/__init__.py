@@ -1,0 +1,1 @@
+"""The raw release, read and judged."""

@@ -1,0 +1,133 @@
+"""The images of one split as the release keeps them: the directory of a zip, or of the folder it was unpacked into."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocov2_build.raw import releases
+from rocov2_build.raw.problems import Report
+from rocov2_build.worker.member import ENCRYPTED, MAX_IMAGE_BYTES, Member
+
+_PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one split.
+
+    Attributes:
+        path: the zip or folder.
+        members: its images, by image id, in the order of the zip or of the names.
+        fingerprint: of the images by id, size and CRC-32: the same for any order and compression of a zip, and unpacked.
+        bytes: size of the images.
+    """
+
+    path: Path
+    members: dict[str, Member]
+    fingerprint: str
+    bytes: int
+
+
+def image_id_pattern(raw_split: str) -> re.Pattern[str]:
+    """What an image id of a split looks like."""
+    return re.compile(rf"ROCOv2_2023_{raw_split}_\d{{6}}", re.ASCII)
+
+
+def find_images(raw: Path, raw_split: str) -> Path | None:
+    """The zip of a split, else the folder that it was unpacked into, else None."""
+    archive = raw / releases.images_file(raw_split)
+    if archive.is_file():
+        return archive
+    return next((folder for folder in (raw / archive.stem, raw / raw_split) if folder.is_dir()), None)
+
+
+def open_images(path: Path, raw_split: str, report: Report) -> Images:
+    """List the images of a zip or folder; whatever is no image of the split goes to the report."""
+    return _open_folder(path, raw_split, report) if path.is_dir() else _open_zip(path, raw_split, report)
+
+
+def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
+    members: dict[str, Member] = {}
+    twice: set[str] = set()
+    pattern = image_id_pattern(raw_split)
+    usual = re.compile(rf"{raw_split}/({pattern.pattern})\.jpg", re.ASCII)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
+        report.add("damaged-zip", path.name, expected="a zip of images", found=str(error) or type(error).__name__)
+        return Images(path, {}, "", 0)
+    for entry in entries:
+        name = entry.filename
+        match = usual.fullmatch(name)
+        if match:
+            image_id: str | None = sys.intern(match[1])
+        elif name.endswith("/") or _PASSED_OVER.search(name):
+            continue
+        elif _unsafe(name):
+            report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
+            continue
+        else:
+            image_id = _image_id(name, pattern)
+        if image_id is None:
+            report.add("stray-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
+        elif image_id in members:
+            twice.add(image_id)
+        else:
+            members[image_id] = Member(
+                name, entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, entry.compress_type
+            )
+            if entry.flag_bits & ENCRYPTED:
+                report.add(
+                    "encrypted-member", path.name, image_id, expected="no encryption", found="an encrypted member"
+                )
+    for image_id in twice:
+        report.add("duplicate-member", path.name, image_id, expected="one member", found="several")
+    return _images(path, members)
+
+
+def _unsafe(name: str) -> bool:
+    return not name or name.startswith("/") or ".." in name.split("/") or ":" in name or "\\" in name
+
+
+def _open_folder(path: Path, raw_split: str, report: Report) -> Images:
+    members: dict[str, Member] = {}
+    pattern = image_id_pattern(raw_split)
+    for file in sorted(path.iterdir()):
+        name = f"{path.name}/{file.name}"
+        if _PASSED_OVER.search(name + ("/" if file.is_dir() else "")):
+            continue
+        image_id = _image_id(file.name, pattern)
+        if image_id is None or not file.is_file():
+            report.add("stray-member", path.name, expected="<id>.jpg", found=repr(file.name))
+            continue
+        size = file.stat().st_size
+        members[image_id] = Member(file.name, -1, size, size, _file_crc(file, size), zipfile.ZIP_STORED)
+    return _images(path, members)
+
+
+def _file_crc(file: Path, size: int) -> int:
+    """CRC-32 of a file, as a zip's directory would state it: the same images are the same release in either form."""
+    try:
+        return zlib.crc32(file.read_bytes()) if size <= MAX_IMAGE_BYTES else 0
+    except OSError:  # told when the image is read
+        return 0
+
+
+def _images(path: Path, members: dict[str, Member]) -> Images:
+    content = sorted((image_id, member.size, member.crc) for image_id, member in members.items())
+    fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
+    return Images(path, members, fingerprint, sum(member.size for member in members.values()))
+
+
+def _image_id(name: str, pattern: re.Pattern[str]) -> str | None:
+    folder, _, file = name.rpartition("/")
+    stem, _, suffix = file.rpartition(".")
+    return stem if suffix == "jpg" and "/" not in folder and pattern.fullmatch(stem) else None

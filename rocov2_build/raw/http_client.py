@@ -1,0 +1,119 @@
+"""Polite requests: with a name, and pauses that grow with every failure in a row or are as long as the server asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import urllib3
+
+from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import format_seconds
+
+AGENT = "rocov2-hub (download of the dataset ROCOv2)"
+TRIES = 9
+"""Failures in a row that end the command."""
+TRIES_UNMET = 4
+"""The same for a server that has never answered: a wrong address, or no network."""
+LONGEST_BACKOFF = 60.0
+"""Seconds; the pauses of the command's own choice double from one second up to this."""
+LONGEST_WAIT = 900.0
+"""Seconds; a server that asks for a longer pause is left alone, and the person told."""
+
+_TIMEOUT = urllib3.Timeout(connect=30, read=60)
+_REDIRECTS = urllib3.Retry(redirect=5, connect=0, read=0, other=0, respect_retry_after_header=False)
+
+
+class ServerError(UserError):
+    """The server is at fault: what it has is to be got by hand, or later."""
+
+
+class BrokenOffError(Exception):
+    """A request that may be made again, after a pause of so many seconds where the server asks for one."""
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class Server:
+    """Whom requests go to, and how often in a row they failed.
+
+    Args:
+        tell: told of every pause, with the step and the text.
+    """
+
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        self._pool = urllib3.PoolManager(timeout=_TIMEOUT)
+        self._tell = tell
+        self._tries = TRIES_UNMET
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """The next failure is the first one again."""
+        self._failures = 0
+
+    @contextmanager
+    def get(self, url: str, headers: dict[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        """One request; its answer has status 200, 206 or 416, and its body is not read yet.
+
+        Raises:
+            BrokenOffError: the server is busy, or the connection broke.
+            ServerError: the server refuses.
+            UserError: the address is none.
+        """
+        if not url.startswith(("https://", "http://")):
+            raise UserError(f"expected an address that begins with https:// or http://, found {url}")
+        try:
+            response = self._pool.request(
+                "GET", url, headers={"User-Agent": AGENT} | headers, retries=_REDIRECTS, preload_content=False
+            )
+        except urllib3.exceptions.LocationValueError as error:
+            raise UserError(f"expected the address of a server, found {url} ({error})") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise BrokenOffError(_reason(error)) from error
+        self._tries = TRIES
+        try:
+            if response.status in (408, 429) or response.status >= 500:
+                raise BrokenOffError(f"the server answers {response.status}", _asked_pause(response))
+            if response.status not in (200, 206, 416):
+                raise ServerError(f"{url}: the server answers {response.status} {response.reason or ''}".rstrip())
+            yield response
+        except urllib3.exceptions.HTTPError as error:  # while the body is read; an OSError is the disk's
+            raise BrokenOffError(_reason(error)) from error
+        finally:
+            response.close()
+
+    def pause(self, what: str, error: BrokenOffError) -> None:
+        """Wait before the next try.
+
+        Raises:
+            ServerError: there have been too many failures in a row, or the server asks for too long a pause.
+        """
+        self._failures += 1
+        if self._failures >= self._tries:
+            raise ServerError(f"{what}: {error}, {self._failures} times in a row") from error
+        seconds = error.pause or min(2.0 ** (self._failures - 1), LONGEST_BACKOFF)
+        if seconds > LONGEST_WAIT:
+            asked = format_seconds(seconds)
+            raise ServerError(f"{what}: {error} and asks for a pause of {asked}: try again after it") from error
+        self._tell("Waiting", f"{what}: {error}; again in {seconds:.0f} s")
+        time.sleep(seconds)
+
+
+def _asked_pause(response: urllib3.BaseHTTPResponse) -> float:
+    """Seconds (a day at most) of the header Retry-After, 0 without one that can be read."""
+    try:
+        return min(urllib3.Retry().get_retry_after(response) or 0.0, 86_400.0)
+    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
+        return 0.0
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, without the objects that urllib3 puts before it."""
+    while True:
+        inner = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else (error.args or ("",))[-1]
+        if not isinstance(inner, BaseException):
+            return f"the connection failed: {str(error).rpartition(': ')[2]}"
+        error = inner

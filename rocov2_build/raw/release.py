@@ -1,0 +1,119 @@
+"""The raw release in one folder: its files found, read, compared and fingerprinted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from rocov2 import SPLITS
+from rocov2_build.raw import releases
+from rocov2_build.raw.archives import Images, find_images, open_images
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.rows import join_tables
+from rocov2_build.raw.tables import check_release, compare_ids, read_tables
+from rocov2_shared.errors import UserError
+from rocov2_shared.files import file_sha256
+from rocov2_shared.gc_pause import collector_paused
+
+# Notes, checksums and what desktops leave behind; a stray table or archive may be a second version of a release's file.
+_PASSED_OVER = re.compile(r"\..*|.*\.md|md5sums?(\.txt)?|sha256sums?(\.txt)?|__MACOSX|Thumbs\.db|desktop\.ini", re.I)
+
+
+@dataclass(frozen=True)
+class RawRelease:
+    """A release as it was read.
+
+    Attributes:
+        name: the release that it is, `sample`, or None when unknown.
+        images: its images by split of the repository.
+        rows: one row per image, with the columns of `rows.COLUMNS` and `size`, the bytes of the image.
+        names: canonical name by CUI, as `cui_mapping.csv` lists them.
+        files: by file name, what identifies its content: `{"sha256": ...}` of a table; of images their number, bytes and
+            a fingerprint.
+    """
+
+    name: str | None
+    images: dict[str, Images]
+    rows: pd.DataFrame
+    names: dict[str, str]
+    files: dict[str, dict[str, int | str]]
+
+    def forget_members(self) -> None:
+        """Free the places of the images, once all are read: a quarter of what a release takes in memory."""
+        for images in self.images.values():
+            images.members.clear()
+
+
+@collector_paused()
+def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:
+    """Read the release in the folder `raw`.
+
+    Args:
+        raw: folder with the release's 14 files; folders of images may stand instead of zips.
+        wanted: name of the release that it has to be, or `any`.
+        report: takes every problem.
+        output: what is made of it; it and its companions may stand in `raw`, and are no strangers there.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not raw.is_dir():
+        raise UserError(
+            f"no folder {raw}: RAW is the folder with the release's {len(releases.FILES)} files (train_images.zip, "
+            f"train_captions.csv, ...), from {releases.RELEASES[releases.LATEST].url}"
+        )
+    found = {split: find_images(raw, raw_split) for split, raw_split in SPLITS.items()}
+    _compare_files(raw, found, output, report)
+    images = {
+        split: open_images(path, SPLITS[split], report) if path else Images(raw / "", {}, "", 0)
+        for split, path in found.items()
+    }
+    tables = read_tables(raw, report)
+    compare_ids(tables, images, report)
+    release = releases.RELEASES.get(wanted)
+    if release and not report.faulty_files:
+        check_release(tables, release, report)
+    rows = join_tables(tables, images, release, report)
+    rows["size"] = [
+        images[split].members[image_id].size for split, image_id in zip(rows["split"], rows["image_id"], strict=True)
+    ]
+    files: dict[str, dict[str, int | str]] = {
+        name: {"sha256": file_sha256(raw / name)} for name in releases.HEADERS if (raw / name).is_file()
+    }
+    for split, part in images.items():
+        files[releases.images_file(SPLITS[split])] = {
+            "images": len(part.members),
+            "bytes": part.bytes,
+            "fingerprint": part.fingerprint,
+        }
+    return RawRelease(wanted if release else _identify(rows), images, rows, tables.names, files)
+
+
+def _compare_files(raw: Path, images: dict[str, Path | None], output: Path | None, report: Report) -> None:
+    present = {path.name for path in raw.iterdir()}
+    if output and output.parent.resolve() == raw.resolve():
+        present = {name for name in present if name != output.name and not name.startswith(f"{output.name}.")}
+    used = {path.name for path in images.values() if path}
+    for name in releases.HEADERS:
+        if not (raw / name).is_file():
+            report.add("missing-file", name, expected="a file of the release", found="none")
+    for split, path in images.items():
+        if path is None:
+            name = releases.images_file(SPLITS[split])
+            report.add("missing-file", name, expected=f"a zip, or the folder {Path(name).stem}", found="neither")
+    for name in sorted(present - used - set(releases.HEADERS)):
+        if not _PASSED_OVER.fullmatch(name):
+            report.add("extra-file", name, expected=f"the {len(releases.FILES)} files of the release", found="another")
+
+
+def _identify(rows: pd.DataFrame) -> str | None:
+    if rows.empty:
+        return None
+    numbers = rows["image_id"].map(releases.image_number)
+    counts = rows["split"].value_counts()
+    return releases.identify(
+        {split: int(counts.get(split, 0)) for split in SPLITS}, int(numbers.min()), int(numbers.max())
+    )

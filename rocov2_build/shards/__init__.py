@@ -1,0 +1,1 @@
+"""Which row goes into which file: decided in the parent process."""

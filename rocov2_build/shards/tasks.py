@@ -1,0 +1,75 @@
+"""Plans -> tasks: what each worker gets. Each task carries its own slice of the tables, so workers need nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pyarrow as pa
+
+from rocov2 import CONFIGS, SPLITS, VOCABULARY_SPLIT
+from rocov2_build.raw.release import RawRelease
+from rocov2_build.raw.rows import MEASURED
+from rocov2_build.shards.concept_table import count_concepts
+from rocov2_build.shards.plan import Shard
+from rocov2_build.worker.parquet import repository_schema
+from rocov2_build.worker.write import CheckTask, FileFacts, ShardTask, TableTask, Task, TextTask, serialize
+
+_CHECKED_AT_ONCE = 1000
+
+
+def config_schema(config: str) -> pa.Schema:
+    """Arrow schema of the files of a configuration."""
+    features = CONFIGS[config].features
+    return repository_schema(features.arrow_schema, features.to_dict())
+
+
+def shard_tasks(raw: RawRelease, rows: pd.DataFrame, shards: list[Shard], verify: str) -> Iterator[ShardTask]:
+    """A task for each shard of images, made when it is asked for: few of them are in memory at once."""
+    schema = config_schema("default")
+    known = pa.schema([field for field in schema if field.name != "image" and field.name not in MEASURED])
+    for shard in shards:
+        images = raw.images[shard.split]
+        part = rows.iloc[shard.rows]
+        yield ShardTask(
+            path=shard.path,
+            schema=schema.serialize().to_pybytes(),
+            rows=serialize(pa.Table.from_pandas(part[known.names], schema=known, preserve_index=False)),
+            row_groups=tuple(map(len, shard.row_groups)),
+            source=str(images.path),
+            members=tuple(images.members[image_id] for image_id in part["image_id"]),
+            verify=verify,
+        )
+
+
+def table_tasks(raw: RawRelease, rows: pd.DataFrame, images: list[FileFacts]) -> list[Task]:
+    """Tasks for the files without images: the text of each split, in the order of its shards `images`; the vocabulary."""
+    text = config_schema("text").serialize().to_pybytes()
+    by_split = {
+        split: tuple((file.path, file.sha256) for file in images if file.path.startswith(f"data/{split}-"))
+        for split in SPLITS
+    }
+    vocabulary = config_schema("vocabulary")
+    return [
+        *(
+            TextTask(CONFIGS["text"].pattern.format(split=split), text, shards)
+            for split, shards in by_split.items()
+            if shards
+        ),
+        TableTask(
+            CONFIGS["vocabulary"].pattern.format(split=VOCABULARY_SPLIT),
+            vocabulary.serialize().to_pybytes(),
+            serialize(count_concepts(rows, raw.names, vocabulary)),
+        ),
+    ]
+
+
+def check_tasks(raw: RawRelease, verify: str) -> list[CheckTask]:
+    """Tasks that look at every image of a release without writing anything."""
+    tasks = []
+    for images in raw.images.values():
+        places = sorted(images.members.items(), key=lambda place: place[1].offset)
+        for start in range(0, len(places), _CHECKED_AT_ONCE):
+            ids, members = zip(*places[start : start + _CHECKED_AT_ONCE], strict=True)
+            tasks.append(CheckTask(f"{images.path.name}[{start}]", str(images.path), ids, members, verify))
+    return tasks

@@ -1,0 +1,1 @@
+"""All that a worker process imports: no pandas, no datasets, no click."""

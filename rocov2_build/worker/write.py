@@ -1,0 +1,305 @@
+"""One task -> one Parquet file and its facts. Pure functions of a small specification, safe to run twice, anywhere.
+
+This module is imported by the workers: no datasets, no pandas, so that they start fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rocov2_build.worker import parquet
+from rocov2_build.worker.jpeg import ImageFacts, inspect
+from rocov2_build.worker.member import BadImageError, Member, MemberReader
+from rocov2_shared.files import file_sha256
+
+_HANDFUL = 8
+"""Images that a thread looks at in one go: the decoder, libdeflate and the hash work outside the interpreter's lock."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """All that a worker needs to write one shard of images.
+
+    Attributes:
+        path: the file, relative to the repository.
+        schema: its Arrow schema, serialized.
+        rows: its rows in order, serialized as an Arrow stream: all columns but `image`, `width` and `height`.
+        row_groups: number of rows of each row group.
+        source: zip or folder that holds the images.
+        members: the image of each row.
+        verify: how much of each image is checked.
+    """
+
+    path: str
+    schema: bytes
+    rows: bytes
+    row_groups: tuple[int, ...]
+    source: str
+    members: tuple[Member, ...]
+    verify: str
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """One `text/` file, made of a split's shards of images: their paths relative to the repository, and their SHA-256."""
+
+    path: str
+    schema: bytes
+    shards: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableTask:
+    """One file that is ready as a table, serialized as an Arrow stream."""
+
+    path: str
+    schema: bytes
+    rows: bytes
+
+
+@dataclass(frozen=True)
+class CheckTask:
+    """Images to look at without writing anything: for the full account of a release that cannot be built."""
+
+    path: str
+    source: str
+    ids: tuple[str, ...]
+    members: tuple[Member, ...]
+    verify: str
+
+
+Task = ShardTask | TextTask | TableTask
+AnyTask = TypeVar("AnyTask", Task, CheckTask)
+
+
+@dataclass
+class FileFacts:
+    """What is known of a finished file.
+
+    Attributes:
+        path: relative to the repository.
+        rows: number of rows.
+        bytes, sha256: of the file.
+        uncompressed: bytes of its columns before compression.
+        rows_sha256: hash of the rows' values, which no version of pyarrow changes.
+        layout: where the rows lie in it.
+        modes: number of images by Pillow mode.
+        benign: number of complete images that the strict decoder complained about.
+        images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
+        perceptual: perceptual hash of each image, to find near-duplicates; none when the images were not decoded.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    uncompressed: int
+    rows_sha256: str
+    layout: dict[str, Any] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    benign: int = 0
+    images: list[str] = field(default_factory=list)
+    perceptual: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ImageFault:
+    """An image that a shard cannot hold."""
+
+    code: str
+    source: str
+    image_id: str
+    expected: str
+    found: str
+
+
+def serialize(table: pa.Table) -> bytes:
+    """A table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _deserialize(data: bytes) -> pa.Table:
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()
+
+
+def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileFacts | list[ImageFault]:
+    """Write the file of `task` under the folder `repository`, looking at its images in so many threads.
+
+    Returns:
+        Facts of the file; or the faults of its images, and then there is no file (of a check there never is one).
+    """
+    if isinstance(task, CheckTask):
+        with MemberReader(Path(task.source)) as reader, ThreadPoolExecutor(threads) as pool:
+            looks = _look_at(range(len(task.ids)), task.ids, reader, task, pool)
+        return [look for look in looks.values() if isinstance(look, ImageFault)]
+    path = Path(repository, task.path)
+    schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
+    if isinstance(task, ShardTask):
+        # Without decoding, most of the time is spent inside the interpreter's lock, and threads would wait for each other.
+        return _write_shard(task, path, schema, threads if task.verify == "strict" else 1)
+    if isinstance(task, TextTask):
+        return _write_tables(task.path, path, schema, _text_tables(task, Path(repository), schema))
+    return _write_tables(task.path, path, schema, iter([_deserialize(task.rows)]))
+
+
+def _look_at(
+    rows: range, ids: Sequence[str], reader: MemberReader, task: ShardTask | CheckTask, pool: Executor
+) -> dict[int, tuple[bytes, ImageFacts] | ImageFault]:
+    """Read and inspect the images of some rows, in the order in which they lie in the zip."""
+    order = sorted(rows, key=lambda row: task.members[row].offset)
+
+    def look(some: list[int]) -> list[tuple[bytes, ImageFacts] | ImageFault]:
+        return [_look(reader, ids[row], task.members[row], task) for row in some]
+
+    handfuls = [order[start : start + _HANDFUL] for start in range(0, len(order), _HANDFUL)]
+    return dict(zip(order, chain.from_iterable(pool.map(look, handfuls)), strict=True))
+
+
+def _look(
+    reader: MemberReader, image_id: str, member: Member, task: ShardTask | CheckTask
+) -> tuple[bytes, ImageFacts] | ImageFault:
+    try:
+        data = reader.read(member)
+        return data, inspect(data, task.verify)
+    except BadImageError as error:
+        return ImageFault(error.code, Path(task.source).name, image_id, error.expected, error.found)
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class RowsHash:
+    """Hash over the values of rows in order; an image counts by its SHA-256."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, table: pa.Table, images: list[str] | None = None) -> None:
+        columns = [column.to_pylist() for column in table.columns] + ([images] if images else [])
+        for values in zip(*columns, strict=True):
+            self._hash.update(_to_json(values).encode() + b"\n")
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class _FaultyImagesError(Exception):
+    """Ends the writing of a shard, so that no file is left."""
+
+
+def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -> FileFacts | list[ImageFault]:
+    rows = _deserialize(task.rows)
+    ids = rows["image_id"].to_pylist()
+    modes: Counter[str] = Counter()
+    hashes: list[str] = []
+    perceptual: list[str] = []
+    faults: list[ImageFault] = []
+    rows_hash = RowsHash()
+    benign = 0
+    start = 0
+    try:
+        with (
+            MemberReader(Path(task.source)) as reader,
+            ThreadPoolExecutor(threads) as pool,
+            parquet.open_writer(path, schema) as writer,
+        ):
+            for length in task.row_groups:
+                group = range(start, start + length)
+                start += length
+                looks = _look_at(group, ids, reader, task, pool)
+                faults += [look for look in looks.values() if isinstance(look, ImageFault)]
+                ordered = [look for row in group if not isinstance(look := looks[row], ImageFault)]
+                if faults:  # go on to find the others, but there will be no file
+                    continue
+                table = _assemble(rows, group, ordered, schema)
+                parquet.write_row_group(writer, table)
+                digests = [hashlib.sha256(data).hexdigest() for data, _ in ordered]
+                rows_hash.add(table.drop_columns(["image"]), digests)
+                hashes += [digest[:32] for digest in digests]
+                perceptual += [facts.perceptual for _, facts in ordered if facts.perceptual]
+                modes.update(facts.mode for _, facts in ordered)
+                benign += sum(facts.benign for _, facts in ordered)
+            if faults:
+                raise _FaultyImagesError
+    except _FaultyImagesError:
+        return faults
+    facts = _file_facts(task.path, path, rows_hash.hexdigest())
+    facts.modes, facts.benign = dict(sorted(modes.items())), benign
+    facts.images, facts.perceptual = hashes, perceptual
+    return facts
+
+
+def _assemble(rows: pa.Table, group: range, images: list[tuple[bytes, ImageFacts]], schema: pa.Schema) -> pa.Table:
+    known = rows.slice(group.start, len(group))
+    columns = dict(zip(known.column_names, known.columns, strict=True))
+    paths = [f"{image_id}.jpg".encode() for image_id in columns["image_id"].to_pylist()]
+    kind = schema.field("image").type
+    columns["image"] = pa.StructArray.from_arrays(
+        [
+            _variable_array([data for data, _ in images], kind.field("bytes").type),
+            _variable_array(paths, kind.field("path").type),
+        ],
+        fields=list(kind),
+    )
+    columns["width"] = _int32_array([facts.width for _, facts in images])
+    columns["height"] = _int32_array([facts.height for _, facts in images])
+    return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+# pyarrow.array() would import pandas to see whether it is given something of it: a quarter of a second in every worker.
+
+
+def _variable_array(values: list[bytes], kind: pa.DataType) -> pa.Array:
+    offsets = np.zeros(len(values) + 1, dtype=np.int32)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))])
+
+
+def _int32_array(values: list[int]) -> pa.Array:
+    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.array(values, dtype=np.int32))])
+
+
+def _text_tables(task: TextTask, repository: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    for shard, _ in task.shards:
+        with closing(pq.ParquetFile(repository / shard)) as file:
+            yield file.read(columns=schema.names).replace_schema_metadata(schema.metadata)
+
+
+def _write_tables(relative: str, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileFacts:
+    rows_hash = RowsHash()
+    with parquet.open_writer(path, schema) as writer:
+        for table in tables:
+            parquet.write_row_group(writer, table.cast(schema))
+            rows_hash.add(table)
+    return _file_facts(relative, path, rows_hash.hexdigest())
+
+
+def _file_facts(relative: str, path: Path, rows_sha256: str) -> FileFacts:
+    footer = pq.read_metadata(path)
+    groups: list[Any] = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    return FileFacts(
+        path=relative,
+        rows=footer.num_rows,
+        bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        uncompressed=sum(group.total_byte_size for group in groups),
+        rows_sha256=rows_sha256,
+        layout=parquet.describe_layout(footer),
+    )

@@ -1,0 +1,163 @@
+"""What the commands show: one line a step, a progress bar with rate and time left, one message for a fault."""
+
+from __future__ import annotations
+
+import gc
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import click
+
+from rocov2_shared.errors import UserError
+
+INTERRUPTED = 130
+_UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_PLAIN_SECONDS = 10.0
+_BAR_SECONDS = 0.1
+_BAR_WIDTH = 14
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, such as `300MB` or `64MiB`."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes of `value`; a number stays as it is."""
+        if isinstance(value, int):
+            return value
+        parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?)?B?", str(value).strip(), re.IGNORECASE)
+        if not parts:
+            self.fail(f"{value!r} is no size: write for example 300MB or 8MiB", param, ctx)
+        unit = (parts[2] or "").capitalize()
+        size = int(float(parts[1]) * _UNITS[unit])
+        if size <= 0:
+            self.fail(f"{value!r} is no size above 0", param, ctx)
+        return size
+
+
+def format_size(size: int) -> str:
+    """`6.3 GB`, `71 kB`: decimal units, two significant digits or more."""
+    number = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if number >= 10 or unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    raise AssertionError("unreachable")
+
+
+def format_seconds(seconds: float) -> str:
+    """`0:00:51`."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def say(step: str, text: str) -> None:
+    """One line about a step, on standard error."""
+    click.echo(f"{step:<10}{text}", err=True)
+
+
+class Progress:
+    """A bar on a terminal, now and then a plain line elsewhere, on standard error; nothing when quiet.
+
+    Args:
+        step: name of the step.
+        total, parts: numbers of items and of parts to come.
+        unit, part: what they are called; no unit where `show` names it.
+        quiet: show nothing.
+        show: how a number of items is written.
+    """
+
+    def __init__(
+        self,
+        step: str,
+        total: int,
+        parts: int,
+        unit: str,
+        part: str,
+        quiet: bool = False,
+        show: Callable[[int], str] = "{:,}".format,
+    ) -> None:
+        self._step, self._total, self._parts, self._unit, self._part = step, total, parts, unit, part
+        self._items = self._done = self._skipped = 0
+        self._show = show
+        self._begin = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._wait = _BAR_SECONDS if self._terminal else _PLAIN_SECONDS
+        self._last = self._begin - (self._wait if self._terminal else 0)
+        self._quiet = quiet
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and not self._quiet:
+            sys.stderr.write("\n")
+
+    def add(self, items: int, skipped: bool = False) -> None:
+        """One more part with `items` items is done; `skipped`: by an earlier run, so it does not count in the rate."""
+        self._done += 1
+        self.advance(items, skipped)
+
+    def advance(self, items: int, skipped: bool = False) -> None:
+        """`items` more items of a part are done, or fewer when they have to be done again."""
+        self._items += items
+        self._skipped += items if skipped else 0
+        now = time.monotonic()
+        if self._quiet or (now - self._last < self._wait and self._done < self._parts):
+            return
+        self._last = now
+        line = self.line(now - self._begin)
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r" + line[:width].ljust(width))
+            sys.stderr.flush()
+        else:
+            click.echo(line, err=True)
+
+    def line(self, seconds: float) -> str:
+        """The line to show `seconds` after the beginning."""
+        share = self._items / self._total if self._total else 1.0
+        bar = "#" * round(share * _BAR_WIDTH)
+        rate = max(self._items - self._skipped, 0) / seconds if seconds > 0 else 0.0
+        left = format_seconds((self._total - self._items) / rate) if rate else "?"
+        return (
+            f"{self._step:<10}{bar:.<{_BAR_WIDTH}}  {self._done}/{self._parts} {self._part}  "
+            f"{self._show(self._items)}/{self._show(self._total)}  "
+            f"{f'{self._show(round(rate))} {self._unit}'.strip()}/s  {left} left"
+        )
+
+
+def run(command: click.Command, resumes: bool = False) -> None:
+    """Run a command line and exit: 0 done, 1 the data or the outside world is at fault, 2 wrong usage, 130 interrupted.
+
+    Args:
+        command: the command.
+        resumes: whether the same command, given again, goes on where it stopped.
+    """
+    hint = " The same command goes on where this one stopped." if resumes else ""
+    try:
+        command.main(standalone_mode=False)
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (click.Abort, KeyboardInterrupt) as stop:
+        if not isinstance(stop.__cause__, KeyboardInterrupt):  # else click has ended the line that shows ^C
+            click.echo(err=True)
+        click.echo(f"Interrupted.{hint}", err=True)
+        code = INTERRUPTED
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{where}.{hint}", err=True)
+        code = 1
+    gc.freeze()  # the interpreter ends soon: its last searches for cycles would take longer than many a command
+    sys.exit(code)

@@ -1,0 +1,251 @@
+"""Searching a built repository: rows found by DuckDB in `text/`, images read from `data/` by the place of their rows.
+
+The rows of `text/<split>.parquet` are those of `data/<split>-*` in the same order, so the number of a row says where its
+image lies, and only the images that are asked for are read.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from huggingface_hub import hf_hub_download
+
+import rocov2
+from rocov2_tasks.explorer.filters import LABELS, Filter, conditions_of, python_code, sql_code
+from rocov2_tasks.explorer.packages import need
+from rocov2_tasks.stream.layout import read_layout
+from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
+from rocov2_tasks.stream.remote import split_root
+
+COLUMNS = tuple(rocov2.TEXT_FEATURES)
+
+_READERS = 8
+"""Images, or row groups of the Hub, that are read at a time."""
+
+PATIENCE = 10.0
+"""Seconds that a reader waits for an image of the Hub before it is asked whether it is still there."""
+
+_REOPEN = "start the explorer again; where that does not help, check_repository.py tells what is wrong"
+_AGAIN = "download it again, or build the repository again"
+
+Value = TypeVar("Value")
+
+
+class Images:
+    """JPEGs of a split by the number of their row.
+
+    Raises:
+        ValueError: a shard is missing, or is not the one that `conversion.json` tells of.
+    """
+
+    def __init__(self, repository: rocov2.Repository, split: str) -> None:
+        self._layout = read_layout(repository, "default", split)
+        self._stops = list(itertools.accumulate(group.rows for group in self._layout.groups))
+        self._reader = _told(lambda: GroupReader(self._layout, ["image"], PATIENCE), _AGAIN)
+        self.rows = self._layout.rows
+        """Their number."""
+
+    def read(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """JPEGs by the number of their row, byte for byte as released."""
+        by_read: dict[tuple[int, int], list[int]] = {}
+        for row in rows:
+            group = bisect.bisect_right(self._stops, row)
+            # A folder is read image by image. The Hub gives a row group in one request, and each only once.
+            by_read.setdefault((group, 0 if self._layout.remote else row), []).append(row)
+        with ThreadPoolExecutor(_READERS) as pool:
+            parts = pool.map(lambda key: self._read_group(key[0], by_read[key]), by_read)
+            return {row: image for part in parts for row, image in part.items()}
+
+    def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
+        first = self._stops[group] - self._layout.groups[group].rows
+        wanted = min(rows) - first, max(rows) + 1 - first
+        read = _told(lambda: self._reader.read(group, *wanted), _REOPEN)
+        images = {row: bytes(read.image(row - first)) for row in rows}
+        self._reader.give_back(read)
+        return images
+
+
+def _told(read: Callable[[], Value], remedy: str) -> Value:
+    try:
+        return read()
+    except (ChangedShardError, pa.ArrowInvalid) as error:
+        fact = error.fact if isinstance(error, ChangedShardError) else error
+        raise ValueError(f"the images cannot be read: {fact}: {remedy}") from error
+
+
+class Collection:
+    """The rows of a built repository, to be searched; its methods may be called from several threads.
+
+    Args:
+        path: folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`. Of a dataset on the Hub the files of `text/` and
+            `vocabulary/` are fetched into the cache of huggingface_hub, images when they are shown.
+
+    Attributes:
+        root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
+        name: that of the folder, or `ORG/NAME`.
+        url: where a browser finds it; none of a folder.
+        counts: rows by split.
+
+    Raises:
+        FileNotFoundError: no repository there, or one of its files is missing.
+        ConnectionError: the Hub could not be asked.
+        ValueError: its files do not belong together, are damaged, or of an older version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        repository = rocov2.Repository.open(path)
+        for config in ("default", "text", "vocabulary"):
+            repository.check(config)
+        self.root = repository.root
+        self.name = self._hub[0] if self._hub else os.path.basename(self.root)
+        self.url = f"https://huggingface.co/datasets/{self.name}" if self._hub else None
+        self.counts = repository.counts["default"]
+        self._commercial = repository.counts.get("commercial", {})
+        self._images = {split: Images(repository, split) for split in self.counts}
+        self._connection = need("duckdb").connect()
+        self._connection.execute("SET enable_progress_bar = false")
+        for number, split in enumerate(self.counts):
+            self._add(repository, number, split)
+        (vocabulary,) = repository.shards("vocabulary", rocov2.VOCABULARY_SPLIT)
+        self._concepts = self._read_file(vocabulary, self._read_concepts)
+
+    def _add(self, repository: rocov2.Repository, number: int, split: str) -> None:
+        (file,) = repository.shards("text", split)
+        rows = (
+            f"SELECT {number} AS split_number, '{split}' AS split, file_row_number AS row, {', '.join(COLUMNS)} "
+            "FROM read_parquet(?, file_row_number = true)"
+        )
+        into = "INSERT INTO images" if number else "CREATE TABLE images AS"
+        self._read_file(file, lambda place: self._connection.execute(f"{into} {rows}", [place]))
+        found = self._query("SELECT count(*) FROM images WHERE split = ?", [split])[0][0]
+        if found != self._images[split].rows:
+            raise ValueError(
+                f"{self.root}/{file} has {found:,} rows, the images of the split are {self._images[split].rows:,}: they are "
+                f"of two builds: {_AGAIN}"
+            )
+
+    def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
+        place = self._local(file)
+        try:
+            return read(place)
+        except need("duckdb").Error as error:
+            fact = str(error).partition("\n")[0]
+            raise ValueError(f"{place} cannot be read ({fact}): {_AGAIN}") from error
+
+    def _local(self, file: str) -> str:
+        hub = self._hub
+        if hub is None:
+            return os.path.join(self.root, file)
+        name, commit = hub
+        try:
+            return hf_hub_download(name, file, repo_type="dataset", revision=commit)
+        except Exception as error:  # of requests or httpx, by the version of huggingface_hub
+            raise ConnectionError(f"{file} of {self.root} could not be fetched: {error}") from error
+
+    @property
+    def _hub(self) -> tuple[str, str] | None:
+        return split_root(self.root) if self.root.startswith("hf://") else None
+
+    def _read_concepts(self, file: str) -> list[tuple[str, str, int]]:
+        total = "+".join(rocov2.SPLITS)
+        return [
+            (cui, name or cui, images)
+            for cui, name, images in self._query(
+                f"SELECT cui, name, {total} AS images FROM read_parquet(?) WHERE {total} > 0 ORDER BY images DESC, cui",
+                [file],
+            )
+        ]
+
+    @property
+    def concepts(self) -> list[tuple[str, str, int]]:
+        """CUI, name and number of images of every concept that an image has, the commonest first."""
+        return self._concepts
+
+    def values(self, column: str) -> list[str]:
+        """Labels or licences that occur: labels in label order, licences the commonest first."""
+        rows = self._query(
+            f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+        )
+        found = [value for (value,) in rows]
+        return [LABELS[column][number] for number in sorted(found)] if column in LABELS else found
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.cursor().execute(sql, list(values)).fetchall()
+        return rows
+
+    def _where(self, filter: Filter) -> tuple[str, list[Any]]:
+        conditions = conditions_of(filter)
+        splits = self.splits(filter)
+        parts = [f"split IN ({', '.join('?' * len(splits))})", *(condition.sql for condition in conditions)]
+        values = [*splits, *(value for condition in conditions for value in condition.values)]
+        return " AND ".join(parts), values
+
+    def splits(self, filter: Filter) -> list[str]:
+        """The splits that a filter asks for, in the order of the repository.
+
+        Raises:
+            ValueError: the repository has none of them.
+        """
+        splits = [split for split in self.counts if split in (filter.splits or self.counts)]
+        if not splits:
+            raise ValueError(f"no split {' or '.join(filter.splits)} in {self.root}: it has {', '.join(self.counts)}")
+        return splits
+
+    def count(self, filter: Filter) -> int:
+        """Number of rows."""
+        where, values = self._where(filter)
+        return int(self._query(f"SELECT count(*) FROM images WHERE {where}", values)[0][0])
+
+    def rows(self, filter: Filter, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Some of the rows of a filter, in the order of the repository.
+
+        Returns:
+            By row: the columns of the configuration `text` (labels by name), `split`, and `row`, its number there.
+        """
+        where, values = self._where(filter)
+        names = ["split", "row", *COLUMNS]
+        found = self._query(
+            f"SELECT {', '.join(names)} FROM images WHERE {where} ORDER BY split_number, row LIMIT ? OFFSET ?",
+            [*values, limit, offset],
+        )
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        for row, (column, labels) in itertools.product(rows, LABELS.items()):
+            row[column] = None if row[column] is None else labels[row[column]]
+        return rows
+
+    def images(self, rows: Sequence[dict[str, Any]]) -> list[bytes]:
+        """JPEGs of rows that `rows` gave.
+
+        Raises:
+            ValueError: the files have changed since.
+            ConnectionError: the Hub does not answer.
+        """
+        found = {
+            split: self._images[split].read([row["row"] for row in rows if row["split"] == split])
+            for split in {row["split"] for row in rows}
+        }
+        return [found[row["split"]][row["row"]] for row in rows]
+
+    def sql(self, filter: Filter) -> str:
+        """The filter as a query of DuckDB: the same rows in the same order, without images."""
+        return sql_code(filter, [f"{self.root}/text/{split}.parquet" for split in self.splits(filter)])
+
+    def python(self, filter: Filter) -> str:
+        """The filter as a program with `datasets`: the same rows in the same order, with images.
+
+        Of images that allow commercial use it loads the configuration `commercial`, where a wanted split has some.
+        """
+        hub, splits = self._hub, self.splits(filter)
+        source, revision = (repr(self.root), "") if hub is None else (repr(hub[0]), f", revision={hub[1]!r}")
+        if filter.commercial and (free := [split for split in splits if split in self._commercial]):
+            # The images of the other licences need not even be fetched.
+            filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
+        note = 'Fetches every image before it filters; the configuration "text" has the rows without images.'
+        return python_code(filter, source + revision, splits, "" if hub is None else note)

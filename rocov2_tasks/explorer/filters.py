@@ -1,0 +1,203 @@
+"""What is searched for, and a filter as code: SQL for DuckDB and Python with `datasets`.
+
+Every condition is written once, as SQL and as Python beside each other: what is searched and what is copied cannot differ.
+Values never stand in SQL that is run, only marks for them; in SQL that is copied they are quoted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import rocov2
+from rocov2_tasks.shaping.vocabulary import is_cui
+
+LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
+"""Names of the labels by column, in label order."""
+
+MOST_TERMS, MOST_LETTERS = 64, 2_000
+"""Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
+
+_TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
+_NAMES: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
+    "image_id": (re.compile(r"rocov2_\d+_[a-z]+_\d+"), lambda name: name.replace("roco", "ROCO")),
+    "pmcid": (re.compile(r"pmc\d+"), str.upper),
+    "cuis": (re.compile(r"c\d{7}"), str.upper),
+}
+"""By column: what a word is when it names a value of it, and how that is written there."""
+
+_LOWER = """def lower(text):  # letter by letter, as DuckDB does
+    return "".join(map(str.lower, text.replace("İ", "i")))
+
+
+"""
+
+
+def lower(text: str) -> str:
+    """Small letters as DuckDB's `lower()` makes them: without the Greek final sigma, and İ is i."""
+    return "".join(map(str.lower, text.replace("İ", "i")))
+
+
+def _terms(text: str) -> dict[str, list[str]]:
+    """Words and phrases by the column that they are searched in: names where they belong, the others in the caption."""
+    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
+    found: dict[str, list[str]] = {column: [] for column in (*_NAMES, "caption")}
+    for *phrases, word in _TERM.findall(clean):
+        term = lower("".join(phrases) or word)
+        column = next((column for column, (name, _) in _NAMES.items() if word and name.fullmatch(term)), "caption")
+        if term.strip():
+            found[column].append(_NAMES[column][1](term) if column in _NAMES else term)
+    return {column: list(dict.fromkeys(terms)) for column, terms in found.items()}
+
+
+def terms(text: str) -> list[str]:
+    """What a caption has to hold: words, and phrases in double quotes of any shape; in small letters, each once.
+
+    A quote that is not closed reaches to the end of the text, and one within a word (5") belongs to it. Words that name
+    an image, an article or a concept are searched elsewhere.
+    """
+    return _terms(text)["caption"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the rows have to be; an empty field asks for nothing.
+
+    Attributes:
+        splits: in one of these.
+        modalities, regions: names of labels, one of which the image has.
+        licenses: one of which it has.
+        commercial: whether its licence has to allow commercial use.
+        cuis: concepts, all of which it has.
+        text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters. A word
+            that is an id asks for what it names: an image id or a PMCID for one of those, a CUI for the concept.
+
+    Raises:
+        ValueError: an unknown name, a malformed CUI, or more of a text or of concepts than is searched for.
+    """
+
+    splits: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+    commercial: bool = False
+    cuis: tuple[str, ...] = ()
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        known: dict[str, Iterable[str]] = {
+            "splits": rocov2.SPLITS,
+            "modalities": rocov2.MODALITIES,
+            "regions": rocov2.REGIONS,
+            "licenses": rocov2.LICENSES,
+        }
+        for field in fields(self):
+            for name in getattr(self, field.name) if field.name in known else ():
+                if name not in known[field.name]:
+                    raise ValueError(f"{field.name}: no {name!r}, there are {', '.join(known[field.name])}")
+        for cui in self.cuis:
+            if not is_cui(cui):
+                raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
+        _require_few("text", "characters", len(self.text), MOST_LETTERS)
+        _require_few("text", "words and phrases", sum(map(len, _terms(self.text).values())), MOST_TERMS)
+        _require_few("cuis", "concepts", len(self.cuis), MOST_TERMS)
+
+
+def _require_few(field: str, what: str, number: int, most: int) -> None:
+    if number > most:
+        raise ValueError(f"{field}: {number:,} {what}, at most {most:,} are searched for")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on `column`: SQL with a `?` for each of `values`, the same as Python, and a note for a reader."""
+
+    column: str
+    sql: str
+    values: tuple[str | int, ...]
+    python: str
+    note: str = ""
+
+
+def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
+    if not names:
+        return []
+    values: list[str | int] = list(dict.fromkeys(names))
+    note = ""
+    if column in LABELS:
+        note = ", ".join(map(str, values))
+        values = [LABELS[column].index(str(name)) for name in values]
+    marks = ", ".join("?" * len(values))
+    python = f"{column} in {{{', '.join(map(repr, values))}}}"
+    return [Condition(column, f"{column} IN ({marks})", tuple(values), python, note)]
+
+
+def conditions_of(filter: Filter) -> list[Condition]:
+    commercial = [name for name, allowed in rocov2.LICENSES.items() if allowed] if filter.commercial else []
+    text = _terms(filter.text)
+    return [
+        *_one_of("image_id", text["image_id"]),
+        *_one_of("pmcid", text["pmcid"]),
+        *_one_of("modality", filter.modalities),
+        *_one_of("region", filter.regions),
+        *_one_of("license", filter.licenses),
+        *_one_of("license", commercial),
+        *(
+            Condition("cuis", "list_contains(cuis, ?)", (cui,), f"{cui!r} in cuis")
+            for cui in dict.fromkeys([*filter.cuis, *text["cuis"]])
+        ),
+        *(
+            Condition("caption", "contains(lower(caption), ?)", (term,), f"{term!r} in lower(caption)")
+            for term in text["caption"]
+        ),
+    ]
+
+
+def _quote(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def _with_values(condition: Condition) -> str:
+    parts = condition.sql.split("?")
+    return "".join(itertools.chain(*zip(parts, [*map(_quote, condition.values), ""], strict=True)))
+
+
+def _with_notes(texts: Sequence[str], conditions: Sequence[Condition], between: str, comment: str) -> str:
+    notes = [f"  {comment} {condition.note}" if condition.note else "" for condition in conditions]
+    return f"\n{between}".join(text + note for text, note in zip(texts, notes, strict=True))
+
+
+def sql_code(filter: Filter, files: Sequence[str]) -> str:
+    """A query of DuckDB that gives the rows of `filter`, without images, of the Parquet files of the wanted splits."""
+    tables = ",\n".join(f"    {_quote(file)}" for file in files)
+    select = f"SELECT *\nFROM read_parquet([\n{tables}\n])"
+    conditions = conditions_of(filter)
+    if not conditions:
+        return f"{select};\n"
+    *texts, last = map(_with_values, conditions)
+    return f"{select}\nWHERE {_with_notes([*texts, f'{last};'], conditions, '  AND ', '--')}\n"
+
+
+def python_code(filter: Filter, source: str, splits: Sequence[str], note: str = "") -> str:
+    """A program with `datasets` that gives the rows of `filter`, with images.
+
+    Args:
+        filter: the filter; its splits are not looked at.
+        source: first arguments of `load_dataset`, as Python.
+        splits: the wanted ones.
+        note: on what it loads before it filters, a line for a reader.
+    """
+    conditions = conditions_of(filter)
+    note = f"# {note}\n" if note else ""
+    load = f"rows = load_dataset({source}, split={'+'.join(splits)!r})\n"
+    if not conditions:
+        return f"from datasets import load_dataset\n\n{load}"
+    columns = list(dict.fromkeys(condition.column for condition in conditions))
+    tests = _with_notes([condition.python for condition in conditions], conditions, "        and ", "#")
+    return (
+        f"from datasets import load_dataset\n\n\n{_LOWER if 'caption' in columns else ''}"
+        f"def wanted({', '.join(columns)}):\n    return (\n        {tests}\n    )\n\n\n"
+        f"{note}{load}rows = rows.filter(wanted, input_columns={columns!r})\n"
+    )

@@ -1,0 +1,1 @@
+"""The shapes that trainers ask for, made without decoding an image."""

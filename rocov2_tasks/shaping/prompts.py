@@ -1,0 +1,68 @@
+"""Prompts for instruction tuning, and which of them a row gets: always the same one, by its id and a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from rocov2 import MODALITIES
+from rocov2_tasks.arguments import strings_of
+
+_MODALITIES = ", ".join([*list(MODALITIES)[:-1], f"or {list(MODALITIES)[-1]}"])
+
+PROMPTS = {
+    "caption": (
+        "Describe this radiology image.",
+        "Write a caption for this radiology image.",
+        "What does this medical image show?",
+        "Provide a caption, as in a scientific article, for this image.",
+        "Describe the findings in this image.",
+        "Summarize what can be seen in this radiology image.",
+        "Write the figure caption of this image.",
+        "Give a brief description of this medical image.",
+    ),
+    "concepts": (
+        "List the medical concepts of this radiology image, separated by semicolons.",
+        "Which UMLS concepts does this image show? Name them, separated by semicolons.",
+        "Name the modality, anatomy and findings of this image as UMLS concepts, separated by semicolons.",
+        "Give the medical concepts that describe this image, separated by semicolons.",
+    ),
+    "modality": (
+        f"Which imaging modality is this: {_MODALITIES}?",
+        f"Name the imaging modality of this radiology image. Choose from {_MODALITIES}.",
+        f"What kind of image is this? Answer with one of {_MODALITIES}.",
+    ),
+}
+"""By target of a view, neutral English questions whose answer is that target."""
+
+TAGS = ("<image>", "<video>", "<audio>")
+"""Texts that trainers take for the place of a medium, and count."""
+
+
+def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str, ...]:
+    """The prompts to choose from: those of `target` when `prompt` is None.
+
+    Raises:
+        ValueError: an unknown target; no prompt, one that is no text or empty, or one that places the image itself.
+    """
+    if target not in PROMPTS:
+        raise ValueError(f"target={target!r}: expected one of {', '.join(PROMPTS)}")
+    if prompt is None:
+        return PROMPTS[target]
+    prompts = strings_of("prompt", prompt, "a text, a list of them, or None for the built-in ones", ordered=True)
+    for text in prompts:
+        # An argument of a command that is no UTF-8 comes with surrogates in it, which no file takes.
+        if not text.strip() or text.encode(errors="ignore").decode() != text:
+            raise ValueError(f"prompt: {text!r} is no text to ask with")
+        for tag in TAGS:
+            if tag in text:
+                raise ValueError(f"prompt: {text!r} has {tag}, but the view places the image: leave it out")
+    return prompts
+
+
+def choose_prompt(prompts: Sequence[str], image_id: str, seed: int) -> str:
+    """One of `prompts`, by `image_id` and `seed` alone, so that it does not depend on the order of rows."""
+    if len(prompts) == 1:
+        return prompts[0]
+    digest = hashlib.blake2b(f"{seed}/{image_id}".encode(), digest_size=8).digest()
+    return prompts[int.from_bytes(digest, "big") % len(prompts)]
