@@ -35,7 +35,7 @@ preview: $(INSTALLED) ## show the card and the first rows of rocov2/ as pages: r
 
 .PHONY: environments
 environments: $(INSTALLED) ## make the environments of the other versions of datasets, for make test
-	$(BIN)/python -m tests.environments
+	$(BIN)/python -m tests.support.environments
 
 .PHONY: test
 test: environments ## run all tests
@@ -61,7 +61,7 @@ $(RECIPES)/installed: pyproject.toml
 
 .PHONY: test-recipes
 test-recipes: $(RECIPES)/installed ## run the recipes of the docs for large tools, which it installs (17 GB)
-	$(RECIPES)/bin/python -m tests.environments tools
+	$(RECIPES)/bin/python -m tests.support.environments tools
 	$(RECIPES)/bin/python -m pytest -m recipes
 
 .PHONY: lint

@@ -72,7 +72,7 @@ def train(built: Path, loaded: Any, request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
     """A browser; without one the test is left out."""
-    from tests.browsers import chromium
+    from tests.support.browsers import chromium
 
     with chromium() as driver:
         yield driver
@@ -87,7 +87,7 @@ def repository(built: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def zenodo() -> Iterator[Any]:
     """A server that has the files of a release."""
-    from tests.zenodo import CONTENTS, Zenodo
+    from tests.support.zenodo import CONTENTS, Zenodo
 
     with Zenodo(CONTENTS) as server:
         yield server

@@ -1,0 +1,175 @@
+"""Conversion beside its peers: whole processes from start to exit, interleaved, medians and their ratios. Prints Markdown.
+
+    python benchmarks/conversion/run.py --images 4000 --images 16000 --images 79789 --rounds 5
+
+Makes the synthetic releases that it needs (`make_release.py`, images of 72 kB) in a folder that is removed at the
+end, unless `--folder` names one to keep. Every method runs once in every round, in the other order in every other round, and
+once on a release of a few images, which tells its start-up apart; above 50,000 images there are half as many rounds of half
+the methods. `--cold` adds a run that has to read the disk (needs root).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.conversion.make_release import write_release
+from benchmarks.conversion.measure import Usage, drop_caches, machine, run
+from tests.support.environments import python_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+PEER_VERSION = "5.2.0"
+MEDIAN_BYTES = 62_000
+FEW = 40
+FULL, LARGE = 79_789, 50_000
+
+STRICT, ONE, MARKERS, NONE = "strict", "strict, 1 worker", "markers", "none"
+INFLATE, GENERATOR, PILLOW, LIMIT = "inflate", "from_generator", "pillow", "limit"
+OWN = {
+    STRICT: ["--workers", "2"],
+    ONE: ["--workers", "1"],
+    MARKERS: ["--workers", "2", "--verify", "markers"],
+    NONE: ["--workers", "2", "--verify", "none"],
+}
+NAMES = {
+    STRICT: "**`--verify strict`, 2 workers**",
+    ONE: "`--verify strict`, 1 worker",
+    MARKERS: "`--verify markers`, 2 workers",
+    NONE: "`--verify none`, 2 workers",
+    INFLATE: "`zipfile`: inflate alone, nothing written",
+    GENERATOR: "datasets: `from_generator` over bytes + `to_parquet`, nothing verified",
+    PILLOW: "pyarrow + full Pillow decode, 2 processes",
+    LIMIT: "limit: inflate + strict decode alone, 2 processes, nothing written",
+}
+AT_LARGE = (STRICT, ONE, GENERATOR)
+GOALS = [
+    (STRICT, GENERATOR, 4_000, "<= 1.4"),
+    (STRICT, GENERATOR, 16_000, "<= 1.0"),
+    (STRICT, PILLOW, 4_000, "<= 0.6"),
+    (STRICT, PILLOW, 16_000, "<= 0.6"),
+    (MARKERS, INFLATE, 16_000, "<= 1.5"),
+    (ONE, STRICT, FULL, ">= 1.85"),
+    (STRICT, GENERATOR, FULL, ""),
+    (LIMIT, GENERATOR, 16_000, ""),
+    (LIMIT, PILLOW, 16_000, ""),
+]
+"""A method, another, the number of images, and what the ratio of their medians should be (nothing: told alone)."""
+
+
+def commands(raw: Path, output: Path) -> dict[str, list[str]]:
+    """What is timed, by name."""
+    script = PROJECT / "scripts" / "convert_to_parquet.py"
+    own = [sys.executable, str(script), str(raw), str(output), "--release", "any", "--no-pictures", "--quiet"]
+    peers = str(PROJECT / "benchmarks" / "conversion" / "peers.py")
+    python = str(python_of(PEER_VERSION))
+    return {
+        **{name: [*own, *options] for name, options in OWN.items()},
+        **{name: [python, peers, name, str(raw), str(output)] for name in (INFLATE, GENERATOR, PILLOW)},
+        LIMIT: [sys.executable, peers, LIMIT, str(raw), str(output)],
+    }
+
+
+def run_once(command: list[str], output: Path, cold: bool = False) -> Usage:
+    """Run one method, from nothing to nothing."""
+    for path in output.parent.glob(f"{output.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.sync()  # what an earlier run still has to write must not slow this one
+    if cold:
+        drop_caches()
+    usage = run(command, os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(output.with_name("home"))})
+    shutil.rmtree(output, ignore_errors=True)
+    return usage
+
+
+def measure_release(raw: Path, work: Path, rounds: int, methods: tuple[str, ...]) -> dict[str, list[Usage]]:
+    """Run the methods in turn, and the other way round in every other round."""
+    runs: dict[str, list[Usage]] = {name: [] for name in methods}
+    order = [(name, command) for name, command in commands(raw, work / "output").items() if name in methods]
+    for number in range(rounds):
+        for name, command in order[:: 1 if number % 2 == 0 else -1]:
+            runs[name].append(run_once(command, work / "output"))
+            click.echo(f"{raw.name} round {number + 1} {name}: {runs[name][-1].seconds:.2f} s", err=True)
+    return runs
+
+
+def seconds(runs: list[Usage]) -> float:
+    """Median of the seconds of some runs."""
+    return statistics.median(usage.seconds for usage in runs)
+
+
+def print_table(title: str, images: int, runs: dict[str, list[Usage]], few: dict[str, list[Usage]]) -> None:
+    """The runs of one release, as Markdown."""
+    click.echo(f"### {title}\n")
+    click.echo("| method | median s | all s | of it start-up s | images/s | processor s | parent MB | worker MB |")
+    click.echo("| --- " * 8 + "|")
+    for name, usages in runs.items():
+        median = seconds(usages)
+        cells = [
+            NAMES[name],
+            f"{median:.2f}",
+            " ".join(f"{usage.seconds:.2f}" for usage in usages),
+            f"{seconds(few[name]):.2f}",
+            f"{images / median:,.0f}",
+            f"{statistics.median(usage.processor for usage in usages):.2f}",
+            f"{max(usage.parent for usage in usages) / 1e6:.0f}",
+            f"{max(usage.worker for usage in usages) / 1e6:.0f}" if any(usage.worker for usage in usages) else "",
+        ]
+        click.echo(f"| {' | '.join(cells)} |")
+    click.echo()
+
+
+def print_goals(medians: dict[int, dict[str, float]]) -> None:
+    """The ratios of medians beside their goals, as Markdown."""
+    click.echo("| ratio of medians | images | goal | found | met |\n| --- | --- | --- | --- | --- |")
+    for one, other, images, goal in GOALS:
+        if images in medians and {one, other} <= medians[images].keys():
+            found = medians[images][one] / medians[images][other]
+            sign, _, number = goal.partition(" ")
+            met = "" if not goal else "yes" if (found <= float(number)) == (sign == "<=") else "no"
+            name = f"{NAMES[one].strip('*')} / {NAMES[other].strip('*')}"
+            click.echo(f"| {name} | {images:,} | {goal} | {found:.2f} | {met} |")
+
+
+@click.command(help=__doc__)
+@click.option("--images", "counts", multiple=True, type=int, default=(4_000, 16_000), show_default=True)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the releases are made, and found again.")
+@click.option("--cold", is_flag=True, help="Add one run of the largest release with empty caches of files.")
+def main(counts: tuple[int, ...], rounds: int, folder: Path | None, cold: bool) -> None:
+    """Measure, print."""
+    click.echo(f"{machine()}; Python {platform.python_version()}, Linux {platform.release()}; {rounds} rounds.\n")
+    medians = {}
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        releases = {count: (folder or work) / f"raw{count}" for count in (FEW, *counts)}
+        for count, raw in releases.items():
+            if not raw.is_dir():
+                write_release(raw, count, seed=0, median=MEDIAN_BYTES)
+        few = measure_release(releases[FEW], work, rounds, tuple(NAMES))
+        for count in counts:
+            size = sum(path.stat().st_size for path in releases[count].iterdir())
+            large = count > LARGE
+            runs = measure_release(
+                releases[count], work, (rounds + 1) // 2 if large else rounds, AT_LARGE if large else tuple(NAMES)
+            )
+            medians[count] = {name: seconds(usages) for name, usages in runs.items()}
+            print_table(f"{count:,} images, {size / 1e6:,.0f} MB", count, runs, few)
+        print_goals(medians)
+        if cold:
+            largest = max(counts)
+            usage = run_once(commands(releases[largest], work / "output")[STRICT], work / "output", cold=True)
+            click.echo(f"\nWith a cold cache, {largest:,} images, {NAMES[STRICT]}: {usage.seconds:.2f} s, one run.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Where a worker's time goes: one shard written in this process, its stages timed. Prints Markdown.
+
+python benchmarks/conversion/stages.py --images 4000
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+import deflate
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.conversion.make_release import write_release
+from benchmarks.conversion.measure import machine
+from benchmarks.conversion.run import MEDIAN_BYTES
+from rocov2_build.raw.problems import Report
+from rocov2_build.raw.release import read_release
+from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.tasks import shard_tasks
+from rocov2_build.worker import jpeg, member, parquet, write
+from rocov2_build.worker.jpeg import VERIFY
+
+STAGES = {
+    "strict decode, grey, 1/8": (jpeg, "_decode"),
+    "perceptual hash": (jpeg, "perceptual_hash"),
+    "markers": (jpeg, "_walk_markers"),
+    "header (Pillow)": (jpeg, "_measure"),
+    "inflate (libdeflate)": (member, "_inflate"),
+    "read from the zip": (member.MemberReader, "_read_compressed"),
+    "CRC-32": (deflate, "crc32"),
+    "SHA-256 of the image": (hashlib, "sha256"),
+    "SHA-256 of the file": (write, "file_sha256"),
+    "columns to Arrow": (write, "_assemble"),
+    "Parquet: pages, chunking, writing": (parquet, "write_row_group"),
+    "hash of the rows": (write.RowsHash, "add"),
+    "fsync": (os, "fsync"),
+}
+
+
+class Clock:
+    """Seconds by stage, over all calls."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        for stage, (owner, name) in STAGES.items():
+            setattr(owner, name, self._timed(stage, getattr(owner, name)))
+
+    def _timed(self, stage: str, function: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.spent[stage] += time.perf_counter() - begin
+
+        return run
+
+
+@click.command(help=__doc__)
+@click.option("--images", default=4_000, show_default=True, help="Images of the release; its largest shard is taken.")
+@click.option("--rounds", default=5, show_default=True)
+def main(images: int, rounds: int) -> None:
+    """Write a shard again and again."""
+    clock = Clock()
+    medians: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        raw, output = Path(name, "raw"), Path(name, "output")
+        write_release(raw, images, seed=0, median=MEDIAN_BYTES)
+        (output / "data").mkdir(parents=True)
+        release = read_release(raw, "any", Report())
+        largest = max(plan_shards(release.rows, Layout()), key=lambda shard: len(shard.rows))
+        for verify in VERIFY:
+            (task,) = shard_tasks(release, release.rows, [largest], verify)
+            runs = []
+            for _ in range(rounds + 1):
+                clock.spent.clear()
+                begin = time.perf_counter()
+                write.run_task(task, str(output))
+                total = time.perf_counter() - begin
+                spent = {stage: clock.spent[stage] for stage in STAGES}
+                runs.append(spent | {"the rest: Python": total - sum(spent.values()), "all": total})
+            each = 1e6 / len(largest.rows)
+            medians[verify] = {stage: statistics.median(run[stage] for run in runs[1:]) * each for stage in runs[0]}
+    click.echo(f"{machine()}; {len(largest.rows):,} images, microseconds per image, medians of {rounds} runs.\n")
+    click.echo(f"| stage | {' | '.join(VERIFY)} |")
+    click.echo("| --- " * (len(VERIFY) + 1) + "|")
+    for stage in medians[VERIFY[0]]:
+        click.echo(f"| {stage} | {' | '.join(f'{medians[verify][stage]:,.0f}' for verify in VERIFY)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The tables of numbers: what facts.json holds, and before a build what is published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rocov2_build.card.tables import overlap_block, statistics_block
+from tests.build.facts.test_compute import seven_images
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return seven_images().build(tmp_path_factory.mktemp("statistics") / "rocov2")
+
+
+@pytest.fixture
+def facts(built: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((built / "facts.json").read_bytes())
+    return facts
+
+
+def test_statistics_of_a_repository(facts: dict[str, Any]) -> None:
+    block = statistics_block(facts)
+    for line in (
+        "| column | value | train | validation | test |",
+        "| `modality` | CT | 1 (33.3 %) | 1 (50.0 %) | 0 |",
+        "| `region` | none | 2 (66.7 %) | 2 (100.0 %) | 2 (100.0 %) |",
+        "| `direction` | sagittal | 0 | 0 | 1 (50.0 %) |",
+        "| `license` | CC BY-NC | 1 (33.3 %) | 0 | 0 |",
+        "| words of a caption | 1 | 1 | 3 | 2.71 | 4 | 4 |",
+        "| characters of a caption | 5 | 5 | 13 | 11.71 | 15 | 15 |",
+        "| concepts of an image | 1 | 1 | 2 | 1.86 | 3 | 3 |",
+        "| of them curated | 0 | 0 | 1 | 1.29 | 3 | 3 |",
+        "| width in pixels | 64 | 64 | 280 | 226.86 | 300 | 300 |",
+        "| images of an article | 1 | 1 | 2 | 1.75 | 2 | 2 |",
+        "9 different concepts occur; counted by the images that have them, 5 in at most 1, 9 in at most 10, "
+        "9 in at most 100. 2 have no name in the release. 1 of those in validation do not occur in train. "
+        "3 of those in test do not occur in train.",
+        "| Radionuclide Imaging (C0034606) | 0 | 1 | 1 |",
+        "| C1266909 (C1266909) | 1 | 0 | 0 |",
+        "Modes of the JPEGs: L 5, RGB 2.",
+    ):
+        assert line in block.splitlines(), line
+    assert "Plain x-ray" not in block  # a label, and in the table of labels
+
+
+def test_overlaps_of_a_repository(facts: dict[str, Any]) -> None:
+    head, _, *rows, _, about = overlap_block(facts).splitlines()
+    assert head == "| images of ... | the same article | the same bytes | look alike (candidates) | the same caption |"
+    assert rows == [
+        "| train with others of train | 2 | 2 | 0 | 2 |",
+        "| validation with others of validation | 0 | 0 | 0 | 0 |",
+        "| test with others of test | 2 | 0 | 0 | 0 |",
+        "| train with some of validation | 1 | 0 | 1 | 2 |",
+        "| train with some of test | 0 | 2 | 0 | 0 |",
+        "| validation with some of train | 1 | 0 | 1 | 1 |",
+        "| validation with some of test | 0 | 1 | 0 | 0 |",
+        "| test with some of train | 0 | 1 | 0 | 0 |",
+        "| test with some of validation | 0 | 1 | 0 | 0 |",
+    ]
+    assert "2 images without structure are left out" in about
+
+
+def test_what_was_not_computed_is_no_number(facts: dict[str, Any]) -> None:
+    facts["duplicates"]["near"] = None
+    block = overlap_block(facts)
+    assert "| train with others of train | 2 | 2 | not computed | 2 |" in block
+    assert "was not computed" in block
+
+
+def test_a_bar_in_a_name_ends_no_cell(facts: dict[str, Any]) -> None:
+    facts["concepts"]["commonest"][0]["name"] = "a|b"
+    assert "| a\\|b (C0034606) | 0 | 1 | 1 |" in statistics_block(facts)
+
+
+def test_one_split_alone(tmp_path: Path) -> None:
+    repository = seven_images().build(tmp_path / "rocov2", splits=("test",))
+    facts = json.loads((repository / "facts.json").read_bytes())
+    assert "| `modality` | CT | 0 |" in statistics_block(facts)
+    rows = [line for line in overlap_block(facts).splitlines() if line.startswith("| test")]
+    assert rows == ["| test with others of test | 2 | 0 | 0 | 0 |"]
+
+
+def test_before_anything_is_built_the_published_numbers_stand() -> None:
+    block = statistics_block(None)
+    for line in (
+        "| column | value | train |",
+        "| `modality` | CT | 20,459 (34.1 %) |",
+        "| `modality` | combined | 493 (0.8 %) |",
+        "| `direction` | transverse | 29 (0.0 %) |",
+        "| test | 9,927 | 33,874 | 3.41 |",
+    ):
+        assert line in block.splitlines(), line
+    assert "A built repository states here" in overlap_block(None)
+
+
+def test_the_built_card_shows_them(built: Path, facts: dict[str, Any]) -> None:
+    card = (built / "README.md").read_text()
+    assert statistics_block(facts) in card
+    assert overlap_block(facts) in card
+    assert "docs/facts.md" not in card

@@ -1,0 +1,114 @@
+"""The raw release in one folder: its files found, read, compared and fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rocov2 import SPLITS
+from rocov2_build.raw.problems import Problem, Report
+from rocov2_build.raw.release import RawRelease, read_release
+from rocov2_build.raw.releases import FILES, HEADERS, LATEST, SAMPLE
+from rocov2_build.raw.rows import COLUMNS
+from rocov2_shared.errors import UserError
+from tests.conftest import PROJECT
+from tests.support.raw import make_raw
+
+
+def read(raw: Path, wanted: str = "any", output: Path | None = None) -> tuple[RawRelease, Report]:
+    """The release, and the report."""
+    report = Report()
+    return read_release(raw, wanted, report, output), report
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return make_raw(6, 2, 2).write(tmp_path / "raw")
+
+
+def test_rows_with_the_sizes_of_their_images(raw: Path) -> None:
+    release, report = read(raw)
+    images = [(split, image) for split, name in SPLITS.items() for image in make_raw(6, 2, 2).splits[name]]
+    assert list(release.rows.columns) == [*COLUMNS, "size"]
+    assert release.rows[["split", "image_id", "size"]].to_numpy().tolist() == [
+        [split, image.id, len(image.data)] for split, image in images
+    ]
+    assert report.problems == []
+    assert {split: list(part.members) for split, part in release.images.items()} == {
+        split: [image.id for at, image in images if at == split] for split in SPLITS
+    }
+
+
+def test_what_identifies_the_files(raw: Path, tmp_path: Path) -> None:
+    files = read(raw)[0].files
+    assert set(files) == set(FILES)
+    for name in HEADERS:
+        assert files[name] == {"sha256": hashlib.sha256((raw / name).read_bytes()).hexdigest()}
+    size = sum(len(image.data) for image in make_raw(6, 2, 2).splits["train"])
+    facts = files["train_images.zip"]
+    assert (set(facts), facts["images"], facts["bytes"]) == ({"images", "bytes", "fingerprint"}, 6, size)
+    assert read(make_raw(6, 2, 2).write(tmp_path / "folders", unpacked=True))[0].files == files
+    other = make_raw(6, 2, 2)
+    other.image("train", 3).data = other.image("train", 3).data[:-1] + b"x"
+    changed = read(other.write(tmp_path / "other"))[0].files
+    assert [name for name in files if changed[name] != files[name]] == ["train_images.zip"]
+
+
+def test_which_release_it_is(raw: Path) -> None:
+    assert read(raw)[0].name is None
+    assert read(raw, LATEST)[0].name == LATEST
+    assert read(PROJECT / "sample")[0].name == SAMPLE
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path / "raw")
+    assert str(caught.value) == (
+        f"no folder {tmp_path / 'raw'}: RAW is the folder with the release's 14 files (train_images.zip, "
+        "train_captions.csv, ...), from https://zenodo.org/records/10821435"
+    )
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    release, report = read(tmp_path)
+    assert (len(release.rows), release.name) == (0, None)
+    assert [(problem.code, problem.file) for problem in report.problems] == [("missing-file", name) for name in FILES]
+
+
+NOTES = ["README.md", "md5sums.txt", "MD5SUM", "sha256sum", ".DS_Store", ".git", "__MACOSX", "Thumbs.db", "desktop.ini"]
+STRANGERS = [
+    "train_captions (1).csv",
+    "train_captions.md.csv",
+    "md5sums.csv",
+    "train_images.zip.part",
+    "train",
+    "notes",
+]
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_notes_beside_the_release_are_passed_over(raw: Path, name: str) -> None:
+    (raw / name).touch()
+    assert read(raw)[1].problems == []
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_strangers(raw: Path, name: str) -> None:
+    (raw / name).mkdir()
+    expected = Problem("extra-file", name, "", "the 14 files of the release", "another")
+    assert read(raw)[1].problems == [expected]
+
+
+def test_output_and_its_companions_are_no_strangers_in_raw(raw: Path, tmp_path: Path) -> None:
+    for name in ("out", "out.lock", "out.building", "out.problems.csv", "outside"):
+        (raw / name).mkdir()
+    assert [problem.file for problem in read(raw, output=raw / "out")[1].problems] == ["outside"]
+    assert len(read(raw, output=tmp_path / "out")[1].problems) == 5
+
+
+def test_the_numbers_are_compared_when_the_files_are_whole(raw: Path) -> None:
+    assert {problem.code for problem in read(raw, "1")[1].problems} == {"wrong-count"}
+    (raw / "test_captions.csv").unlink()
+    assert {problem.code for problem in read(raw, "1")[1].problems} == {"missing-file"}

@@ -1,0 +1,301 @@
+"""The whole way from a raw release to a repository, held against a model that knows only the release."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rocov2_build import convert as conversion
+from rocov2_build.engine import local
+from rocov2_build.raw.releases import FILES
+from rocov2_build.shards.plan import Layout
+from rocov2_shared.errors import UserError
+from tests.conftest import PROJECT
+from tests.support.raw import RawRelease, expected_rows, jpeg, make_raw
+from tests.support.repositories import (
+    all_rows,
+    counts_of,
+    facts_of,
+    files_of,
+    images_by_id,
+    left_beside,
+    run,
+    tables_of,
+)
+
+
+def release() -> RawRelease:
+    """A release with every kind of row and image."""
+    raw = make_raw(30, 8, 7)
+    raw.image("train", 4).data = jpeg(50, 30, orientation=6)
+    raw.image("valid", 1).data = jpeg(1, 37, "RGB", progressive=True)
+    raw.image("test", 5).data = jpeg(33, 17, "CMYK")
+    return raw
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release().write(tmp_path_factory.mktemp("release") / "raw")
+
+
+@pytest.fixture(scope="module")
+def built(raw: Path) -> Path:
+    """The whole release built. Tests change copies alone."""
+    return run(raw, raw.parent / "rocov2")
+
+
+def test_every_row_of_every_configuration(built: Path) -> None:
+    assert all_rows(built) == expected_rows(release(), built)
+
+
+def test_every_image_byte_for_byte(built: Path) -> None:
+    originals = {image.id: image.data for images in release().splits.values() for image in images}
+    assert images_by_id(built) == originals
+
+
+def test_files_of_the_repository(built: Path) -> None:
+    paths = list(files_of(built))
+    shards = [path for path in paths if path.startswith("data/")]
+    assert [path for path in paths if path not in shards] == [
+        *(
+            ".gitattributes",
+            "LICENSE.md",
+            "README.md",
+            "conversion.json",
+            "croissant.json",
+            "dataset_infos.json",
+            "facts.json",
+        ),
+        *("text/test.parquet", "text/train.parquet", "text/validation.parquet", "vocabulary/vocabulary.parquet"),
+    ]
+    groups = [path.split("-")[0] + path[path.rindex("-") :] for path in shards]
+    assert {group: groups.count(group) for group in groups} == {
+        "data/test-commercial.parquet": 2,
+        "data/test-noncommercial.parquet": 1,
+        "data/train-commercial.parquet": 8,
+        "data/train-noncommercial.parquet": 8,
+        "data/validation-commercial.parquet": 2,
+        "data/validation-noncommercial.parquet": 1,
+    }
+    assert left_beside(built) == {"rocov2"}
+
+
+def test_what_the_repository_says_of_itself(built: Path) -> None:
+    facts = facts_of(built)
+    assert (facts["release"], facts["partial"], facts["part"], facts["left_out"]) == (None, False, None, [])
+    assert set(facts["files"]) == set(tables_of(built))
+    for path, file in facts["files"].items():
+        assert file["bytes"] == (built / path).stat().st_size
+    assert sum(file["rows"] for path, file in facts["files"].items() if path.startswith("data/")) == 45
+    assert sum(facts["image_modes"].values()) == 45
+    assert counts_of(built) == {
+        config: {split: len(rows) for split, rows in splits.items()}
+        for config, splits in expected_rows(release(), built).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("workers", "form"),
+    [(1, {"reverse_members": True, "compression": 0}), (2, {"unpacked": True})],
+    ids=["one worker, another zip", "a folder"],
+)
+def test_the_same_bytes_whoever_does_it(built: Path, tmp_path: Path, workers: int, form: dict[str, Any]) -> None:
+    raw = release().write(tmp_path / "raw", **form)
+    assert files_of(run(raw, tmp_path / "rocov2", workers=workers)) == files_of(built)
+
+
+def test_limit(raw: Path, tmp_path: Path) -> None:
+    output = run(raw, tmp_path / "rocov2", limit=3)
+    rows = all_rows(output)
+    assert rows == expected_rows(release(), output, limit=3)
+    assert {split: len(part) for split, part in rows["default"].items()} == {"train": 3, "validation": 3, "test": 3}
+    # Known from the whole release: the article's other images are not all in this part.
+    assert all(row["article_in_other_split"] for part in rows["default"].values() for row in part)
+    assert (facts_of(output)["partial"], facts_of(output)["part"]) == (True, "--limit 3")
+
+
+def test_split(raw: Path, tmp_path: Path, built: Path) -> None:
+    output = run(raw, tmp_path / "rocov2", splits=("test",))
+    whole = all_rows(built)
+    for config in ("default", "commercial", "text"):
+        assert all_rows(output)[config] == {"test": whole[config]["test"]}
+    counts = {row["cui"]: row["test"] for row in whole["vocabulary"]["vocabulary"]}
+    for row in all_rows(output)["vocabulary"]["vocabulary"]:
+        assert (row["train"], row["validation"], row["test"]) == (0, 0, counts[row["cui"]])
+    assert (facts_of(output)["partial"], facts_of(output)["part"]) == (True, "--split test")
+    assert {config: list(splits) for config, splits in counts_of(output).items()} == {
+        "default": ["test"],
+        "commercial": ["test"],
+        "text": ["test"],
+        "vocabulary": ["vocabulary"],
+    }
+
+
+def test_splits_without_one_licence_group(tmp_path: Path) -> None:
+    raw = make_raw(10, 3, 4)
+    for split, license in (("train", "CC BY"), ("valid", "CC BY-NC"), ("test", "CC BY-NC")):
+        for image in raw.splits[split]:
+            image.attribution = f"{license} Doe et al. (2020)"
+    output = run(raw.write(tmp_path / "raw"), tmp_path / "rocov2")
+    rows = all_rows(output)
+    assert rows == expected_rows(raw, output)
+    assert {config: list(splits) for config, splits in rows.items() if config != "vocabulary"} == {
+        "default": ["train", "validation", "test"],
+        "commercial": ["train"],
+        "text": ["train", "validation", "test"],
+    }
+
+
+def test_a_release_without_commercial_use(tmp_path: Path) -> None:
+    raw = make_raw(3, 0, 1)
+    for split in ("train", "test"):
+        for image in raw.splits[split]:
+            image.attribution = "CC BY-NC Doe et al. (2020)"
+    output = run(raw.write(tmp_path / "raw"), tmp_path / "rocov2")
+    assert all_rows(output) == expected_rows(raw, output) | {"commercial": {}}
+    assert list(counts_of(output)) == ["default", "text", "vocabulary"]
+
+
+def test_the_sample(tmp_path: Path) -> None:
+    output = run(PROJECT / "sample", tmp_path / "rocov2", layout=Layout())
+
+    def table(name: str) -> dict[str, list[str]]:
+        with (PROJECT / "sample" / name).open(newline="", encoding="utf-8") as file:
+            return {row[0]: row[1:] for row in list(csv.reader(file))[1:]}
+
+    sources, names = table("license_information.csv"), table("cui_mapping.csv")
+    for split, raw_split in (("train", "train"), ("validation", "valid"), ("test", "test")):
+        captions, cuis, manual = (
+            table(f"{raw_split}_{name}.csv") for name in ("captions", "concepts", "concepts_manual")
+        )
+        rows = {row["image_id"]: row for row in all_rows(output)["default"][split]}
+        assert rows.keys() == captions.keys()
+        for image_id, row in rows.items():
+            codes = cuis[image_id][0].split(";")
+            assert [row["caption"]] == captions[image_id]
+            assert row["cuis"] == codes
+            assert row["concept_names"] == [names.get(code, [code])[0] for code in codes]
+            assert ";".join(row["manual_cuis"]) == manual[image_id][0]
+            assert [row["pmcid"], f"{row['license']} {row['attribution']}", row["url"]] == sources[image_id]
+    assert (facts_of(output)["release"], facts_of(output)["partial"]) == ("sample", True)
+
+
+def test_output_complete_with_the_same_plan(raw: Path, built: Path) -> None:
+    def state() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in built.rglob("*")}
+
+    before = state()
+    for options in ({}, {"overwrite": True}, {"workers": 1}, {"skip_problems": True}):
+        run(raw, built, **options)
+        assert state() == before
+    assert left_beside(built) == {"rocov2"}
+
+
+def test_output_of_another_plan(raw: Path, built: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    shutil.copytree(built, output)
+    with pytest.raises(UserError) as caught:
+        run(raw, output, splits=("test",), verify="none")
+    assert str(caught.value) == (
+        f'{output} is built from something else (splits: [] -> ["test"]; verify: "strict" -> "none"): '
+        "add --overwrite to replace it"
+    )
+    assert files_of(output) == files_of(built)
+    run(raw, output, splits=("test",), overwrite=True)
+    assert list(all_rows(output)["default"]) == ["test"]
+    assert not (output / "text" / "train.parquet").exists()
+    assert left_beside(output) == {"rocov2"}
+
+
+def test_a_damaged_repository_is_made_whole_by_overwrite(raw: Path, built: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    shutil.copytree(built, output)
+    gone, cut = sorted((output / "data").iterdir())[1:3]
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    names = ", ".join(path.relative_to(output).as_posix() for path in (gone, cut))
+    with pytest.raises(UserError, match=rf"rocov2 is damaged \({names}\): add --overwrite to build it again"):
+        run(raw, output)
+    run(raw, output, overwrite=True)
+    assert files_of(output) == files_of(built)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_foreign_folder_is_never_touched(raw: Path, tmp_path: Path, overwrite: bool) -> None:
+    output = tmp_path / "rocov2"
+    output.mkdir()
+    (output / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="is no repository of this program"):
+        run(raw, output, overwrite=overwrite)
+    assert files_of(output) == {"thesis.txt": b"years of work"}
+    assert left_beside(output) == {"rocov2"}
+
+
+def test_output_inside_raw(tmp_path: Path) -> None:
+    raw = make_raw(2, 1, 1).write(tmp_path / "raw")
+    output = run(raw, raw / "rocov2")
+    before = files_of(output)
+    run(raw, output)  # its own files beside the release's are no strangers
+    assert files_of(output) == before
+    assert set(FILES) < {path.name for path in raw.iterdir()}
+
+
+class _KilledError(BaseException):
+    """Ends a conversion as a kill would."""
+
+
+def unfinished(raw: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A conversion that ended when all data files were there; the folder of its plan."""
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "write_card", _kill)
+        with pytest.raises(_KilledError):
+            run(raw, output)
+    (folder,) = output.with_name("rocov2.building").iterdir()
+    return folder
+
+
+def _kill(*_: object) -> None:
+    raise _KilledError
+
+
+def test_resume(raw: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "rocov2"
+    folder = unfinished(raw, output, monkeypatch)
+    one, two, three, *_ = sorted(
+        path.relative_to(folder / "repository").as_posix() for path in folder.rglob("*.parquet")
+    )
+    (folder / "facts" / f"{one.replace('/', '--')}.json").unlink()
+    (folder / "repository" / two).unlink()
+    altered = folder / "repository" / three
+    altered.write_bytes(altered.read_bytes()[:-20] + bytes(20))
+    done: list[str] = []
+    run_tasks = local.run_tasks
+
+    def watched(*arguments: Any) -> Iterable[Any]:
+        for task, result in run_tasks(*arguments):
+            done.append(task.path)
+            yield task, result
+
+    monkeypatch.setattr(conversion, "run_tasks", watched)
+    run(raw, output)
+    assert sorted(done) == [one, two, three]
+    assert files_of(output) == files_of(built)
+    assert left_beside(output) == {"rocov2"}
+
+
+def test_unfinished_work_of_other_options(
+    raw: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "rocov2"
+    unfinished(raw, output, monkeypatch)
+    with pytest.raises(UserError, match=r"unfinished build of another plan \(limit: null -> 2\)"):
+        run(raw, output, limit=2)
+    assert not output.exists()
+    run(raw, output, limit=2, overwrite=True)
+    assert [len(rows) for rows in all_rows(output)["default"].values()] == [2, 2, 2]
+    assert left_beside(output) == {"rocov2"}

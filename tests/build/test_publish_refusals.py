@@ -1,0 +1,212 @@
+"""What is refused before anything is sent, what the Hub's refusals are told as, and what of a folder goes up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+
+import rocov2_build.publish
+from rocov2_build.hub.client import Repository
+from rocov2_build.hub.uploads import card_on_the_hub, compare, find_uploads, is_allowed
+from rocov2_build.publish import Options, default_tag, is_repo_id
+from rocov2_shared.errors import UserError
+from tests.support.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
+from tests.support.raw import make_raw
+from tests.support.repositories import facts_of
+
+ID = "org/rocov2"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(6, 2, 2).build(tmp_path_factory.mktemp("built") / "rocov2")
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[WritingHub]:
+    with WritingHub(tmp_path / "store") as hub:
+        yield hub
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were asked for, none of which is made."""
+    made: list[float] = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: made.append(seconds) if seconds else None)
+    return made
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def repository(hub: WritingHub, told: list[str]) -> Repository:
+    hub.create(ID)
+    repository = Repository(ID, TOKEN, lambda step, text: told.append(f"{step} {text}"))
+    repository._api = HfApi(endpoint=hub.endpoint, token=TOKEN)
+    return repository
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({}, "of an unknown release"),
+        ({"release": "sample", "partial": True}, "the project's sample"),
+        ({"release": "2.0.1", "partial": True, "part": "--limit 6"}, r"a part of the release \(--limit 6\)"),
+    ],
+)
+def test_what_is_no_whole_release_needs_the_flag(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], message: str
+) -> None:
+    root = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    (root / "conversion.json").write_text(json.dumps(facts_of(root) | facts))
+    monkeypatch.setattr(rocov2_build.publish, "get_token", lambda: None)
+    with pytest.raises(UserError, match=f"is {message}.*--allow-partial"):
+        rocov2_build.publish.publish(Options(root, ID))
+    with pytest.raises(UserError, match="there is no token"):
+        rocov2_build.publish.publish(Options(root, ID, allow_partial=True))
+
+
+def test_a_repository_that_breaks_a_rule_is_refused(built: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    (root / "rocov2.py").touch()
+    (root / "text" / "test.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"is not published.*\n(.*\n)*  script: rocov2.py") as error:
+        rocov2_build.publish.publish(Options(root, ID, allow_partial=True))
+    assert "text/test.parquet" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "the Hub refuses (400). The Hub says: refused by the test."),
+        (401, "does not accept the token (401)"),
+        (403, "needs write access to org"),
+        (404, "no org that the token may see (404)"),
+        (409, "is being changed right now (409)"),
+        (429, "asks for fewer requests (429): try again in 0:00:07"),
+        (500, "is in trouble (500)"),
+        (503, "is in trouble (503)"),
+    ],
+)
+def test_each_refusal_is_one_message(
+    hub: WritingHub, repository: Repository, pauses: list[float], status: int, message: str
+) -> None:
+    headers = {"Retry-After": "7"} if status == 429 else {}
+    hub.faults.append(Fault("GET", "/refs", refuse(status, **headers), times=100))
+    with pytest.raises(UserError) as error:
+        repository.refs()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    asked = {429: [7.0] * 4, 500: [1.0, 2.0, 4.0, 8.0], 503: [1.0, 2.0, 4.0, 8.0]}
+    assert pauses == asked.get(status, [])
+
+
+def test_a_busy_hub_is_asked_again(
+    hub: WritingHub, repository: Repository, pauses: list[float], told: list[str]
+) -> None:
+    hub.faults += [
+        Fault("GET", "/refs", refuse(429, **{"Retry-After": "30"})),
+        Fault("GET", "/refs", refuse(502)),
+        Fault("GET", "/refs", close_connection),
+    ]
+    assert list(repository.refs()[0]) == ["main"]
+    assert pauses == [30.0, 2.0, 4.0]
+    assert told == [
+        "Waiting the Hub answers 429; again in 0:00:30",
+        "Waiting the Hub answers 502; again in 0:00:02",
+        "Waiting the connection failed; again in 0:00:04",
+    ]
+
+
+def test_a_hub_that_asks_for_too_long_a_pause_is_left_alone(
+    hub: WritingHub, repository: Repository, pauses: list[float]
+) -> None:
+    hub.faults.append(Fault("GET", "/refs", refuse(429, **{"Retry-After": "3600"})))
+    with pytest.raises(UserError, match="try again in 1:00:00"):
+        repository.refs()
+    assert not pauses
+
+
+def test_no_network(repository: Repository, pauses: list[float]) -> None:
+    repository._api = HfApi(endpoint="http://127.0.0.1:9", token=TOKEN)
+    with pytest.raises(UserError, match=r"the connection to the Hub failed .*: check the network") as error:
+        repository.refs()
+    assert TOKEN not in str(error.value)
+
+
+def test_another_organization(hub: WritingHub, repository: Repository) -> None:
+    hub.organizations = ["elsewhere"]
+    with pytest.raises(UserError, match="may not write to org/rocov2"):
+        repository.create(private=False)
+    repository.repo_id = "elsewhere/new"
+    assert repository.private() is None
+    repository.create(private=True)
+    assert repository.private() is True
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "rocov2.py",
+        "notes.txt",
+        ".env",
+        "data/train.csv",
+        "data/old/train.parquet",
+        "assets/plot.svg",
+        "old/README.md",
+        "train.parquet",
+    ],
+)
+def test_what_never_goes_up(path: str) -> None:
+    assert not is_allowed(path)
+
+
+def test_the_card_names_the_repository_in_its_python_alone() -> None:
+    text = (
+        '`load_dataset("rocov2")`\n```python\nx = load_dataset("rocov2", "text")\ny = load_dataset("rocov2-x")\n```\n'
+        "```python torch\nread('rocov2/text/train.parquet', \"rocov2/data\", 'my/rocov2/x')\n```\n`'rocov2/'`\n"
+    )
+    expected = text.replace('x = load_dataset("rocov2"', 'x = load_dataset("org/name"')
+    for path in ("text/train.parquet", "data"):
+        expected = expected.replace(f"rocov2/{path}", f"hf://datasets/org/name/{path}")
+    assert card_on_the_hub(text, "org/name") == expected
+
+
+def test_changes_are_told_from_hashes(hub: WritingHub, repository: Repository, built: Path) -> None:
+    uploads, left = find_uploads(built, ID)
+    assert not left
+    by_path = {upload.path: upload for upload in uploads}
+    contents = {
+        path: upload.source.read_bytes() if isinstance(upload.source, Path) else upload.source
+        for path, upload in by_path.items()
+    }
+    old = {"data/train-00009-of-00010-commercial.parquet": b"old", "notes.txt": b"theirs"}
+    changed = {"text/test.parquet": b"other", "LICENSE.md": b"other"}
+    del contents["conversion.json"]
+    hub.commit(ID, "main", {**contents, **old, **changed})
+    changes = compare(uploads, repository.files("main"))
+    assert [upload.path for upload in changes.new] == ["conversion.json"]
+    assert [upload.path for upload in changes.changed] == ["LICENSE.md", "text/test.parquet"]
+    assert changes.removed == ["data/train-00009-of-00010-commercial.parquet"]
+    assert changes.kept == ["notes.txt"]
+    assert len(changes.unchanged) == len(uploads) - 3
+
+
+def test_names() -> None:
+    assert all(map(is_repo_id, ("org/name", "my-lab/ROCO.v2", "a/b")))
+    assert not any(
+        map(is_repo_id, ("name", "a/b/c", "/b", "a/", "-a/b", "a/b.", "a/b--c", "a/b c", "a/b\n", "a/" + "b" * 96))
+    )
+    facts = {"release": "2.0.1", "rows_sha256": {"default": "0123456789abcdef"}}
+    assert default_tag(facts) == "2.0.1-0123456789ab"
+    assert default_tag(facts | {"release": None}) == "unknown-0123456789ab"

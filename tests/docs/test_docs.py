@@ -1,0 +1,129 @@
+"""The documentation is true: its Python runs against the sample, its links lead somewhere, every option is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rocov2_build.convert import Options, convert
+from tests.conftest import PROJECT, Run
+from tests.support.blocks import RECIPE_PAGES, find_blocks, run_block
+
+PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")] if path.is_file())
+
+
+def blocks(kind: str) -> list[Any]:
+    """The blocks of a kind, by page and number: `python`, `python torch`, or `python torchrun` (on several processes)."""
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        if page.name not in RECIPE_PAGES  # they are run, and what comes out looked at, elsewhere
+        for number, block in enumerate(find_blocks(page.read_text(), kind), 1)
+    ]
+
+
+BLOCKS, TORCH_BLOCKS, TORCHRUN_BLOCKS = blocks("python"), blocks("python torch"), blocks("python torchrun")
+WITH_TORCH = ("torch", "torchdata", "accelerate", "lightning")
+"""What a block may import that `make test-torch` installs."""
+SCRIPTS = sorted(path.stem for path in (PROJECT / "scripts").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample, built as `make sample` does it."""
+    repository = tmp_path_factory.mktemp("docs") / "rocov2"
+    convert(Options(raw=PROJECT / "sample", output=repository, release="any", quiet=True))
+    return repository
+
+
+@pytest.fixture
+def folder(sample: Path, tmp_path: Path) -> Path:
+    """A folder with the sample in rocov2/, as `make sample` leaves it; what a block writes there is seen by no other."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "rocov2").symlink_to(sample)
+    return folder
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_python_blocks_run(block: str, folder: Path, environment: dict[str, str]) -> None:
+    run_block(block, folder, environment)
+
+
+def need_what_it_imports(block: str) -> None:
+    """Leave the test out where something is missing."""
+    for name in WITH_TORCH:
+        if re.search(rf"^(import|from) .*\b{name}\b", block, re.MULTILINE):
+            pytest.importorskip(name, reason=f"{name} is not installed: make test-torch")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("block", TORCH_BLOCKS)
+def test_python_blocks_with_torch_run(block: str, folder: Path, environment: dict[str, str]) -> None:
+    need_what_it_imports(block)
+    run_block(block, folder, environment)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("block", TORCHRUN_BLOCKS)
+def test_python_blocks_on_several_processes_run(block: str, folder: Path, environment: dict[str, str]) -> None:
+    need_what_it_imports(block)
+    for ranks in (2, 1):
+        # The second run finds what the first has written.
+        run_block(block, folder, environment, ranks)
+
+
+def test_there_are_blocks_to_run() -> None:
+    assert len(BLOCKS) >= 10
+    assert len(TORCH_BLOCKS) >= 5
+    assert len(TORCHRUN_BLOCKS) >= 2
+
+
+def test_no_block_of_python_is_left_out_by_a_slip() -> None:
+    for page in PAGES:
+        kinds = set(re.findall(r"^```(py.*)$", page.read_text(), re.MULTILINE))
+        more = (
+            {"python recipes", "python trainers"}
+            if page.name in RECIPE_PAGES
+            else {"python torch", "python torchrun", "python notest"}
+        )
+        assert kinds <= {"python"} | more, page.name
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_option_is_in_the_readme(script: str, run: Run) -> None:
+    readme = (PROJECT / "README.md").read_text()
+    help_text = run(script, "--help").stdout
+    options = set(re.findall(r"--[a-z][a-z-]+", help_text.partition("Options:")[2]))
+    assert options
+    for option in options:
+        assert option in readme, f"{option} of {script}.py is not documented"
+    assert f"{script}.py" in readme
+
+
+def test_every_option_in_the_readme_exists(run: Run) -> None:
+    known = set().union(*(re.findall(r"--[a-z][a-z-]+", run(script, "--help").stdout) for script in SCRIPTS))
+    table = (PROJECT / "README.md").read_text().partition("| option of")[2].partition("\n\n")[0]
+    assert set(re.findall(r"--[a-z][a-z-]+", table)) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_to_files(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        assert set(re.findall(r"`?\bmake ([a-z-]+)`", page.read_text())) <= targets
+
+
+def test_ci_calls_the_commands_of_the_readme() -> None:
+    ci = (PROJECT / ".ci" / "run").read_text()
+    for command in ("make sample", "make test", "make test-torch"):
+        assert command in ci
+        assert command in (PROJECT / "README.md").read_text()

@@ -1,0 +1,115 @@
+"""A built repository, broken on purpose: in one thing, so that a check has to tell just that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from rocov2_build.card.readme import split_front_matter
+from rocov2_build.check import check_repository
+from rocov2_build.convert import Options, convert
+from rocov2_build.facts.compute import compute_row_facts
+from rocov2_build.shards.plan import Layout
+from rocov2_build.worker import parquet
+from rocov2_build.worker.write import RowsHash
+from rocov2_shared.files import file_sha256
+from tests.support.raw import make_raw
+
+SHARD = "data/test-00000-of-00002-commercial.parquet"
+OTHER = "data/test-00001-of-00002-noncommercial.parquet"
+TEXT = "text/test.parquet"
+
+
+def broken(repository: Path, **options: bool) -> list[tuple[str, str]]:
+    """Rules that are broken, and by which file."""
+    return [(violation.rule, violation.file) for violation in check_repository(repository, **options)]
+
+
+def rehash(repository: Path, *files: str) -> None:
+    """Make conversion.json and croissant.json agree with changed files, so that the change breaks no rule but its own."""
+    path, described = repository / "conversion.json", repository / "croissant.json"
+    conversion, croissant = json.loads(path.read_text()), json.loads(described.read_text())
+    listed = {part["@id"]: part for part in croissant["distribution"]}
+    for file in files:
+        stated = conversion["files"][file]
+        stated["sha256"], stated["bytes"] = file_sha256(repository / file), (repository / file).stat().st_size
+        listed[file] |= {"sha256": stated["sha256"], "contentSize": f"{stated['bytes']} B"}
+        try:
+            table = pq.read_table(repository / file, partitioning=None)
+        except pa.ArrowInvalid:
+            continue
+        stated |= parquet.describe_layout(pq.read_metadata(repository / file))
+        if "image" in table.column_names:
+            digests = [sha256(image["bytes"]).hexdigest() for image in table["image"].to_pylist()]
+            rows_hash = RowsHash()
+            rows_hash.add(table.drop_columns(["image"]), digests)
+            stated["rows_sha256"] = rows_hash.hexdigest()
+    path.write_text(json.dumps(conversion))
+    described.write_text(json.dumps(croissant))
+
+
+def forget_verification(repository: Path) -> None:
+    """Make conversion.json say that no image was decoded."""
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_text())
+    conversion["plan"]["verify"] = "markers"
+    path.write_text(json.dumps(conversion))
+
+
+def rewrite(repository: Path, file: str, change: Callable[[pa.Table], pa.Table], metadata: bytes | None = None) -> None:
+    """Write a file again with changed rows, by the project's own writer."""
+    path = repository / file
+    table = change(pq.read_table(path, partitioning=None))
+    schema = table.schema.with_metadata(pq.read_schema(path).metadata)
+    if metadata is not None:
+        schema = schema.with_metadata(schema.metadata | {b"huggingface": metadata})
+    with parquet.open_writer(path, schema) as writer:
+        parquet.write_row_group(writer, table.replace_schema_metadata(schema.metadata))
+    rehash(repository, file)
+
+
+def set_value(column: str, row: int, value: object) -> Callable[[pa.Table], pa.Table]:
+    """A change, for `rewrite`: one value of a column."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = table[column].to_pylist()
+        values[row] = value
+        field = table.schema.field(column)
+        return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
+
+    return change
+
+
+def edit_card(repository: Path, change: Callable[[dict[str, object]], object]) -> None:
+    """Change the card's YAML."""
+    path = repository / "README.md"
+    metadata, body = split_front_matter(path.read_text())
+    change(metadata)
+    path.write_text(f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n{body}")
+
+
+def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
+    """Change dataset_infos.json."""
+    path = repository / "dataset_infos.json"
+    infos = json.loads(path.read_text())
+    change(infos)
+    path.write_text(json.dumps(infos))
+
+
+def count_again(repository: Path) -> None:
+    """Make facts.json agree with changed rows."""
+    path = repository / "facts.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | compute_row_facts(repository)))
+
+
+def build(folder: Path) -> Path:
+    """A repository of nine images a split, in `folder`, that obeys every rule."""
+    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
+    convert(Options(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
+    return folder / "rocov2"

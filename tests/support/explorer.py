@@ -1,0 +1,101 @@
+"""The page of the explorer as a reader uses it: served by its command, in a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.tasks.test_explore import EXPLORE
+
+
+@contextmanager
+def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
+    """Where the explorer of the repository is served; it ends as Ctrl-C ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables = os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"} | variables
+    command = [*EXPLORE, str(repository), "--port", str(port)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield next(line for line in process.stdout if " images of " in line).split()[0]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+
+
+class Page:
+    """The page in a browser, as a reader uses it."""
+
+    def __init__(self, driver: Any, address: str, cards: int = 1) -> None:
+        self.driver = driver
+        driver.get(address)
+        self.wait(
+            f"return document.querySelectorAll('#found').length && document.querySelectorAll('.card').length >= {cards}"
+        )
+
+    def wait(self, script: str) -> Any:
+        """The first value of a script that is true."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if value := self.driver.execute_script(script):
+                return value
+            time.sleep(0.05)
+        raise AssertionError(f"never true: {script}; the page says {self.found}")
+
+    @property
+    def query(self) -> str:
+        """Of the address."""
+        return str(self.driver.execute_script("return location.search"))
+
+    def press(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def type(self, text: str) -> None:
+        """Into the field of text."""
+        self.element("#text input").send_keys(text)
+
+    def element(self, selector: str) -> Any:
+        return self.driver.find_element("css selector", selector)
+
+    @property
+    def found(self) -> str:
+        """What is said of the number of images."""
+        return str(self.element("#found").text)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the images that are shown."""
+        ids: list[str] = self.driver.execute_script(
+            "return [...document.querySelectorAll('.card')].map(card => card.id)"
+        )
+        return ids
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it says so of the number of images."""
+        self.wait(f"return document.querySelector('#found')?.innerText.includes({json.dumps(text)})")
+
+    def choose(self, field: str, typed: str) -> None:
+        """Type something into a field with choices, and take the first that is offered."""
+        box = self.element(f"#{field} input")
+        box.click()
+        box.send_keys(typed)
+        self.wait(f"return document.querySelectorAll('#{field} [role=option]').length == 1")
+        box.send_keys("\ue007")
+        box.send_keys("\ue00c")
+
+    def code(self, language: str) -> str:
+        """The copied code."""
+        return str(self.driver.execute_script(f"return document.querySelector('#{language} .cm-content').innerText"))

@@ -1,0 +1,317 @@
+"""Searching: the rows of a filter are those that plain Python finds, and so are the rows of the copied code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+
+from rocov2_tasks.explorer.filters import Filter
+from rocov2_tasks.stream.reading import GroupReader
+from tests.support.hub import Hub
+from tests.support.raw import make_raw
+from tests.support.repositories import all_rows, images_by_id
+
+duckdb = pytest.importorskip("duckdb")
+
+from rocov2_tasks.explorer.collection import Collection  # noqa: E402
+
+NASTY = "'; DROP TABLE images; -- \\ \" %s {0} ?"
+IDS = ("ROCOv2_2023_train_000006", "ROCOv2_2023_test_000001")
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    release = make_raw(train=60, valid=20, test=12)
+    release.image("train", 5).caption = f"A note: {NASTY}"
+    release.image("train", 6).caption = "İstanbul, ΟΔΟΣ and ÖDEM (C0034606)"
+    return release.build(tmp_path_factory.mktemp("searching") / "it's a rocov2", shard=20_000, row_group=5_000)
+
+
+@pytest.fixture(scope="module")
+def collection(repository: Path) -> Collection:
+    return Collection(repository)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of `datasets` that no other module has filled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+        datasets.disable_progress_bars()
+        yield
+        datasets.enable_progress_bars()
+
+
+# A filter, and what it means for a row, said anew.
+CASES: list[tuple[Filter, Callable[[Row], bool]]] = [
+    (Filter(), lambda row: True),
+    (Filter(splits=("test", "train")), lambda row: row["split"] in ("train", "test")),
+    (Filter(modalities=("X-ray",)), lambda row: row["modality"] == "X-ray"),
+    (Filter(modalities=("MRI", "CT")), lambda row: row["modality"] in ("CT", "MRI")),
+    (Filter(regions=("chest", "spine")), lambda row: row["region"] in ("chest", "spine")),
+    (Filter(licenses=("CC BY-NC",)), lambda row: row["license"] == "CC BY-NC"),
+    (Filter(commercial=True), lambda row: row["license"] == "CC BY"),
+    (Filter(licenses=("CC BY-NC",), commercial=True), lambda row: False),
+    (Filter(cuis=("C0034606", "C0497156")), lambda row: {"C0034606", "C0497156"} <= set(row["cuis"])),
+    (Filter(text="AXIAL ct"), lambda row: all(w in row["caption"].lower() for w in ("axial", "ct"))),
+    (Filter(text='"axial view" "("'), lambda row: "axial view" in row["caption"]),
+    (Filter(text="%"), lambda row: "%" in row["caption"]),
+    (Filter(text="'single'"), lambda row: "'single'" in row["caption"]),
+    (Filter(text=NASTY.replace('"', "")), lambda row: "DROP" in row["caption"]),
+    (Filter(text="istanbul"), lambda row: "stanbul" in row["caption"]),
+    (Filter(text="οδοσ ödem"), lambda row: "stanbul" in row["caption"]),
+    (Filter(text="rocov2_2023_train_000006 ROCOv2_2023_TEST_000001"), lambda row: row["image_id"] in IDS),
+    (Filter(text="pmc3"), lambda row: row["pmcid"] == "PMC3"),
+    (Filter(text="c0034606 C0497156"), lambda row: {"C0034606", "C0497156"} <= set(row["cuis"])),
+    (Filter(text='"c0034606"'), lambda row: "c0034606" in row["caption"].lower()),
+    (Filter(text="two\r\nlines"), lambda row: "two\r\nlines" in row["caption"]),
+    (
+        Filter(("train",), ("X-ray",), ("chest",), ("CC BY",), True, ("C0817096",), '"e"'),
+        lambda row: (
+            (row["split"], row["region"], row["license"]) == ("train", "chest", "CC BY")
+            and "e" in row["caption"].lower()
+        ),
+    ),
+]
+each_case = pytest.mark.parametrize(("filter", "fits"), CASES)
+
+
+def expected(repository: Path, fits: Callable[[Row], bool]) -> list[Row]:
+    rows = [row | {"split": split} for split, part in all_rows(repository)["text"].items() for row in part]
+    return [row for row in rows if fits(row)]
+
+
+@each_case
+def test_the_rows_of_a_filter_are_those_that_fit_in_order(
+    repository: Path, collection: Collection, filter: Filter, fits: Callable[[Row], bool]
+) -> None:
+    rows = expected(repository, fits)
+    found = collection.rows(filter)
+    assert [{name: value for name, value in row.items() if name != "row"} for row in found] == rows
+    assert collection.count(filter) == len(rows)
+    assert collection.rows(filter, offset=2, limit=3) == found[2:5]
+
+
+def test_the_cases_find_something_and_leave_something_out(repository: Path) -> None:
+    counts = [len(expected(repository, fits)) for _, fits in CASES]
+    assert counts.count(0) == 1
+    assert max(counts[1:]) < counts[0] == 92
+
+
+@each_case
+def test_the_copied_sql_gives_the_same_rows(
+    collection: Collection, filter: Filter, fits: Callable[[Row], bool]
+) -> None:
+    copied = duckdb.connect().execute(collection.sql(filter))
+    names = [column[0] for column in copied.description]
+    found = [dict(zip(names, row, strict=True))["image_id"] for row in copied.fetchall()]
+    assert found == [row["image_id"] for row in collection.rows(filter)]
+
+
+@each_case
+def test_the_copied_python_gives_the_same_rows_with_images(
+    repository: Path, collection: Collection, filter: Filter, fits: Callable[[Row], bool], cache: None
+) -> None:
+    names: dict[str, Any] = {}
+    exec(collection.python(filter), names)  # noqa: S102
+    rows = names["rows"].cast_column("image", datasets.Image(decode=False))
+    images = images_by_id(repository)
+    wanted = [row["image_id"] for row in collection.rows(filter)]
+    assert [(row["image_id"], row["image"]["bytes"]) for row in rows] == [(id, images[id]) for id in wanted]
+
+
+def test_copied_python_names_only_splits_that_have_commercial_images(tmp_path: Path, cache: None) -> None:
+    release = make_raw(train=6, valid=4, test=4)
+    for image in release.splits["test"]:
+        image.attribution = image.attribution.replace("CC BY ", "CC BY-NC ")
+    folder = release.build(tmp_path / "rocov2")
+    collection = Collection(folder)
+    for filter, wanted in (
+        (Filter(commercial=True), "commercial"),
+        (Filter(("test",), commercial=True), "filter(wanted"),
+    ):
+        names: dict[str, Any] = {}
+        assert wanted in collection.python(filter)
+        exec(collection.python(filter), names)  # noqa: S102
+        assert names["rows"]["image_id"][:] == [row["image_id"] for row in collection.rows(filter)]
+
+
+def test_the_images_are_those_of_the_rows(repository: Path, collection: Collection) -> None:
+    rows = collection.rows(Filter())
+    images = images_by_id(repository)
+    assert len(list(repository.glob("data/train-*"))) > 2
+    assert collection.images(rows) == [images[row["image_id"]] for row in rows]
+    some = [rows[70], rows[3], rows[91], rows[4]]
+    assert collection.images(some) == [images[row["image_id"]] for row in some]
+
+
+def test_only_the_shown_images_are_read(
+    repository: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    read = GroupReader.read
+
+    def count(self: Any, group: int, begin: int, stop: int) -> Any:
+        asked.append(stop - begin)
+        return read(self, group, begin, stop)
+
+    monkeypatch.setattr(GroupReader, "read", count)
+    Collection(repository)
+    assert asked == []
+    collection.images(collection.rows(Filter(), 10, 5))
+    assert asked == [1] * 5
+
+
+def test_there_are_the_concepts_and_values_that_occur(repository: Path, collection: Collection) -> None:
+    rows = expected(repository, lambda row: True)
+    used = {cui for row in rows for cui in row["cuis"]}
+    concepts = collection.concepts
+    assert {cui for cui, _, _ in concepts} == used
+    assert all(images == sum(cui in row["cuis"] for row in rows) for cui, _, images in concepts)
+    assert [images for _, _, images in concepts] == sorted((images for _, _, images in concepts), reverse=True)
+    assert ("C1266909", "C1266909") in {(cui, name) for cui, name, _ in concepts}
+    assert collection.values("license") == ["CC BY", "CC BY-NC"]
+    assert collection.values("modality") == ["CT", "X-ray", "MRI", "ultrasound", "angiography", "PET", "combined"]
+    assert set(collection.values("region")) == {row["region"] for row in rows} - {None}
+
+
+def test_a_part_has_only_its_splits(tmp_path: Path) -> None:
+    folder = make_raw(train=4, valid=4, test=4).build(tmp_path / "part", splits=("test",))
+    collection = Collection(folder)
+    assert collection.counts == {"test": 4}
+    assert collection.count(Filter()) == 4
+    with pytest.raises(ValueError, match=r"no split train in .*part: it has test"):
+        collection.count(Filter(splits=("train",)))
+
+
+def test_a_text_of_another_build_is_refused(tmp_path: Path) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    table = pq.read_table(folder / "text" / "train.parquet")
+    pq.write_table(table.slice(0, 5), folder / "text" / "train.parquet")
+    with pytest.raises(ValueError, match=r"text/train\.parquet has 5 rows, the images of the split are 6"):
+        Collection(folder)
+
+
+def test_images_that_changed_are_refused(tmp_path: Path) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    collection = Collection(folder)
+    for shard in folder.glob("data/*"):
+        shard.write_bytes(shard.read_bytes() + b"x")
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .* are stated in conversion\.json: start the explorer again"
+    ):
+        collection.images(collection.rows(Filter()))
+    with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes, .*: download it again"):
+        Collection(folder)
+    for shard in folder.glob("data/*"):
+        shard.unlink()
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .*\.parquet is gone: start the explorer again"
+    ) as told:
+        collection.images(collection.rows(Filter()))
+    assert "epoch" not in str(told.value)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        Collection(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="is not a built repository"):
+        Collection(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["text/validation.parquet", "vocabulary/vocabulary.parquet"])
+@pytest.mark.parametrize("damage", ["cut", "middle", "columns"])
+def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    path = folder / file
+    content = path.read_bytes()
+    if damage == "columns":
+        pq.write_table(pq.read_table(path).select([0]), path)
+    else:
+        path.write_bytes(
+            content[:100] if damage == "cut" else content[:4] + b"\xff" * (len(content) - 12) + content[-8:]
+        )
+    with pytest.raises(ValueError, match=rf"{file} cannot be read \(.+\): download it again, or build") as told:
+        Collection(folder)
+    assert "\n" not in str(told.value)
+
+
+PROGRAM = """
+import hashlib, json
+from rocov2_tasks.explorer.collection import Collection, Filter
+collection = Collection("org/rocov2")
+filter = Filter(text="e", modalities=("CT", "MRI"))
+rows = collection.rows(filter)
+names = {}
+exec(collection.python(filter), names)
+free = Filter(text="e", commercial=True)
+names_free = {}
+exec(collection.python(free), names_free)
+free = [[row["image_id"] for row in collection.rows(free)], names_free["rows"]["image_id"][:], collection.python(free)]
+hashes = [hashlib.sha256(image).hexdigest() for image in collection.images(rows)]
+print(json.dumps([[row["image_id"] for row in rows], hashes, names["rows"]["image_id"][:], collection.sql(filter), *free]))
+"""
+
+
+def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path: Path, environment: Any) -> None:
+    with Hub({"org/rocov2": repository}) as hub:
+        variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
+        done = subprocess.run([sys.executable, "-c", PROGRAM], env=variables, capture_output=True, text=True)
+        commit = hub.snapshot("org/rocov2").commit
+    assert done.returncode == 0, done.stderr
+    found, hashes, copied, sql, free, free_copied, code = json.loads(done.stdout)
+    wanted = [row["image_id"] for row in Collection(repository).rows(Filter(text="e", modalities=("CT", "MRI")))]
+    images = images_by_id(repository)
+    assert len(wanted) > 2
+    assert found == copied == wanted
+    assert hashes == [hashlib.sha256(images[id]).hexdigest() for id in wanted]
+    assert f"'hf://datasets/org/rocov2@{commit}/text/train.parquet'" in sql
+    assert 0 < len(free) < 92
+    assert free_copied == free
+    load = f"rows = load_dataset('org/rocov2', \"commercial\", revision='{commit}', split='train+validation+test')\n"
+    assert '# Fetches every image before it filters; the configuration "text" has the rows without images.' in code
+    assert load in code
+    assert "license" not in code
+
+
+IMPATIENT = """
+import sys
+from rocov2_tasks.explorer import collection
+collection.PATIENCE = 1.0
+collection = collection.Collection("org/rocov2")
+print("open", flush=True)
+sys.stdin.readline()
+try:
+    collection.images(collection.rows(collection.Filter()))
+except ConnectionError as error:
+    print(error, flush=True)
+"""
+
+
+def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, environment: Any) -> None:
+    with Hub({"org/rocov2": repository}) as hub:
+        variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([sys.executable, "-c", IMPATIENT], env=variables, text=True, **pipes)
+        assert process.stdout
+        try:
+            opened = process.stdout.readline()
+        except BaseException:
+            process.kill()
+            raise
+    with process:
+        try:
+            assert opened == "open\n"
+            # Half a minute: as training waits, it would be minutes.
+            said, _ = process.communicate("go\n", timeout=30)
+        finally:
+            process.kill()
+    assert said == "The Hub does not answer, try again\n"
+    assert process.returncode == 0

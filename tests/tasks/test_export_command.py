@@ -1,0 +1,158 @@
+"""The command that exports: what it says, and what is left when it is refused, interrupted, killed or out of space."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rocov2_tasks.export import FORMATS
+from tests.conftest import PROJECT, Run
+from tests.support.raw import make_raw
+from tests.support.repositories import files_of
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(train=24).build(tmp_path_factory.mktemp("built") / "rocov2", shard=9_000, row_group=3_000)
+
+
+def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
+    done = run("export", built, "out/tars", "--format", "webdataset", "--split", "test", "--max-shard-size", "1MB")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[-1] == "Done      out/tars: 6 images for webdataset."
+    assert sorted(os.listdir(tmp_path / "out" / "tars")) == ["sizes.json", "test-00000.tar"]
+    quiet = run("export", built, "quiet", "--format", "llamafactory", "--prompt", "Why?", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["{built}", "full", "--format", "webdataset"],
+            1,
+            "Error: {tmp}/full is not empty: name a new folder, or remove it",
+        ),
+        (
+            ["{built}", "file", "--format", "webdataset"],
+            1,
+            "Error: {tmp}/file is there and is no folder: name a new one",
+        ),
+        (["nowhere", "out", "--format", "webdataset"], 1, "Error: no folder 'nowhere' in {tmp}: build it with"),
+        (["full", "out", "--format", "webdataset"], 1, "full is not a built repository, missing conversion.json"),
+        (
+            ["{built}", "out", "--format", "parquet"],
+            2,
+            "'parquet' is not one of 'webdataset', 'llamafactory', 'vlmevalkit'",
+        ),
+        (["{built}", "out"], 2, "Missing option '--format'"),
+        (
+            ["{built}", "out", "--format", "webdataset", "--split", "valid"],
+            2,
+            "'valid' is not one of 'train', 'validation'",
+        ),
+        (["{built}", "out", "--format", "webdataset", "--max-shard-size", "big"], 2, "'big' is no size"),
+        (
+            ["{built}", "out", "--format", "llamafactory", "--max-shard-size", "1MB"],
+            2,
+            "--max-shard-size is for the tars of --format webdataset, not for llamafactory",
+        ),
+        (["{built}", "out", "--format", "webdataset", "--prompt", "Why?"], 2, "--prompt is for questions"),
+        (
+            ["{built}", "out", "--format", "webdataset", "--seed", "0"],
+            2,
+            "--seed is for the choice of questions, and --format webdataset has none",
+        ),
+        (["{built}", "out", "--format", "llamafactory", "--prompt", " "], 2, "--prompt: ' ' is no text to ask with"),
+        (["{built}", "out", "--format", "vlmevalkit", "--prompt", "\udcff"], 2, r"--prompt: '\udcff' is no text"),
+        (
+            ["{built}", "out", "--format", "llamafactory", "--prompt", "<image>q"],
+            2,
+            "--prompt: '<image>q' has <image>, but the view",
+        ),
+    ],
+)
+def test_refusals(arguments: list[str], code: int, message: str, built: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note").write_text("")
+    (tmp_path / "file").write_text("")
+    done = run("export", *(argument.format(built=built) for argument in arguments))
+    assert done.returncode == code
+    assert message.format(tmp=tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+
+
+def test_a_split_that_is_not_built_is_told(tmp_path: Path, run: Run) -> None:
+    make_raw(train=6).build(tmp_path / "rocov2", splits=("test",))
+    done = run("export", "rocov2", "out", "--format", "webdataset", "--split", "train")
+    assert (done.returncode, done.stderr) == (1, "Error: no split 'train': there are test\n")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk_is_told_and_leaves_nothing(format: str, built: Path, tmp_path: Path) -> None:
+    limited = f"ulimit -f 4; exec {sys.executable} {PROJECT}/scripts/export.py {built} out --format {format} --quiet"
+    ignoring = f"trap '' XFSZ; {limited}"  # so that writing fails, as on a full disk, instead of killing
+    done = subprocess.run(["bash", "-c", ignoring], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "File too large" in done.stderr
+    assert done.stderr.endswith("out was not made\n")
+    assert os.listdir(tmp_path) == []
+
+
+_SLOWLY = """
+import runpy, sys, time
+import rocov2_tasks.export as module
+
+read = module._read_groups
+
+def read_slowly(*arguments):
+    for table in read(*arguments):
+        yield table
+        print("read", flush=True)
+        time.sleep(60)
+
+module._read_groups = read_slowly
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def _start(built: Path, tmp_path: Path) -> subprocess.Popen[str]:
+    """An export that stands still in the middle."""
+    script = str(PROJECT / "scripts" / "export.py")
+    command = [sys.executable, "-c", _SLOWLY, script, str(built), "out", "--format", "webdataset"]
+    started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    assert started.stdout.readline() == "read\n"
+    return started
+
+
+def test_interrupting_leaves_nothing(built: Path, tmp_path: Path) -> None:
+    started = _start(built, tmp_path)
+    assert os.listdir(tmp_path) == ["out.exporting"]
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert told.endswith("Interrupted.\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_kill_leaves_is_replaced(built: Path, tmp_path: Path, run: Run) -> None:
+    started = _start(built, tmp_path)
+    second = run("export", built, "out", "--format", "webdataset")
+    assert second.returncode == 1
+    assert f"another export to {tmp_path}/out is at work" in second.stderr
+    started.kill()
+    started.communicate(timeout=60)
+    assert os.listdir(tmp_path) == ["out.exporting"]
+    assert run("export", built, "out", "--format", "webdataset").returncode == 0
+    assert os.listdir(tmp_path) == ["out"]
+    run("export", built, "again", "--format", "webdataset")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "again")

@@ -1,0 +1,219 @@
+"""Exports of repositories that are damaged, and of one on the Hub that goes away: it is told, and nothing is left."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from rocov2 import FEATURES, Repository
+from rocov2_shared.errors import UserError
+from rocov2_tasks.export import FORMATS, export, make_plan
+from rocov2_tasks.formats import Options
+from tests.conftest import PROJECT, Run
+from tests.support.hub import Hub, Request, Response
+from tests.support.raw import make_raw
+
+TARS = Options("webdataset")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(train=12).build(tmp_path_factory.mktemp("built") / "rocov2", shard=3_000, row_group=1_500)
+
+
+def a_shard(repository: Path) -> Path:
+    return max((repository / "data").glob("train-*-commercial.parquet"))
+
+
+def refused(repository: Path, output: Path, options: Options = TARS) -> str:
+    """What is told; nothing may be left of an export."""
+    with pytest.raises(UserError) as told:
+        export(make_plan(str(repository), options), output, options)
+    assert not list(output.parent.glob(f"{output.name}*"))
+    return str(told.value)
+
+
+# What comes from the Hub.
+
+
+class Vanishing(Hub):
+    """Gives one shard, and is gone."""
+
+    def answer(self, request: Request) -> Response:
+        before = [request for request in self.requests[:-1] if request.listener == "storage"]
+        if request.listener == "storage" and before:
+            self.__exit__()
+            raise ConnectionAbortedError("gone")
+        return super().answer(request)
+
+
+_AT_ONCE = """
+import runpy, sys, time
+time.sleep = lambda seconds: None  # huggingface_hub waits before it asks again
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_network_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
+    script = str(PROJECT / "scripts" / "export.py")
+    command = [sys.executable, "-c", _AT_ONCE, script, "org/rocov2", "out", "--format", "webdataset"]
+    with Vanishing({"org/rocov2": built}) as hub:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        settings: dict[str, Any] = {"env": environment | hub.environment(tmp_path / "home"), "cwd": tmp_path}
+        done = subprocess.run(command, **settings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.fullmatch(
+        r"Error: hf://datasets/org/rocov2@\w+/data/train-00001-of-\d{5}-commercial\.parquet did not come from the Hub "
+        r"\(ConnectError: .+\): check the network, and run the same command again",
+        done.stderr.splitlines()[-1],
+    )
+    assert os.listdir(tmp_path) == ["home"]
+
+
+class BreakingFile(io.FileIO):
+    """A file whose footer can be read, and no more."""
+
+    def __init__(self, path: str, error: Exception) -> None:
+        super().__init__(path)
+        self._error = error
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() < 100:
+            raise self._error
+        return super().read(-1 if size is None else size)
+
+
+@contextmanager
+def opened(file: BreakingFile) -> Any:
+    with file:
+        yield file
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("the client is closed\nand more"), "RuntimeError: the client is closed"),
+        (TimeoutError(), "TimeoutError"),
+        (ConnectionResetError(104, "reset"), "ConnectionResetError: [Errno 104] reset"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_of_the_hub_every_error_of_reading_is_the_networks(
+    error: Exception, said: str, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(str(built), TARS)
+    shard = f"{built}/{plan.shards['train'][0]}"
+    monkeypatch.setattr("fsspec.open", lambda *_: opened(BreakingFile(shard, error)))
+    with pytest.raises(type(error)):
+        export(plan, tmp_path / "out", TARS)
+    root = "hf://datasets/org/rocov2@0"
+    with pytest.raises(UserError) as told:
+        export(replace(plan, repository=replace(plan.repository, root=root), hashes=None), tmp_path / "out", TARS)
+    expected = (
+        f"{root}/{plan.shards['train'][0]} did not come from the Hub ({said}): check the network, and run the same"
+    )
+    assert str(told.value) == f"{expected} command again"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_damaged_shard_of_the_hub_is_its_publishers_matter(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(str(built), TARS)
+    (tmp_path / "damaged").write_bytes(b"PAR1 and no more")
+    monkeypatch.setattr("fsspec.open", lambda *_: (tmp_path / "damaged").open("rb"))
+    repository = replace(plan.repository, root="hf://datasets/org/rocov2@0")
+    with pytest.raises(
+        UserError, match=r"cannot be read \(ArrowInvalid: .+\): tell those who publish it, or name another"
+    ):
+        export(replace(plan, repository=repository, hashes=None), tmp_path / "out", TARS)
+
+
+# Files of a folder.
+
+
+def drop_caption(table: pa.Table) -> pa.Table:
+    return table.drop_columns("caption")
+
+
+def add_note(table: pa.Table) -> pa.Table:
+    return table.append_column("note", pa.array(["x"] * len(table)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("change", [drop_caption, add_note])
+def test_other_columns_are_told(
+    format: str, change: Callable[[pa.Table], pa.Table], repository: Path, tmp_path: Path
+) -> None:
+    shard = a_shard(repository)
+    table = change(pq.read_table(shard, partitioning=None))
+    pq.write_table(table, shard)
+    assert refused(repository, tmp_path / "out", Options(format)) == (
+        f"{shard} has other columns, expected {', '.join(FEATURES)}, found {', '.join(table.column_names)}: check the "
+        "repository with `python scripts/check_repository.py`, and build or copy it again"
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_damage_that_still_decodes_is_told(format: str, repository: Path, tmp_path: Path) -> None:
+    shard = a_shard(repository)
+    content = bytearray(shard.read_bytes())
+    place = content.index(b"JFIF\0") + len(b"JFIF\0\1\1\1")
+    content[place] ^= 2  # of the horizontal density
+    shard.write_bytes(content)
+    for row in pq.read_table(shard, columns=["image"], partitioning=None)["image"].to_pylist():
+        Image.open(io.BytesIO(row["bytes"])).load()
+    stated = json.loads((repository / "conversion.json").read_bytes())["files"][f"data/{shard.name}"]["sha256"]
+    told = refused(repository, tmp_path / "out", Options(format))
+    assert told.startswith(
+        f"{shard} is not as it was written, expected the SHA-256 {stated}, as conversion.json states, found "
+    )
+    assert told.endswith(": check the repository with `python scripts/check_repository.py`, and build or copy it again")
+
+
+def test_a_shard_that_conversion_json_does_not_state_is_told(repository: Path, tmp_path: Path) -> None:
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_bytes())
+    del conversion["files"][f"data/{a_shard(repository).name}"]
+    path.write_text(json.dumps(conversion))
+    assert "expected an entry in conversion.json, found " in refused(repository, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", "{}", '{"files": []}', '{"files": {"a": 1}}'])
+def test_a_damaged_conversion_json_is_told(content: str, repository: Path, tmp_path: Path) -> None:
+    (repository / "conversion.json").write_text(content)
+    assert f"{repository}/conversion.json is damaged, expected the hashes" in refused(repository, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"default": {"splits": {"test": {}}}}'])
+def test_the_command_tells_a_damaged_dataset_infos_json(
+    content: str, repository: Path, tmp_path: Path, run: Run
+) -> None:
+    (repository / "dataset_infos.json").write_text(content)
+    done = run("export", repository, "out", "--format", "webdataset")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {repository}/dataset_infos.json is damaged, expected the number of rows of ")
+    assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == ["rocov2"]
+
+
+def test_shards_of_the_hub_are_not_hashed(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository.open(built)
+    monkeypatch.setattr(Repository, "open", lambda _: replace(repository, root="hf://datasets/org/rocov2@0"))
+    assert make_plan("org/rocov2", TARS).hashes is None
