@@ -13,7 +13,8 @@ from rocov2_build.raw.release import RawRelease
 from rocov2_build.raw.releases import FILES
 from rocov2_build.shards.plan import Shard
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import format_size, say
+from rocov2_shared.sizes import format_size
+from rocov2_shared.terminal import say
 
 VERIFIED = {
     "strict": "every image verified",

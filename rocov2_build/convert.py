@@ -40,7 +40,8 @@ from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.write import FileFacts, ImageFault, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_json
-from rocov2_shared.terminal import Progress, format_seconds, format_size, say
+from rocov2_shared.sizes import format_size
+from rocov2_shared.terminal import Progress, format_seconds, say
 
 _PROJECT = "rocov2-hub"
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")

@@ -22,7 +22,8 @@ from rocov2_build.raw.http_client import BrokenOffError, Server, ServerError
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_json
-from rocov2_shared.terminal import Progress, format_size, say
+from rocov2_shared.sizes import format_size
+from rocov2_shared.terminal import Progress, say
 
 ZENODO = "https://zenodo.org"
 

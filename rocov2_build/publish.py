@@ -24,7 +24,8 @@ from rocov2_build.hub.client import GO_ON, ChangedMeanwhileError, Repository
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import Progress, format_size, say
+from rocov2_shared.sizes import format_size
+from rocov2_shared.terminal import Progress, say
 
 MAIN = "main"
 _AT_ONCE = 4

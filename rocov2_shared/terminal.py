@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import shutil
 import sys
 import time
@@ -13,9 +12,9 @@ from datetime import timedelta
 import click
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.sizes import parse_size
 
 INTERRUPTED = 130
-_UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
@@ -30,24 +29,10 @@ class Size(click.ParamType[int]):
         """Bytes of `value`; a number stays as it is."""
         if isinstance(value, int):
             return value
-        parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?)?B?", str(value).strip(), re.IGNORECASE)
-        if not parts:
-            self.fail(f"{value!r} is no size: write for example 300MB or 8MiB", param, ctx)
-        unit = (parts[2] or "").capitalize()
-        size = int(float(parts[1]) * _UNITS[unit])
-        if size <= 0:
-            self.fail(f"{value!r} is no size above 0", param, ctx)
-        return size
-
-
-def format_size(size: int) -> str:
-    """`6.3 GB`, `71 kB`: decimal units, two significant digits or more."""
-    number = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if number >= 10 or unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1000
-    raise AssertionError("unreachable")
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def format_seconds(seconds: float) -> str:

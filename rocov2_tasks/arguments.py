@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 
-from datasets.utils.py_utils import convert_file_size_to_int
+from rocov2_shared.sizes import parse_size
 
 
 def require_integer(option: str, value: Any, least: int) -> None:
@@ -26,18 +26,15 @@ def require_choice(option: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def number_of_bytes(option: str, value: str | int) -> int:
-    """Bytes of a size such as "64MB" (10^6) or "64MiB" (2^20).
+    """Return the bytes of a size: a positive integer, or text such as "64MB" (10^6) or "64MiB" (2^20).
 
     Raises:
-        ValueError: it is none, or not positive.
+        ValueError: it is not a size, or not positive.
     """
     try:
-        size: int = convert_file_size_to_int(value)
-    except (ValueError, TypeError, AttributeError):
-        size = 0
-    if size <= 0:
-        raise ValueError(f'{option}={value!r}: expected a number of bytes, or a size such as "64MB"')
-    return size
+        return parse_size(value) if isinstance(value, str) else parse_size(str(operator.index(value)))
+    except (TypeError, ValueError):
+        raise ValueError(f'{option}={value!r}: expected a number of bytes, or a size such as "64MB"') from None
 
 
 def strings_of(option: str, value: str | Iterable[str], what: str, ordered: bool = False) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import datasets
 import rocov2
 from rocov2_build.card.tables import overlap_block, statistics_block
 from rocov2_build.raw.releases import LATEST, RELEASES, SAMPLE
-from rocov2_shared.terminal import format_size
+from rocov2_shared.sizes import format_size
 
 COLUMNS = {
     "image": "the picture; in the file its JPEG, byte for byte as released, with the path `<image_id>.jpg`",

@@ -1,4 +1,4 @@
-"""What a person sees: sizes, progress lines, and the exit code of every way to end."""
+"""What a person sees: progress lines, and the exit code of every way to end."""
 
 from __future__ import annotations
 
@@ -8,46 +8,7 @@ import click
 import pytest
 
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import Progress, Size, format_seconds, format_size, run, say
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("300MB", 300_000_000),
-        ("8mb", 8_000_000),
-        ("1.5GB", 1_500_000_000),
-        ("64KiB", 65_536),
-        ("8MiB", 8_388_608),
-        ("2G", 2_000_000_000),
-        ("4096", 4096),
-        ("512B", 512),
-        (" 7 kB ", 7000),
-    ],
-)
-def test_sizes_are_read(text: str, size: int) -> None:
-    assert Size().convert(text, None, None) == size
-
-
-@pytest.mark.parametrize("text", ["", "MB", "-3MB", "0", "3TB", "3 4MB", "1e3", "0.0GB", "nan"])
-def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"300MB|above 0"):
-        Size().convert(text, None, None)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (71_400, "71 kB"),
-        (6_323_004_731, "6.3 GB"),
-        (5 * 10**12, "5000 GB"),
-    ],
-)
-def test_sizes_are_shown(size: int, text: str) -> None:
-    assert format_size(size) == text
+from rocov2_shared.terminal import Progress, format_seconds, run, say
 
 
 def test_time_is_shown() -> None:
