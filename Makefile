@@ -76,7 +76,7 @@ format: $(INSTALLED) ## format the code
 	$(BIN)/ruff format
 
 .PHONY: card
-card: $(INSTALLED) ## write the generated parts of README.md and dataset_infos.json anew
+card: $(INSTALLED) ## rewrite README.md, LICENSE.md and dataset_infos.json
 	$(BIN)/python -m rocov2_build.card.readme
 
 .PHONY: clean

@@ -200,7 +200,7 @@ def _build_notice(contents: Contents) -> str:
 
 
 def fill_blocks(text: str, contents: Contents) -> str:
-    """Put the generated blocks into a README's text."""
+    """Put the generated blocks into a text."""
     blocks = {
         "examples": _examples(contents),
         "inputs": input_table(contents),
@@ -219,6 +219,6 @@ def fill_blocks(text: str, contents: Contents) -> str:
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise ValueError(f"README.md lacks the block {name}: {begin} ... {end}")
+            raise ValueError(f"the template lacks the block {name}: {begin} ... {end}")
         text = f"{before}{begin}\n{block}\n{end}{after}"
     return text

@@ -18,7 +18,7 @@ import datasets
 import rocov2
 from rocov2_build.card.blocks import COLUMNS, Contents
 from rocov2_build.card.croissant_rai import RAI
-from rocov2_build.card.readme import PROJECT, split_front_matter
+from rocov2_build.card.readme import template_metadata
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_build.worker.write import FileFacts
 
@@ -94,7 +94,7 @@ def croissant(contents: Contents, files: list[FileFacts]) -> dict[str, Any]:
 
 
 def _describe(contents: Contents) -> dict[str, Any]:
-    card, _ = split_front_matter((PROJECT / "README.md").read_text(encoding="utf-8"))
+    card = template_metadata()
     common = {"keywords": card["tags"], "inLanguage": card["language"]}
     if contents.release == SAMPLE:
         return {

@@ -1,16 +1,19 @@
 """What the repository says of itself: README.md (the Hub's card), LICENSE.md, dataset_infos.json.
 
-The prose is the project's own README.md. Between `<!-- generated: NAME -->` and `<!-- end of generated: NAME -->` it holds
-blocks that this module makes: from the published numbers in the project, from the shards in a built repository. What
-stands between `<!-- project only -->` and `<!-- end of project only -->` is left out of a built repository.
+The prose is in `template.md` and `LICENSE.md` beside this module. Between `<!-- generated: NAME -->` and
+`<!-- end of generated: NAME -->` the template has blocks that this module fills: from the published numbers for the project's
+own page, from the shards for a built repository. The parts between `<!-- project only -->` and `<!-- end of project only -->`
+are left out of a built repository.
 
-`python -m rocov2_build.card.readme` writes the project's README.md and dataset_infos.json anew (`make card`).
+`python -m rocov2_build.card.readme` (`make card`) rewrites README.md, LICENSE.md and dataset_infos.json of the project, which
+is the current directory.
 """
 
 from __future__ import annotations
 
 import re
 from fnmatch import fnmatch
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from rocov2_build.worker.parquet import portable_features
 from rocov2_build.worker.write import FileFacts
 from rocov2_shared.files import write_json, write_text
 
-PROJECT = Path(__file__).resolve().parents[2]
+_TEMPLATE, _LICENSE = "template.md", "LICENSE.md"
 _LARGE = "filter=lfs diff=lfs merge=lfs -text"
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _PROJECT_ONLY = re.compile(r"<!-- project only -->.*?<!-- end of project only -->\n*", re.DOTALL)
@@ -138,9 +141,19 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     return metadata, text[front.end() :]
 
 
+def _read(name: str) -> str:
+    """Text of a file beside this module, which an installed wheel holds too."""
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def template_metadata() -> dict[str, Any]:
+    """The YAML of the card that is the same for every repository."""
+    return split_front_matter(_read(_TEMPLATE))[0]
+
+
 def readme(contents: Contents) -> str:
     """The card of a built repository."""
-    metadata, prose = split_front_matter((PROJECT / "README.md").read_text(encoding="utf-8"))
+    metadata, prose = split_front_matter(_read(_TEMPLATE))
     metadata["pretty_name"] += contents.title
     body = fill_blocks(_PROJECT_ONLY.sub("", prose), contents)
     body = re.sub(r"^(# .*)$", lambda title: title[1] + contents.title, body, count=1, flags=re.MULTILINE)
@@ -151,17 +164,17 @@ def readme(contents: Contents) -> str:
 def write_card(repository: Path, contents: Contents) -> None:
     """Write README.md, LICENSE.md, .gitattributes and dataset_infos.json of a repository."""
     write_text(repository / "README.md", readme(contents))
-    write_text(repository / "LICENSE.md", (PROJECT / "LICENSE.md").read_text(encoding="utf-8"))
+    write_text(repository / "LICENSE.md", _read(_LICENSE))
     write_text(repository / ".gitattributes", "".join(f"*.{kind} {_LARGE}\n" for kind in ("parquet", "png")))
     write_json(repository / "dataset_infos.json", dataset_infos(contents))
 
 
-def write_project_files(project: Path = PROJECT) -> None:
-    """Write the generated parts of the project's own README.md and dataset_infos.json anew."""
-    path = project / "README.md"
-    write_text(path, fill_blocks(path.read_text(encoding="utf-8"), published()))
+def write_project_files(project: Path) -> None:
+    """Write README.md, LICENSE.md and dataset_infos.json of the project itself."""
+    write_text(project / "README.md", fill_blocks(_read(_TEMPLATE), published()))
+    write_text(project / "LICENSE.md", _read(_LICENSE))
     write_json(project / "dataset_infos.json", dataset_infos(published()))
 
 
 if __name__ == "__main__":
-    write_project_files()
+    write_project_files(Path())

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -59,11 +63,26 @@ def file(path: str, rows: int) -> FileFacts:
 
 
 def test_the_projects_generated_files_are_not_stale(tmp_path: Path) -> None:
-    for name in ("README.md", "dataset_infos.json"):
-        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
     write_project_files(tmp_path)
-    for name in ("README.md", "dataset_infos.json"):
+    for name in ("README.md", "LICENSE.md", "dataset_infos.json"):
         assert (tmp_path / name).read_text() == (PROJECT / name).read_text(), f"{name} is stale: run `make card`"
+
+
+def test_a_copy_of_the_packages_alone_writes_a_card(tmp_path: Path, environment: dict[str, str]) -> None:
+    for package in ("rocov2_build", "rocov2_shared"):
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "rocov2.py", tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from tests.build.card.test_readme import contents\n"
+        "from rocov2_build.card import readme; readme.write_card(Path(), contents()); print(readme.__file__)"
+    )
+    settings = environment | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"}
+    (tmp_path / "out").mkdir()
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path / "out", env=settings, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(tmp_path / "rocov2_build"))
+    assert (tmp_path / "out" / "README.md").read_text() == readme(contents())
+    assert (tmp_path / "out" / "LICENSE.md").read_text() == (PROJECT / "LICENSE.md").read_text()
 
 
 def test_the_projects_dataset_infos_state_the_published_counts() -> None:
