@@ -24,10 +24,11 @@ from datasets import (
 )
 
 from rocov2 import LICENSES
+from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
-from rocov2_tasks.shaping.vocabulary import COLUMNS, find_concepts, is_cui
+from rocov2_tasks.shaping.vocabulary import COLUMNS, find_concepts
 from rocov2_tasks.views import label_names
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}

@@ -14,6 +14,7 @@ from pathlib import Path
 from rocov2_build.raw import releases
 from rocov2_build.raw.problems import Report
 from rocov2_build.worker.member import ENCRYPTED, MAX_IMAGE_BYTES, Member
+from rocov2_shared.ids import image_id_pattern
 
 _PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
 
@@ -33,11 +34,6 @@ class Images:
     members: dict[str, Member]
     fingerprint: str
     bytes: int
-
-
-def image_id_pattern(raw_split: str) -> re.Pattern[str]:
-    """What an image id of a split looks like."""
-    return re.compile(rf"ROCOv2_2023_{raw_split}_\d{{6}}", re.ASCII)
 
 
 def find_images(raw: Path, raw_split: str) -> Path | None:

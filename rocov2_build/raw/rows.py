@@ -12,9 +12,9 @@ from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS, SPLITS, TEXT_FEATU
 from rocov2_build.raw import releases
 from rocov2_build.raw.archives import Images
 from rocov2_build.raw.problems import Report
-from rocov2_build.raw.tables import CUI, Source, Tables
+from rocov2_build.raw.tables import Source, Tables
+from rocov2_shared.ids import PMCID, is_cui
 
-_PMCID = re.compile(r"PMC\d+", re.ASCII)
 # A space must follow, and no other condition: neither "CC BY-ND ..." nor "CC BY ND ..." may pass for "CC BY".
 _ATTRIBUTION = re.compile(
     rf"({'|'.join(sorted(map(re.escape, LICENSES), key=len, reverse=True))})\s+(?!(?:NC|ND|SA)\b)(\S.*)", re.DOTALL
@@ -110,7 +110,7 @@ def _check_concepts(rows: list[_Row], names: dict[str, str], report: Report) -> 
     codes = {code for row in rows for code in row.cuis}
     report.warn("cui-without-name", len(codes - names.keys()))
     codes.update(code for row in rows for code in row.manual)
-    malformed = {code for code in codes if not CUI.fullmatch(code)}
+    malformed = {code for code in codes if not is_cui(code)}
     for row in rows:
         all_file, manual_file = (releases.concepts_file(SPLITS[row.split], manual=manual) for manual in (False, True))
         for file, listed in ((all_file, row.cuis), (manual_file, row.manual)):
@@ -138,7 +138,7 @@ def _meaning(manual: tuple[str, ...]) -> _Meaning:
             column: list(dict.fromkeys(codes[code] for code in manual if code in codes))
             for column, codes in _LABELS.items()
         },
-        [code for code in manual if code not in _MANUAL_CODES and CUI.fullmatch(code)],
+        [code for code in manual if code not in _MANUAL_CODES and is_cui(code)],
     )
 
 
@@ -186,7 +186,7 @@ def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple
             )
         licenses.append(sys.intern(license))
         credits.append(credit)
-        if not _PMCID.fullmatch(pmcid):
+        if not PMCID.fullmatch(pmcid):
             report.add("bad-source", releases.LICENSE_FILE, row.image_id, expected="PMC and digits", found=repr(pmcid))
         elif not (url.startswith(("https://", "http://")) and url.rstrip("/").endswith(f"/{pmcid}")):
             report.add(

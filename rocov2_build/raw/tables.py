@@ -17,11 +17,9 @@ from typing import NamedTuple
 
 from rocov2 import SPLITS
 from rocov2_build.raw import releases
-from rocov2_build.raw.archives import Images, image_id_pattern
+from rocov2_build.raw.archives import Images
 from rocov2_build.raw.problems import Report
-
-CUI = re.compile(r"C\d{7}", re.ASCII)
-"""A UMLS concept code."""
+from rocov2_shared.ids import image_id_pattern, is_cui
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def read_tables(raw: Path, report: Report) -> Tables:
         manual_file = releases.concepts_file(raw_split, manual=True)
         manual = {i: split_manual(text) for i, text in _read_by_id(raw, manual_file, ids, report)}
         splits[split] = SplitTables(captions, concepts, manual)
-    anywhere = image_id_pattern(f"(?:{'|'.join(SPLITS.values())})")
+    anywhere = image_id_pattern(*SPLITS.values())
     sources = {
         image_id: Source(*values) for image_id, *values in _read_by_id(raw, releases.LICENSE_FILE, anywhere, report)
     }
@@ -127,7 +125,7 @@ def read_mapping(raw: Path, report: Report) -> dict[str, str]:
     """Canonical name by CUI, in the order of `cui_mapping.csv`."""
     names: dict[str, str] = {}
     for cui, name in read_csv(raw / releases.MAPPING_FILE, report):
-        if not CUI.fullmatch(cui) or not name.strip():
+        if not is_cui(cui) or not name.strip():
             report.add("bad-mapping", releases.MAPPING_FILE, cui, expected="a CUI and its name", found=f"{cui},{name}")
         elif cui in names:
             report.add("bad-mapping", releases.MAPPING_FILE, cui, expected="one name", found="the CUI twice")
@@ -138,7 +136,7 @@ def read_mapping(raw: Path, report: Report) -> dict[str, str]:
 
 def _read_by_id(raw: Path, file: str, ids: re.Pattern[str], report: Report) -> Iterator[list[str]]:
     """Rows of a table that begin with an id, which is theirs alone."""
-    anywhere = image_id_pattern(f"(?:{'|'.join(SPLITS.values())})")
+    anywhere = image_id_pattern(*SPLITS.values())
     found: set[str] = set()
     for row in read_csv(raw / file, report):
         image_id = row[0] = sys.intern(row[0])  # each stands in five files
@@ -169,7 +167,7 @@ def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> No
         archive = images[split]
         known.update(i for table in by_file.values() for i in table)
         if not archive.members or not all(by_file.values()) or not tables.sources:
-            known.update(i for i in tables.sources if image_id_pattern(raw_split).fullmatch(i))
+            known.update(filter(image_id_pattern(raw_split).fullmatch, tables.sources))
             continue
         listed = dict.fromkeys(i for table in by_file.values() for i in table)
         for image_id in listed:

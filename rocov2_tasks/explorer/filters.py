@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import rocov2
-from rocov2_tasks.shaping.vocabulary import is_cui
+from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui
 
 LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
 """Names of the labels by column, in label order."""
@@ -21,12 +21,12 @@ MOST_TERMS, MOST_LETTERS = 64, 2_000
 """Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
 
 _TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
-_NAMES: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
-    "image_id": (re.compile(r"rocov2_\d+_[a-z]+_\d+"), lambda name: name.replace("roco", "ROCO")),
-    "pmcid": (re.compile(r"pmc\d+"), str.upper),
-    "cuis": (re.compile(r"c\d{7}"), str.upper),
+_IDS: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
+    "image_id": (image_id_pattern(*rocov2.SPLITS.values()), lambda word: word.replace("roco", "ROCO")),
+    "pmcid": (PMCID, str.upper),
+    "cuis": (CUI, str.upper),
 }
-"""By column: what a word is when it names a value of it, and how that is written there."""
+"""By column: the pattern of its ids, and how a word in small letters is spelled there."""
 
 _LOWER = """def lower(text):  # letter by letter, as DuckDB does
     return "".join(map(str.lower, text.replace("İ", "i")))
@@ -43,13 +43,21 @@ def lower(text: str) -> str:
 def _terms(text: str) -> dict[str, list[str]]:
     """Words and phrases by the column that they are searched in: names where they belong, the others in the caption."""
     clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    found: dict[str, list[str]] = {column: [] for column in (*_NAMES, "caption")}
+    found: dict[str, list[str]] = {column: [] for column in (*_IDS, "caption")}
     for *phrases, word in _TERM.findall(clean):
         term = lower("".join(phrases) or word)
-        column = next((column for column, (name, _) in _NAMES.items() if word and name.fullmatch(term)), "caption")
-        if term.strip():
-            found[column].append(_NAMES[column][1](term) if column in _NAMES else term)
+        column, value = (_find_id(term) if word else None) or ("caption", term)
+        if value.strip():
+            found[column].append(value)
     return {column: list(dict.fromkeys(terms)) for column, terms in found.items()}
+
+
+def _find_id(term: str) -> tuple[str, str] | None:
+    """Return the column that `term` is an id of, and the id as it is spelled there; None for any other word."""
+    for column, (pattern, spell) in _IDS.items():
+        if pattern.fullmatch(spell(term)):
+            return column, spell(term)
+    return None
 
 
 def terms(text: str) -> list[str]:

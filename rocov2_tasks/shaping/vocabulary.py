@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import rocov2
+from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 
 COLUMNS = ("cuis", "manual_cuis")
 """Columns of concepts: all, and only those that were assigned by hand."""
-
-_CUI = re.compile(r"C[0-9]{7}")
 
 
 def read_vocabulary(
@@ -72,11 +70,6 @@ def find_concepts(
             raise ValueError(f"no concept {concept!r} in the vocabulary of {os.fspath(path)}{_suggest(concept, rows)}")
         found[concept] = frozenset(cuis)
     return found
-
-
-def is_cui(concept: str) -> bool:
-    """Whether it has the form of a CUI."""
-    return _CUI.fullmatch(concept) is not None
 
 
 def _suggest(concept: str, rows: list[dict[str, Any]]) -> str:

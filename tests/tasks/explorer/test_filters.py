@@ -38,8 +38,8 @@ def test_quotes_of_any_shape_make_phrases(text: str) -> None:
 
 
 def test_words_that_are_ids_ask_for_what_they_name() -> None:
-    text = 'axial rocov2_2023_TEST_000001 ROCOv2_2023_valid_000002 pmc12 c0040405 "PMC13" PMC c12'
-    assert terms(text) == ["axial", "pmc13", "pmc", "c12"]
+    text = 'axial rocov2_2023_TEST_000001 ROCOv2_2023_valid_000002 pmc12 c0040405 "PMC13" PMC c12 rocov2_2023_test_1'
+    assert terms(text) == ["axial", "pmc13", "pmc", "c12", "rocov2_2023_test_1"]
     sql = sql_code(Filter(text=text, cuis=("C0040405",)), ["f"])
     assert "image_id IN ('ROCOv2_2023_test_000001', 'ROCOv2_2023_valid_000002')\n" in sql
     assert "pmcid IN ('PMC12')\n" in sql
