@@ -37,7 +37,7 @@ from rocov2_build.raw.release import RawRelease, read_release
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.shards.plan import Layout, plan_shards
 from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
-from rocov2_build.worker.write import FileFacts, ImageFault, Task
+from rocov2_build.worker.task import FileFacts, ImageFault, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_json
 from rocov2_shared.sizes import format_size

@@ -20,7 +20,7 @@ from rocov2_build.card.blocks import COLUMNS, Contents
 from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.card.readme import template_metadata
 from rocov2_build.raw.releases import RELEASES, SAMPLE
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 

@@ -25,7 +25,7 @@ import rocov2
 from rocov2_build.card.blocks import Contents, SplitSize, fill_blocks
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.worker.parquet import portable_features
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import write_json, write_text
 
 _TEMPLATE, _LICENSE = "template.md", "LICENSE.md"

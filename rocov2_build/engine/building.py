@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.worker.write import FileFacts, Task
+from rocov2_build.worker.task import FileFacts, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256, sync_folder, write_json
 

@@ -24,7 +24,8 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
-from rocov2_build.worker.write import AnyTask, CheckTask, FileFacts, ImageFault, ShardTask, Task, run_task
+from rocov2_build.worker.task import AnyTask, CheckTask, FileFacts, ImageFault, ShardTask, Task
+from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_folder
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
-from rocov2_build.worker.write import AnyTask, FileFacts, ImageFault, run_task
+from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
+from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import remove_unfinished
 

@@ -26,7 +26,7 @@ from rocov2_build.facts.columns import (
     summarize_splits,
 )
 from rocov2_build.facts.overlaps import Counts, count_shared, find_duplicates
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 from rocov2_shared.gc_pause import collector_paused
 
 FORMAT = 1

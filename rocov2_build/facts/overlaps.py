@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from rocov2_build.facts.columns import Columns, Numbers, encode
 from rocov2_build.facts.hash_pairs import BITS, THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 
 MAX_GROUPS, MAX_IDS = 500, 10
 """How many groups of images are listed, and how many ids of each: those in several splits first, then the largest."""

@@ -13,7 +13,7 @@ from rocov2_build.raw.rows import MEASURED
 from rocov2_build.shards.concept_table import count_concepts
 from rocov2_build.shards.plan import Shard
 from rocov2_build.worker.parquet import repository_schema
-from rocov2_build.worker.write import CheckTask, FileFacts, ShardTask, TableTask, Task, TextTask, serialize
+from rocov2_build.worker.task import CheckTask, FileFacts, ShardTask, TableTask, Task, TextTask, serialize
 
 _CHECKED_AT_ONCE = 1000
 

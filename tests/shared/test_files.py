@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from rocov2_build.engine.building import Building, plan_id
-from rocov2_build.worker.write import FileFacts, TableTask, run_task, serialize
+from rocov2_build.worker.task import FileFacts, TableTask, serialize
+from rocov2_build.worker.write import run_task
 from rocov2_shared.files import file_sha256, remove_unfinished, write_json, write_text, write_whole
 
 

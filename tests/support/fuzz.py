@@ -14,7 +14,8 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 
 from rocov2_build.convert import Options, convert
-from rocov2_build.worker.write import CheckTask, FileFacts, ImageFault, Task, run_task
+from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, Task
+from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}

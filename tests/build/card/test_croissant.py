@@ -21,7 +21,7 @@ from rocov2_build.card.croissant import LICENSE_URLS, authors, croissant
 from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.convert import Options, convert
 from rocov2_build.raw.releases import RELEASES
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import file_sha256
 from tests.conftest import PROJECT
 from tests.support.breaking import broken

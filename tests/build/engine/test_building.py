@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from rocov2_build.engine.building import Building, built_plan, describe_differences, locked, plan_id, problems_path
-from rocov2_build.worker.write import FileFacts, TableTask, run_task, serialize
+from rocov2_build.worker.task import FileFacts, TableTask, serialize
+from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 
 PLAN = {"format": 1, "limit": None, "inputs": {"a.csv": {"sha256": "00"}}}

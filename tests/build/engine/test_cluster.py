@@ -23,7 +23,7 @@ from rocov2_build.convert import Options, convert
 from rocov2_build.engine import cluster
 from rocov2_build.engine.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
 from rocov2_build.worker.member import Member
-from rocov2_build.worker.write import CheckTask, FileFacts, TextTask
+from rocov2_build.worker.task import CheckTask, FileFacts, TextTask
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.support.crash import finish, leftovers, start, tree

@@ -17,7 +17,7 @@ import pytest
 
 from rocov2_build.engine import local
 from rocov2_build.engine.local import default_workers, run_tasks
-from rocov2_build.worker.write import FileFacts, TableTask, serialize
+from rocov2_build.worker.task import FileFacts, TableTask, serialize
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_whole
 from tests.support.processes import wait_until

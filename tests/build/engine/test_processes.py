@@ -114,7 +114,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from rocov2_build.engine import local
 from rocov2_build.engine import processes
-from rocov2_build.worker.write import TableTask
+from rocov2_build.worker.task import TableTask
 from tests.support.processes import workers_of
 
 def nap(task, repository, threads):

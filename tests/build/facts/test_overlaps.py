@@ -16,7 +16,7 @@ from rocov2_build.facts.columns import Columns
 from rocov2_build.facts.hash_pairs import THRESHOLD
 from rocov2_build.facts.overlaps import find_duplicates
 from rocov2_build.worker.phash import hash_distance
-from rocov2_build.worker.write import FileFacts
+from rocov2_build.worker.task import FileFacts
 from tests.build.facts.test_compute import NOTHING, SPLITS, facts_of, seven_images
 from tests.support.raw import RawRelease, jpeg, make_raw
 

@@ -19,16 +19,8 @@ from rocov2_build.raw.problems import Report
 from rocov2_build.raw.rows import MEASURED
 from rocov2_build.shards.tasks import config_schema
 from rocov2_build.worker.jpeg import inspect
-from rocov2_build.worker.write import (
-    CheckTask,
-    FileFacts,
-    ImageFault,
-    ShardTask,
-    TableTask,
-    TextTask,
-    run_task,
-    serialize,
-)
+from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, serialize
+from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw
 

@@ -1,0 +1,121 @@
+"""The tasks that workers get and the results that they return: plain data, importable by everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from rocov2_build.worker.member import Member
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """All that a worker needs to write one shard of images.
+
+    Attributes:
+        path: the file, relative to the repository.
+        schema: its Arrow schema, serialized.
+        rows: its rows in order, serialized as an Arrow stream: all columns but `image`, `width` and `height`.
+        row_groups: number of rows of each row group.
+        source: zip or folder that holds the images.
+        members: the image of each row.
+        verify: how much of each image is checked.
+    """
+
+    path: str
+    schema: bytes
+    rows: bytes
+    row_groups: tuple[int, ...]
+    source: str
+    members: tuple[Member, ...]
+    verify: str
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """One `text/` file, made of a split's shards of images: their paths relative to the repository, and their SHA-256."""
+
+    path: str
+    schema: bytes
+    shards: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableTask:
+    """One file that is ready as a table, serialized as an Arrow stream."""
+
+    path: str
+    schema: bytes
+    rows: bytes
+
+
+@dataclass(frozen=True)
+class CheckTask:
+    """Images to look at without writing anything: for the full account of a release that cannot be built."""
+
+    path: str
+    source: str
+    ids: tuple[str, ...]
+    members: tuple[Member, ...]
+    verify: str
+
+
+Task = ShardTask | TextTask | TableTask
+AnyTask = TypeVar("AnyTask", Task, CheckTask)
+
+
+@dataclass
+class FileFacts:
+    """What is known of a finished file.
+
+    Attributes:
+        path: relative to the repository.
+        rows: number of rows.
+        bytes, sha256: of the file.
+        uncompressed: bytes of its columns before compression.
+        rows_sha256: hash of the rows' values, which no version of pyarrow changes.
+        layout: where the rows lie in it.
+        modes: number of images by Pillow mode.
+        benign: number of complete images that the strict decoder complained about.
+        images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
+        perceptual: perceptual hash of each image, to find near-duplicates; none when the images were not decoded.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    uncompressed: int
+    rows_sha256: str
+    layout: dict[str, Any] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    benign: int = 0
+    images: list[str] = field(default_factory=list)
+    perceptual: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ImageFault:
+    """An image that a shard cannot hold."""
+
+    code: str
+    source: str
+    image_id: str
+    expected: str
+    found: str
+
+
+def serialize(table: pa.Table) -> bytes:
+    """Return a table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def deserialize(data: bytes) -> pa.Table:
+    """Return the table in an Arrow stream."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()
