@@ -20,10 +20,7 @@ from rocov2 import FEATURES, SPLITS, Repository
 from rocov2_shared.conversion import read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.folders import new_folder
-from rocov2_tasks.formats import Options, Writer
-from rocov2_tasks.formats.llamafactory import write_llamafactory
-from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
-from rocov2_tasks.formats.webdataset import write_webdataset
+from rocov2_tasks.formats import FORMATS, ExportOptions
 from rocov2_tasks.shaping.prompts import check_prompts
 
 _BUILD_AGAIN = "check the repository with `python scripts/check_repository.py`, and build or copy it again"
@@ -37,13 +34,6 @@ class Progress(Protocol):
 
     def add(self, items: int) -> None:
         """A shard, with so many images more."""
-
-
-FORMATS: dict[str, Writer] = {
-    "webdataset": write_webdataset,
-    "llamafactory": write_llamafactory,
-    "vlmevalkit": write_vlmevalkit,
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class Plan:
     hashes: dict[str, str] | None
 
 
-def make_plan(path: str, options: Options) -> Plan:
+def make_plan(path: str, options: ExportOptions) -> Plan:
     """Find what an export reads.
 
     Raises:
@@ -72,11 +62,8 @@ def make_plan(path: str, options: Options) -> Plan:
         UserError: it has not the configuration or split, what it states of itself is damaged, or an option does not fit
             the format.
     """
-    if options.format != "webdataset" and options.max_shard_size is not None:
-        raise UserError(f"--max-shard-size is for tars, the format is {options.format}: leave it out")
-    if options.format == "webdataset" and options.prompts:
-        raise UserError("--prompt: the format webdataset has captions and no questions: leave it out")
     try:
+        FORMATS[options.format].check(options.max_shard_size, options.prompts)
         check_prompts(tuple(options.prompts) or None, "caption")
         repository = Repository.open(path)
         repository.check(options.config, options.split)
@@ -103,7 +90,7 @@ def _read_hashes(root: str) -> dict[str, str]:
     )
 
 
-def export(plan: Plan, output: Path, options: Options, progress: Progress | None = None) -> None:
+def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress | None = None) -> None:
     """Write the folder `output`, which appears when it is whole.
 
     Args:
@@ -120,7 +107,7 @@ def export(plan: Plan, output: Path, options: Options, progress: Progress | None
     with new_folder(output) as folder:
         for split, shards in plan.shards.items():
             reading = _Reading(plan, progress)
-            FORMATS[options.format](folder, split, map(reading.read, shards), options)
+            FORMATS[options.format].write(folder, split, map(reading.read, shards), options)
             if reading.rows != plan.rows[split]:
                 raise UserError(
                     f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, dataset_infos.json states "

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rocov2_shared.terminal import Progress, Size, run, say
+from rocov2_tasks.formats import FORMATS, ExportOptions
 
 
 @click.command(
@@ -21,8 +22,8 @@ from rocov2_shared.terminal import Progress, Size, run, say
 @click.option(
     "--format",
     required=True,
-    type=click.Choice(["webdataset", "llamafactory", "vlmevalkit"]),
-    help="Tars for webdataset and open_clip; conversations for LLaMA-Factory; tables for VLMEvalKit.",
+    type=click.Choice(list(FORMATS)),
+    help=f"{'; '.join(f'{name}: {format.help}' for name, format in FORMATS.items())}.",
 )
 @click.option(
     "--split", type=click.Choice(["train", "validation", "test"]), help="Export only this split [default: all]."
@@ -55,21 +56,18 @@ def main(
 ) -> None:
     """Parse, call, tell."""
     from rocov2_tasks.export import export, make_plan
-    from rocov2_tasks.formats import Options
     from rocov2_tasks.shaping.prompts import check_prompts
 
     seeded = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
-    if format != "webdataset" and max_shard_size is not None:
-        raise click.UsageError(f"--max-shard-size is for the tars of --format webdataset, not for {format}")
-    if format == "webdataset" and prompts:
-        raise click.UsageError("--prompt is for questions, and --format webdataset has none")
-    if format == "webdataset" and seeded:
-        raise click.UsageError("--seed is for the choice of questions, and --format webdataset has none")
+    try:
+        FORMATS[format].check(max_shard_size, prompts, seed if seeded else None)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     try:
         check_prompts(prompts or None, "caption")
     except ValueError as error:
         raise click.UsageError(f"--{error}") from error
-    options = Options(format, split, config, max_shard_size, prompts, seed)
+    options = ExportOptions(format, split, config, max_shard_size, prompts, seed)
     try:
         plan = make_plan(repository, options)
         rows = sum(plan.rows.values())

@@ -1,40 +1,16 @@
-"""The forms that `rocov2_tasks.export` writes: a module each, and what they are told."""
+"""The formats that `rocov2_tasks.export` writes, one module each. A new format is a module and a row of `FORMATS`.
+
+The export command builds its help from this table, so a format imports what takes seconds (`datasets`) when it writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
+from rocov2_tasks.formats.llamafactory import FORMAT as LLAMAFACTORY
+from rocov2_tasks.formats.vlmevalkit import FORMAT as VLMEVALKIT
+from rocov2_tasks.formats.webdataset import FORMAT as WEBDATASET
 
-import pyarrow as pa
+__all__ = ["CREDIT", "FORMATS", "ExportOptions", "Format"]
 
-CREDIT = ("license", "attribution", "url")
-"""Columns that go with an image wherever it goes: CC BY asks for them."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is asked for.
-
-    Attributes:
-        format: one of `rocov2_tasks.export.FORMATS`.
-        split: None for all that the repository has.
-        config: `default`, or `commercial`.
-        max_shard_size: bytes of images in a tar, about; None makes one of each shard of the repository.
-        prompts: of the questions, one chosen by image id and seed; empty for the built-in ones.
-        seed: of the choice.
-    """
-
-    format: str
-    split: str | None = None
-    config: str = "default"
-    max_shard_size: int | None = None
-    prompts: Sequence[str] = ()
-    seed: int = 0
-
-
-class Writer(Protocol):
-    """Writes one split into a folder: its shards are given as iterators of tables, with a name each."""
-
-    def __call__(self, folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None: ...
+FORMATS = {format.name: format for format in (WEBDATASET, LLAMAFACTORY, VLMEVALKIT)}
+"""Formats by name."""

@@ -1,7 +1,7 @@
-"""The form of LLaMA-Factory: `dataset_info.json`, and conversations with images in Parquet.
+"""The format of LLaMA-Factory: `dataset_info.json`, and conversations with images in Parquet.
 
-The images are columns of bytes and path, not of the feature `Image`: LLaMA-Factory opens them so, and its own `map` over
-decoded images would save them anew, with other pixels. It passes over columns that `dataset_info.json` does not name.
+Images are plain columns of bytes and path, not of the feature `Image`: LLaMA-Factory opens them this way, and its own `map`
+over decoded images would encode them again, with other pixels. It ignores columns that `dataset_info.json` does not name.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2_shared.errors import UserError
-from rocov2_tasks.formats import CREDIT, Options
-from rocov2_tasks.shaping.prompts import check_prompts, choose_prompt
-from rocov2_tasks.shaping.shapes import sharegpt_turns
+from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
 
 DATASET_INFO = "dataset_info.json"
-"""Name that LLaMA-Factory looks for in its `dataset_dir`."""
+"""File that LLaMA-Factory looks for in its `dataset_dir`."""
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
@@ -32,8 +30,10 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
+def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
     """Write `SPLIT/00000.parquet` and so on, and an entry `rocov2_SPLIT` of `dataset_info.json`."""
+    from rocov2_tasks.shaping.prompts import check_prompts
+
     prompts = check_prompts(tuple(options.prompts) or None, "caption")
     (folder / split).mkdir()
     for number, shard in enumerate(shards):
@@ -53,6 +53,9 @@ def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Ta
 
 
 def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
+    from rocov2_tasks.shaping.prompts import choose_prompt
+    from rocov2_tasks.shaping.shapes import sharegpt_turns
+
     images = table["image"].combine_chunks()
     conversations = []
     for image_id, caption in zip(table["image_id"].to_pylist(), table["caption"].to_pylist(), strict=True):
@@ -68,3 +71,6 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
         ],
         schema=_SCHEMA,
     )
+
+
+FORMAT = Format("llamafactory", "conversations for LLaMA-Factory", write_llamafactory, asks=True)

@@ -1,4 +1,7 @@
-"""Tars that webdataset, open_clip and `load_dataset("webdataset")` read: KEY.jpg, KEY.txt and KEY.json of each image."""
+"""The format of webdataset: tars with KEY.jpg, KEY.txt and KEY.json of each image.
+
+webdataset, open_clip and `load_dataset("webdataset")` read them.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from rocov2 import FEATURES
 from rocov2_shared.errors import UserError
-from rocov2_tasks.formats import Options
+from rocov2_tasks.formats.format import ExportOptions, Format
 
 SIZES = "sizes.json"
-"""File that states the number of images of each tar, for open_clip."""
+"""File with the number of images of each tar, for open_clip."""
 
 _KEY = re.compile(r"[\w-]+", re.ASCII)  # webdataset ends the key at the first dot
 
 
-def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: Options) -> None:
+def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
     """Write `SPLIT-00000.tar` and so on, and their numbers of images into `sizes.json`.
 
-    KEY is the image id, `.txt` the caption as released, `.json` all other columns: labels by name, `""` where there is none.
+    KEY is the image id, `.txt` contains the caption as released, `.json` all other columns: labels by name, `""` if missing.
     """
     sizes: dict[str, int] = {}
     parts: Iterator[Iterator[dict[str, Any]]]
@@ -50,7 +52,7 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _cut(rows: Iterator[dict[str, Any]], size: int) -> Iterator[Iterator[dict[str, Any]]]:
-    """Rows in runs of at least one, whose images together have at most `size` bytes."""
+    """Yield runs of at least one row, whose images have at most `size` bytes together."""
     waiting = next(rows, None)
 
     def run() -> Iterator[dict[str, Any]]:
@@ -68,7 +70,9 @@ def _cut(rows: Iterator[dict[str, Any]], size: int) -> Iterator[Iterator[dict[st
 def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
     key, image, caption = row["image_id"], row.pop("image"), row.pop("caption")
     if not _KEY.fullmatch(key):
-        raise UserError(f"image id {key!r} is no name for a file of a tar: expected letters, digits, _ and - alone")
+        raise UserError(
+            f"image id {key!r} cannot be a file name in a tar: it may contain only letters, digits, _ and -"
+        )
     about = {name: _readable(name, value) for name, value in row.items()}
     text = json.dumps(about, ensure_ascii=False)
     for extension, content in (("jpg", image), ("txt", caption.encode()), ("json", text.encode())):
@@ -79,6 +83,11 @@ def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
 
 
 def _readable(name: str, value: Any) -> Any:
-    """Labels by name. None is "": `load_dataset("webdataset")` takes its types from the first rows, null has none."""
+    """Return labels by name, and "" for None: `load_dataset("webdataset")` infers types from the first rows."""
+    from rocov2 import FEATURES
+
     names = getattr(FEATURES[name], "names", None)
     return value if names is None else "" if value is None else names[value]
+
+
+FORMAT = Format("webdataset", "tars for webdataset and open_clip", write_webdataset, cuts=True)

@@ -21,8 +21,8 @@ import webdataset
 
 import rocov2
 from rocov2_shared.errors import UserError
-from rocov2_tasks.export import FORMATS, export, make_plan
-from rocov2_tasks.formats import CREDIT, Options
+from rocov2_tasks.export import export, make_plan
+from rocov2_tasks.formats import CREDIT, FORMATS, ExportOptions
 from rocov2_tasks.formats.vlmevalkit import write_vlmevalkit
 from rocov2_tasks.shaping.prompts import PROMPTS
 from tests.support.raw import make_raw
@@ -65,7 +65,7 @@ def rows(built: Path, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def make(built: Path, output: Path, format: str, **options: Any) -> Path:
-    chosen = Options(format, **options)
+    chosen = ExportOptions(format, **options)
     export(make_plan(str(built), chosen), output, chosen)
     return output
 
@@ -204,7 +204,7 @@ def test_tables_hold_any_text(text: str, built: Path, tmp_path: Path) -> None:
     table = pq.read_table(max((built / "data").glob("test-*")), partitioning=None).slice(0, 2)
     for name in ("caption", "attribution", "url"):
         table = table.set_column(table.column_names.index(name), name, pa.array([text] * 2))
-    write_vlmevalkit(tmp_path, "test", iter([iter([table])]), Options("vlmevalkit", prompts=(text,)))
+    write_vlmevalkit(tmp_path, "test", iter([iter([table])]), ExportOptions("vlmevalkit", prompts=(text,)))
     found = pd.read_csv(tmp_path / "ROCOv2_test.tsv", sep="\t")
     assert found["index"].tolist() == [0, 1]
     assert [ast.literal_eval(answer) for answer in found["answer"]] == [[text]] * 2

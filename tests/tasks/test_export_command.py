@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_tasks.export import FORMATS
+from rocov2_tasks.formats import FORMATS
 from tests.conftest import PROJECT, Run
 from tests.support.raw import make_raw
 from tests.support.repositories import files_of
@@ -56,17 +56,21 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
             2,
             "'valid' is not one of 'train', 'validation'",
         ),
-        (["{built}", "out", "--format", "webdataset", "--max-shard-size", "big"], 2, "'big' is no size"),
+        (["{built}", "out", "--format", "webdataset", "--max-shard-size", "big"], 2, "invalid size 'big'"),
         (
             ["{built}", "out", "--format", "llamafactory", "--max-shard-size", "1MB"],
             2,
-            "--max-shard-size is for the tars of --format webdataset, not for llamafactory",
+            "--max-shard-size does not apply to --format llamafactory: leave it out",
         ),
-        (["{built}", "out", "--format", "webdataset", "--prompt", "Why?"], 2, "--prompt is for questions"),
+        (
+            ["{built}", "out", "--format", "webdataset", "--prompt", "Why?"],
+            2,
+            "--prompt does not apply to --format webdataset, which has no questions",
+        ),
         (
             ["{built}", "out", "--format", "webdataset", "--seed", "0"],
             2,
-            "--seed is for the choice of questions, and --format webdataset has none",
+            "--seed does not apply to --format webdataset, which has no questions",
         ),
         (["{built}", "out", "--format", "llamafactory", "--prompt", " "], 2, "--prompt: ' ' is no text to ask with"),
         (["{built}", "out", "--format", "vlmevalkit", "--prompt", "\udcff"], 2, r"--prompt: '\udcff' is no text"),

@@ -21,13 +21,13 @@ from PIL import Image
 
 from rocov2 import FEATURES, Repository
 from rocov2_shared.errors import UserError
-from rocov2_tasks.export import FORMATS, export, make_plan
-from rocov2_tasks.formats import Options
+from rocov2_tasks.export import export, make_plan
+from rocov2_tasks.formats import FORMATS, ExportOptions
 from tests.conftest import PROJECT, Run
 from tests.support.hub import Hub, Request, Response
 from tests.support.raw import make_raw
 
-TARS = Options("webdataset")
+TARS = ExportOptions("webdataset")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def a_shard(repository: Path) -> Path:
     return max((repository / "data").glob("train-*-commercial.parquet"))
 
 
-def refused(repository: Path, output: Path, options: Options = TARS) -> str:
+def refused(repository: Path, output: Path, options: ExportOptions = TARS) -> str:
     """What is told; nothing may be left of an export."""
     with pytest.raises(UserError) as told:
         export(make_plan(str(repository), options), output, options)
@@ -164,7 +164,7 @@ def test_other_columns_are_told(
     shard = a_shard(repository)
     table = change(pq.read_table(shard, partitioning=None))
     pq.write_table(table, shard)
-    assert refused(repository, tmp_path / "out", Options(format)) == (
+    assert refused(repository, tmp_path / "out", ExportOptions(format)) == (
         f"{shard} has other columns, expected {', '.join(FEATURES)}, found {', '.join(table.column_names)}: check the "
         "repository with `python scripts/check_repository.py`, and build or copy it again"
     )
@@ -180,7 +180,7 @@ def test_damage_that_still_decodes_is_told(format: str, repository: Path, tmp_pa
     for row in pq.read_table(shard, columns=["image"], partitioning=None)["image"].to_pylist():
         Image.open(io.BytesIO(row["bytes"])).load()
     stated = json.loads((repository / "conversion.json").read_bytes())["files"][f"data/{shard.name}"]["sha256"]
-    told = refused(repository, tmp_path / "out", Options(format))
+    told = refused(repository, tmp_path / "out", ExportOptions(format))
     assert told.startswith(
         f"{shard} is not as it was written, expected the SHA-256 {stated}, as conversion.json states, found "
     )

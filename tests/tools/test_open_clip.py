@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rocov2_tasks.export import export, make_plan
-from rocov2_tasks.formats import Options
+from rocov2_tasks.formats import ExportOptions
 from tests.support.environments import SUPPORT, find_tool
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
@@ -75,7 +75,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(built: Path, tmp_path: Path) -> Path:
     """A folder with tars/ and a model in tiny/."""
-    options = Options("webdataset", "train", max_shard_size=12_000)
+    options = ExportOptions("webdataset", "train", max_shard_size=12_000)
     export(make_plan(str(built), options), tmp_path / "tars", options)
     # A worker that has fewer images than a batch would wait for ever.
     assert min(json.loads((tmp_path / "tars" / "sizes.json").read_text()).values()) >= 4
