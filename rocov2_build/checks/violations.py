@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import rocov2
-from rocov2_build.checks.rules import ERROR, RULES
+from rocov2_build.checks.rules import ERROR, RULES, WARNING
+from rocov2_shared.sizes import format_count
 
 
 @dataclass(frozen=True, order=True)
@@ -27,9 +29,9 @@ class Violation:
         return RULES[self.rule].severity
 
     @property
-    def widget(self) -> str:
-        """What suffers, of the rule."""
-        return RULES[self.rule].widget
+    def affects(self) -> str:
+        """Affected feature of the rule."""
+        return RULES[self.rule].affects
 
     @property
     def blocks(self) -> bool:
@@ -93,6 +95,39 @@ class Check:
         except ValueError as error:
             self.add("missing-file", name, expected="JSON", found=error)
             return None
+
+
+def blocking(violations: Iterable[Violation]) -> list[Violation]:
+    """Return the violations that prevent a repository from being published."""
+    return [violation for violation in violations if violation.blocks]
+
+
+def describe_violation(violation: Violation) -> str:
+    """Return one line: severity, rule, affected feature, file, and what was expected and found."""
+    return (
+        f"{violation.severity}: {violation.rule} ({violation.affects}): {violation.file}: "
+        f"expected {violation.expected}, found {violation.found}"
+    )
+
+
+def describe_result(root: Path, violations: list[Violation], fast: bool = False) -> str:
+    """Return the last line of a check: how many rules the repository breaks, or that it passes all.
+
+    Args:
+        root: folder of the repository.
+        violations: all that were found.
+        fast: whether the rows were not read.
+    """
+    errors = blocking(violations)
+    if errors:
+        broken = len({violation.rule for violation in errors})
+        return (
+            f"{root} breaks {broken} of {format_count(len(RULES), 'rule')} ({format_count(len(errors), 'violation')})"
+        )
+    warnings = f" ({format_count(len(violations), WARNING)})" if violations else ""
+    if fast:
+        return f"{root} passes all rules about names, sizes, footers and the card{warnings}; its rows were not read."
+    return f"{root} passes all {format_count(len(RULES), 'rule')}{warnings}."
 
 
 def object_of(value: Any) -> dict[str, Any]:

@@ -177,7 +177,10 @@ def test_infos_of_another_form_are_told(repository: Path, content: str) -> None:
     assert {file for _, file in found} == {"dataset_infos.json"}
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"files": [], "image_modes": 1, "plan": []}'])
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "null", "{}", '{"files": [], "image_modes": 1, "plan": []}', json.dumps({"files": {TEXT: {}, OTHER: 1}})],
+)
 def test_a_conversion_json_of_another_form_is_told(repository: Path, content: str) -> None:
     (repository / "conversion.json").write_text(content)
     assert ("changed-file", SHARD) in broken(repository)
@@ -348,29 +351,29 @@ def test_all_violations_are_told_at_once(repository: Path) -> None:
 
 
 def test_a_folder_without_parquet_is_no_repository(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no Parquet file"):
+    with pytest.raises(UserError, match="contains no Parquet file"):
         check_repository(tmp_path)
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         check_repository(tmp_path / "nowhere")
 
 
 def test_the_command_line(repository: Path, run: Run) -> None:
     done = run("check_repository", repository)
-    assert (done.returncode, done.stdout) == (0, f"{repository} obeys all {len(RULES)} rules.\n")
+    assert (done.returncode, done.stdout) == (0, f"{repository} passes all {len(RULES)} rules.\n")
     (repository / "LICENSE.md").unlink()
     done = run("check_repository", repository)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: missing-file (card): LICENSE.md: expected the file, found none",
-        f"Error: {repository} breaks 1 of {len(RULES)} rules; violations: 1",
+        f"Error: {repository} breaks 1 of {len(RULES)} rules (1 violation)",
     ]
     report = json.loads(run("check_repository", repository, "--json").stdout)
     assert report["rules"] == {code: asdict(rule) for code, rule in RULES.items()}
     (violation,) = report["violations"]
-    assert (violation["rule"], violation["severity"], violation["widget"]) == ("missing-file", "error", "card")
+    assert (violation["rule"], violation["severity"], violation["affects"]) == ("missing-file", "error", "card")
     done = run("check_repository", repository / "nowhere")
     assert done.returncode == 1
-    assert "no folder" in done.stderr
+    assert "is not a folder" in done.stderr
     assert run("check_repository", "--fast-and-loose").returncode == 2
     assert run("check_repository", repository, "--fast", "--decode").returncode == 2
 

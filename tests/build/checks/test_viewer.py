@@ -56,9 +56,9 @@ def padded(data: bytes, size: int) -> bytes:
     return data[:2] + comment * (-(-(size - len(data)) // len(comment))) + data[2:]
 
 
-def test_every_rule_has_a_severity_a_widget_and_a_meaning() -> None:
+def test_every_rule_has_a_severity_an_affected_feature_and_a_meaning() -> None:
     assert {rule.severity for rule in RULES.values()} == {"error", "warning"}
-    assert {rule.widget for rule in RULES.values()} == {
+    assert {rule.affects for rule in RULES.values()} == {
         *("loaders", "content", "card", "croissant", "viewer", "viewer: rows", "viewer: statistics"),
         *("viewer: search and filter", "viewer: libraries"),
     }
@@ -310,7 +310,7 @@ def test_warnings_are_told_and_block_nothing(repository: Path, run: Run) -> None
     )
     assert (done.returncode, done.stdout) == (
         0,
-        f"{repository} obeys all {len(RULES)} rules, but for warnings of 1.\n",
+        f"{repository} passes all {len(RULES)} rules (1 warning).\n",
     )
     (violation,) = json.loads(run("check_repository", repository, "--json").stdout)["violations"]
     assert (violation["rule"], violation["severity"]) == ("language", "warning")
