@@ -1,9 +1,8 @@
-"""The rules that a servable repository obeys: what every version of `datasets` needs to load all of it, and rightly, and
-what the Hub's dataset viewer needs to show it (`checks.rules` lists them).
+"""Check that a built repository can be served: every version of `datasets` loads all of it correctly, and the Hub's dataset
+viewer can show it (`checks.rules` lists the rules).
 
-All violations are found and told at once. Nothing is taken from the build's own records but to hold it against the files;
-only where a shard's rows and image bytes are, by their hash, those that were verified when it was written, no image is
-decoded again.
+All violations are reported at once. The records of the build are compared with the files, not trusted. There is one
+exception: images are not decoded again if their shard still has the hash of the rows that were verified when it was written.
 """
 
 from __future__ import annotations
@@ -13,43 +12,45 @@ from pathlib import Path
 from rocov2_build.checks.card import check_card
 from rocov2_build.checks.croissant import check_croissant
 from rocov2_build.checks.facts import check_facts
-from rocov2_build.checks.footers import check_footers, check_names, check_records
+from rocov2_build.checks.footers import check_footers
 from rocov2_build.checks.images import check_modes
+from rocov2_build.checks.names import check_names
+from rocov2_build.checks.records import check_records
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.viewer import check_sizes
-from rocov2_build.checks.violations import Check, Violation
+from rocov2_build.checks.violations import Check, Violation, blocking
 from rocov2_shared.errors import UserError
 
 
 def check_repository(root: Path, fast: bool = False, decode: bool = False) -> list[Violation]:
-    """Check the rules over all files of a built repository.
+    """Check all rules on all files of a built repository.
 
     Args:
-        root: its folder.
-        fast: look at names, sizes, footers, headers of pages and the card alone, not at the rows.
-        decode: decode every image, also of shards that are as they were verified.
+        root: folder of the repository.
+        fast: check only names, sizes, footers, page headers and the card, not the rows.
+        decode: decode every image, also those of shards that are unchanged since they were verified.
 
     Returns:
-        All violations, sorted; it can be served when none of them blocks (`Violation.blocks`).
+        All violations, sorted; the repository can be served if none of them blocks (`Violation.blocks`).
 
     Raises:
-        UserError: there is no such folder, or it holds no Parquet file.
+        UserError: the folder does not exist, or contains no Parquet file.
     """
     if not root.is_dir():
-        raise UserError(f"no folder {root}: name a repository that convert_to_parquet.py has built")
+        raise UserError(f"{root} is not a folder: name a repository that convert_to_parquet.py has built")
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     if not any(file.endswith(".parquet") for file in files):
-        raise UserError(f"{root} holds no Parquet file: name a repository that convert_to_parquet.py has built")
+        raise UserError(f"{root} contains no Parquet file: name a repository that convert_to_parquet.py has built")
     check = Check(root, files)
     check_names(check)
-    readable = check_footers(check)
-    check_sizes(check)
-    check_card(check)
-    if check.read_conversion():
-        check_records(check)
-        check_modes(check)
-    check_croissant(check)
+    footers = check_footers(check)
+    check_sizes(check, footers.uncompressed_bytes)
+    check_card(check, footers.rows)
+    records = check_records(check, footers.layouts)
+    check_modes(check, records.image_modes)
+    check_croissant(check, records.files)
     if not fast:
-        check_rows(check, readable, decode)
-    check_facts(check, fast)
+        check_rows(check, footers.layouts.keys(), records, decode)
+    broken = {violation.file for violation in blocking(check.violations)}
+    check_facts(check, footers.rows.get("text", {}), broken, fast)
     return sorted(check.violations)

@@ -1,5 +1,5 @@
-"""The rules of a servable repository, each beside the code that looks whether it holds. `check` calls them all.
+"""The rules of a servable repository, each beside the code that checks it. `check` calls all steps.
 
-`rules` lists them with what each is good for; `violations` says what is found. The others say what they look at: names and
-footers (`files`), rows, images, the card, the records, and what the viewer makes of it (`viewer`, `statistics`).
+`rules` is the table of all rules, `violations` collects and words what breaks them. Each other module is a step: it takes
+what it needs of the repository and of earlier steps as arguments, and returns what later steps need.
 """

@@ -1,4 +1,4 @@
-"""Rules of the card and of dataset_infos.json: what they state is what the files hold."""
+"""Rules of the card and of dataset_infos.json: they describe the files as they are."""
 
 from __future__ import annotations
 
@@ -9,23 +9,39 @@ import datasets
 
 import rocov2
 from rocov2_build.card.readme import split_front_matter
+from rocov2_build.checks.json_files import as_object, read_object
 from rocov2_build.checks.viewer import check_metadata
-from rocov2_build.checks.violations import Check, object_of
+from rocov2_build.checks.violations import Check
 from rocov2_build.worker.parquet import portable_features
 
+Rows = dict[str, dict[str, int]]
 
-def check_card(check: Check) -> None:
-    """Check configurations, features and counts; `check.rows` is what the footers count."""
-    infos = check.read_json("dataset_infos.json")
-    if infos is not None:
-        stated = {config: object_of(object_of(info).get("splits")) for config, info in infos.items()}
-        _check_counts(check, "dataset_infos.json", stated)
-        for config in check.rows.keys() & infos.keys():
-            expected = portable_features(rocov2.CONFIGS[config].features.to_dict())
-            if object_of(infos[config]).get("features") != expected:
-                check.add("card-features", "dataset_infos.json", expected=f"the features of {config}", found="others")
-    if "README.md" not in check.files:
+
+def check_card(check: Check, rows: Rows) -> None:
+    """Check configurations, features and row counts of dataset_infos.json and of the card.
+
+    Args:
+        check: collects the violations.
+        rows: number of rows by configuration and split, from the footers.
+    """
+    _check_infos(check, rows)
+    if "README.md" in check.files:
+        _check_front_matter(check, rows)
+
+
+def _check_infos(check: Check, rows: Rows) -> None:
+    infos = read_object(check, "dataset_infos.json")
+    if infos is None:
         return
+    splits = {config: as_object(as_object(info).get("splits")) for config, info in infos.items()}
+    _check_counts(check, "dataset_infos.json", splits, rows)
+    for config in rows.keys() & infos.keys():
+        expected = portable_features(rocov2.CONFIGS[config].features.to_dict())
+        if as_object(infos[config]).get("features") != expected:
+            check.add("card-features", "dataset_infos.json", expected=f"the features of {config}", found="others")
+
+
+def _check_front_matter(check: Check, rows: Rows) -> None:
     try:
         metadata, _ = split_front_matter((check.root / "README.md").read_text(encoding="utf-8"))
     except ValueError as error:
@@ -33,21 +49,21 @@ def check_card(check: Check) -> None:
         return
     if not metadata:
         check.add("yaml", "README.md", expected="YAML between two lines ---", found="none")
-    _check_configs(check, metadata)
-    card_infos = {info["config_name"]: info for info in metadata.get("dataset_info", [])}
-    splits = {config: {part["name"]: part for part in info["splits"]} for config, info in card_infos.items()}
-    _check_counts(check, "README.md", splits)
-    for config in check.rows.keys() & card_infos.keys():
-        columns = datasets.Features._from_yaml_list(card_infos[config]["features"])
+    _check_configs(check, metadata, rows)
+    infos = {info["config_name"]: info for info in metadata.get("dataset_info", [])}
+    splits = {config: {part["name"]: part for part in info["splits"]} for config, info in infos.items()}
+    _check_counts(check, "README.md", splits, rows)
+    for config in rows.keys() & infos.keys():
+        columns = datasets.Features._from_yaml_list(infos[config]["features"])
         if columns != rocov2.CONFIGS[config].features:
             check.add("card-features", "README.md", expected=f"the features of {config}", found="others")
 
 
-def _check_configs(check: Check, metadata: dict[str, Any]) -> None:
-    """Check `configs`; what breaks a rule of the viewer is told as that."""
+def _check_configs(check: Check, metadata: dict[str, Any], rows: Rows) -> None:
+    """Check `configs`; configurations that break a rule of the viewer are reported under that rule alone."""
     wanted = {
         config: {split: rocov2.CONFIGS[config].pattern.format(split=split) for split in splits}
-        for config, splits in check.rows.items()
+        for config, splits in rows.items()
     }
     configs: Any = metadata.get("configs")
     try:
@@ -62,12 +78,12 @@ def _check_configs(check: Check, metadata: dict[str, Any]) -> None:
         check.add("configs", "README.md", expected=json.dumps(wanted), found=json.dumps(configs, default=str))
 
 
-def _check_counts(check: Check, file: str, stated: dict[str, dict[str, Any]]) -> None:
+def _check_counts(check: Check, file: str, infos: dict[str, dict[str, Any]], rows: Rows) -> None:
     counts = {
-        config: {split: object_of(facts).get("num_examples") for split, facts in splits.items()}
-        for config, splits in stated.items()
+        config: {split: as_object(info).get("num_examples") for split, info in splits.items()}
+        for config, splits in infos.items()
     }
-    for config in sorted(check.rows.keys() | counts.keys()):
-        if counts.get(config) != check.rows.get(config):
-            expected = f"{config}: {json.dumps(check.rows.get(config))} as in the files"
+    for config in sorted(rows.keys() | counts.keys()):
+        if counts.get(config) != rows.get(config):
+            expected = f"{config}: {json.dumps(rows.get(config))} as in the files"
             check.add("counts", file, expected=expected, found=json.dumps(counts.get(config)))

@@ -1,33 +1,38 @@
-"""The rule of facts.json: its numbers are those of the files."""
+"""The rule of facts.json: its numbers match the files."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
+from rocov2_build.checks.json_files import read_object
 from rocov2_build.checks.violations import Check
 from rocov2_build.facts.compute import compute_row_facts
 
 _FILE = "facts.json"
 
 
-def check_facts(check: Check, fast: bool) -> None:
-    """Hold `facts.json` against the footers, and unless `fast` against the rows; `check.rows` is what the footers count.
+def check_facts(check: Check, rows: dict[str, int], broken: Iterable[str], fast: bool) -> None:
+    """Compare facts.json with the footers and the rows.
 
-    What only the pictures can tell (modes, bytes, duplicates) was found when they were written, and is not computed again.
+    Numbers that depend on the images (modes, bytes, duplicates) are not computed again.
+
+    Args:
+        check: collects the violations.
+        rows: number of rows of `text` by split, from the footers.
+        broken: files that break an error rule: the numbers of such a file mean nothing and may not be computable.
+        fast: compare with the footers alone.
     """
-    facts = check.read_json(_FILE)
-    # Of files that break other rules the numbers say nothing, and may not be computable; warnings are no reason.
-    places = (_FILE, "text/", "vocabulary/")
-    if facts is None or any(violation.blocks and violation.file.startswith(places) for violation in check.violations):
+    facts = read_object(check, _FILE)
+    if facts is None or any(file.startswith((_FILE, "text/", "vocabulary/")) for file in broken):
         return
-    counted = check.rows.get("text", {})
-    stated = facts.get("images")
-    if stated != counted:
-        check.add("facts", _FILE, expected=f"images {json.dumps(counted)}", found=json.dumps(stated))
+    images = facts.get("images")
+    if images != rows:
+        check.add("facts", _FILE, expected=f"images {json.dumps(rows)}", found=json.dumps(images))
         return
     if fast:
         return
     computed = compute_row_facts(check.root)
     stale = [section for section, value in computed.items() if facts.get(section) != value]
     if stale:
-        check.add("facts", _FILE, expected="what the rows say", found=f"other numbers in {', '.join(stale)}")
+        check.add("facts", _FILE, expected="the numbers of the rows", found=f"other numbers in {', '.join(stale)}")

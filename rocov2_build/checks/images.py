@@ -1,4 +1,4 @@
-"""Rules of the pictures themselves: each opens, in a mode that can be shown, and is as large as its row says."""
+"""Rules of the images: each opens, in a mode that the viewer can show, and has the size that its row gives."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from rocov2_build.worker.jpeg import inspect
 from rocov2_build.worker.member import BadImageError
 
 
-def check_modes(check: Check) -> None:
-    """Check the modes of images that `conversion.json` counts."""
-    for mode, count in check.modes.items():
+def check_modes(check: Check, image_modes: dict[str, int]) -> None:
+    """Check the modes of the images, by the counts that `conversion.json` records."""
+    for mode, count in image_modes.items():
         if mode not in SAVED_MODES:
             found = f"{count} of mode {mode}"
             check.add("image-mode", "conversion.json", expected=f"images of mode {', '.join(SAVED_MODES)}", found=found)
 
 
 def check_images(check: Check, file: str, table: pa.Table) -> None:
-    """Decode the images of a row group, and hold them against their rows."""
+    """Decode the images of a row group, and compare their sizes with their rows."""
     for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
         where = f"{file} {row['image_id']}"
         data = (row["image"] or {}).get("bytes") or b""
         try:
-            facts = inspect(data)
+            image = inspect(data)
         except BadImageError as error:
             mode = _other_mode(data) if error.code == "not-a-jpeg" else None
             if mode is None or mode in SAVED_MODES:
@@ -36,19 +36,15 @@ def check_images(check: Check, file: str, table: pa.Table) -> None:
                 expected = f"an image of mode {', '.join(SAVED_MODES)}"
                 check.add("image-mode", where, expected=expected, found=f"one of mode {mode}")
             continue
-        if (row["width"], row["height"]) != (facts.width, facts.height):
-            check.add(
-                "image-size",
-                where,
-                expected=f"{facts.width} x {facts.height}",
-                found=f"{row['width']} x {row['height']}",
-            )
+        if (row["width"], row["height"]) != (image.width, image.height):
+            found = f"{row['width']} x {row['height']}"
+            check.add("image-size", where, expected=f"{image.width} x {image.height}", found=found)
 
 
 def _other_mode(data: bytes) -> str | None:
-    """Mode of an image of another format than JPEG; None when it does not open."""
+    """Return the mode of an image of another format than JPEG; None if it does not open."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return image.mode
-    except Exception:  # whatever a plugin of Pillow raises on bytes that are no image of its own
+    except Exception:  # Pillow's plugins raise various exceptions on damaged images
         return None

@@ -1,8 +1,8 @@
-"""Rules of the rows: every value is there and possible, every image opens, text follows data, the viewer can show all."""
+"""Rules of the rows: no value is missing or out of range, every image opens, and text has the rows of data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import rocov2
-from rocov2_build.checks.footers import check_hash
 from rocov2_build.checks.images import check_images
+from rocov2_build.checks.records import Records, check_hash
 from rocov2_build.checks.viewer_values import check_values
 from rocov2_build.checks.violations import Check
 from rocov2_build.engine.local import default_workers
@@ -24,28 +24,35 @@ from rocov2_build.worker.write import RowsHash
 _NULLABLE = {"region", "direction", "name"}
 
 
-def check_rows(check: Check, readable: list[str], decode: bool) -> None:
-    """Read every Parquet file once: its bytes for their hash, then, of those in `readable`, row group by row group."""
+def check_rows(check: Check, readable: Collection[str], records: Records, decode: bool) -> None:
+    """Read every Parquet file once: its bytes for their hash, then its row groups.
+
+    Args:
+        check: collects the violations.
+        readable: files with a footer that can be read; of the others only the bytes are read.
+        records: what `conversion.json` records. Images of a file with the recorded rows are not decoded again.
+        decode: decode every image nevertheless.
+    """
     texts: dict[tuple[str, str], list[pa.Table]] = {}
     files = [file for file in check.files if file.endswith(".parquet")]
-    with ThreadPoolExecutor(default_workers()) as threads:  # reading, hashing and decoding release the interpreter
-        tables = threads.map(lambda file: _check_file(check, file, file in readable, decode), files)
+    with ThreadPoolExecutor(default_workers()) as threads:  # reading, hashing and decoding release the GIL
+        tables = threads.map(lambda file: _check_file(check, file, file in readable, records, decode), files)
         for file, table in zip(files, tables, strict=True):
             if table is not None:
-                for place in _places(file):
-                    texts.setdefault(place, []).append(table)
+                for key in _splits_of(file):
+                    texts.setdefault(key, []).append(table)
     whole = {
-        place: pa.concat_tables(tables)
-        for place, tables in texts.items()
-        if all(table.schema.equals(tables[0].schema) for table in tables)  # told as `schema`
+        key: pa.concat_tables(tables)
+        for key, tables in texts.items()
+        if all(table.schema.equals(tables[0].schema) for table in tables)  # others are reported as `schema`
     }
     _compare_texts(check, whole)
     for (config, split), table in whole.items():
         check_values(check, config, split, table)
 
 
-def _places(file: str) -> list[tuple[str, str]]:
-    """Configurations and splits of a file, the widest first."""
+def _splits_of(file: str) -> list[tuple[str, str]]:
+    """Return each configuration and split that a file belongs to, the widest first."""
     folder, _, name = file.partition("/")
     split = name.partition(".")[0].partition("-")[0]
     if folder != "data":
@@ -57,25 +64,26 @@ def _is_commercial(file: str) -> bool:
     return file.endswith(f"-{COMMERCIAL}.parquet")
 
 
-def _check_file(check: Check, file: str, readable: bool, decode: bool) -> pa.Table | None:
-    """Check one file; returns its rows without the images, None when it cannot be read."""
-    check_hash(check, file)
-    if not readable:
+def _check_file(check: Check, file: str, is_readable: bool, records: Records, decode: bool) -> pa.Table | None:
+    """Check one file; returns its rows without the images, None if it cannot be read."""
+    recorded = records.files.get(file, {})
+    check_hash(check, file, recorded)
+    if not is_readable:
         return None
-    stated = check.stated.get(file, {}).get("rows_sha256") if check.verified and not decode else None
+    rows_sha256 = recorded.get("rows_sha256") if records.is_verified and not decode else None
     rows_hash, tables = RowsHash(), []
     for table in _row_groups(check, file):
-        _check_values(check, file, table, rocov2.CONFIGS[_places(file)[0][0]].features)
+        _check_values(check, file, table, rocov2.CONFIGS[_splits_of(file)[0][0]].features)
         if "image" in table.column_names:
             _check_licenses(check, file, table)
-            if stated is None:
+            if rows_sha256 is None:
                 check_images(check, file, table)
             else:
                 rows_hash.add(table.drop_columns(["image"]), _digests(table))
             table = table.drop_columns(["image"])
         tables.append(table)
-    if file.startswith("data/") and stated is not None and rows_hash.hexdigest() != stated:
-        check.add("changed-file", file, expected=f"rows with the SHA-256 {stated}", found="another")
+    if file.startswith("data/") and rows_sha256 is not None and rows_hash.hexdigest() != rows_sha256:
+        check.add("changed-file", file, expected=f"rows with the SHA-256 {rows_sha256}", found="another")
         for table in _row_groups(check, file):
             check_images(check, file, table)
     return pa.concat_tables(tables) if tables else None
@@ -96,7 +104,7 @@ def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
 
 def _check_values(check: Check, file: str, table: pa.Table, features: datasets.Features) -> None:
     for name, feature in features.items():
-        if name not in table.column_names:  # told by the schema
+        if name not in table.column_names:  # reported as `schema`
             continue
         column = table[name]
         parts = [column, pc.list_flatten(column)] if pa.types.is_list(column.type) else [column]

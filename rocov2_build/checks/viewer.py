@@ -1,6 +1,6 @@
-"""Rules of the Hub's dataset viewer that footers, page headers and the card can tell.
+"""Rules of the Hub's dataset viewer that need only footers, page headers and the card.
 
-They are those of https://github.com/huggingface/dataset-viewer as of August 2026; `check_rows` has those that need rows.
+They follow https://github.com/huggingface/dataset-viewer as of August 2026; `viewer_values` has the rules that need rows.
 """
 
 from __future__ import annotations
@@ -15,65 +15,72 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import rocov2
 from rocov2_build.checks.violations import Check
 from rocov2_build.worker.parquet import CHUNKING, IMAGE_BYTES
 from rocov2_shared.parquet_pages import Page, Peek, read_pages
 
 MAX_SCAN = 300_000_000
-"""Bytes that the viewer reads for one request of rows; beyond them it fails with TooBigContentError."""
+"""Bytes that the viewer reads for one request of rows; above this limit it fails with TooBigContentError."""
 
 WINDOW = 100
-"""Rows of one request."""
+"""Rows in one request."""
 
 MAX_IMAGE_PAGE = 4 * CHUNKING["max_chunk_size"]
-"""Bytes: what chunking leaves in a page, and room for a large image at its end."""
+"""Bytes: the largest page that chunking makes, plus room for a large image at its end."""
 
 MAX_INDEXED = 5_000_000_000
-"""Bytes before compression of a split that search and statistics look at."""
+"""Bytes of a split, before compression, that search and statistics cover."""
 
 MAX_COLUMNS, MAX_COLUMN_NAME = 1_000, 500
 
 SAVED_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16")
-"""Pillow modes of images that were seen to come out as JPEG or PNG. Mode F ended in an error."""
+"""Pillow modes that the viewer was observed to save as JPEG or PNG. Mode F ended in an error."""
 
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
 _HIDING_TAGS = ("not-for-all-audiences", "nsfw")
 
 
 def check_columns(check: Check, file: str, schema: pa.Schema) -> None:
-    """Check what columns a file has."""
+    """Check number, names and types of the columns of a file."""
     if len(schema.names) > MAX_COLUMNS or max(map(len, schema.names), default=0) > MAX_COLUMN_NAME:
         found = f"{len(schema.names):,} columns, the longest name of {max(map(len, schema.names)):,} characters"
         expected = f"at most {MAX_COLUMNS:,} columns with names of at most {MAX_COLUMN_NAME} characters"
         check.add("columns", file, expected=expected, found=found)
-    if not any(_holds_strings(field.type) for field in schema):
-        check.add("columns", file, expected="a column of strings to search in", found="none")
+    if not any(_has_strings(field.type) for field in schema):
+        check.add("columns", file, expected="a string column to search in", found="none")
 
 
-def _holds_strings(kind: pa.DataType) -> bool:
+def _has_strings(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return any(_holds_strings(field.type) for field in kind if field.name != "path")
+        return any(_has_strings(field.type) for field in kind if field.name != "path")
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _holds_strings(kind.value_type)
+        return _has_strings(kind.value_type)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def check_sizes(check: Check) -> None:
-    """Check that search and statistics see all of the splits that are small for them: those without images."""
-    for config, splits in check.uncompressed.items():
+def check_sizes(check: Check, uncompressed_bytes: dict[str, dict[str, int]]) -> None:
+    """Check that search and statistics cover all rows of the splits without images.
+
+    Args:
+        check: collects the violations.
+        uncompressed_bytes: bytes before compression by configuration and split.
+    """
+    for name, splits in uncompressed_bytes.items():
+        config = rocov2.CONFIGS[name]
         for split, size in splits.items():
-            files = check.matching(config, split)
-            if size > MAX_INDEXED and not any(file.startswith("data/") for file in files):
-                check.add("index-size", files[0], expected=f"at most {MAX_INDEXED:,} bytes", found=f"{size:,}")
+            if size > MAX_INDEXED and "image" not in config.features:
+                file = config.pattern.format(split=split)
+                check.add("index-size", file, expected=f"at most {MAX_INDEXED:,} bytes", found=f"{size:,}")
 
 
 def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
-    """Check how much the viewer has to read of a file for the rows that it shows."""
+    """Check how many bytes of a file the viewer reads to show any page of rows."""
     with (check.root / file).open("rb") as data:
         try:
-            groups = list(_row_groups(lambda place, size: os.pread(data.fileno(), size, place), footer))
+            groups = list(_row_groups(lambda offset, size: os.pread(data.fileno(), size, offset), footer))
         except ValueError as error:
-            check.add("unreadable", file, expected="headers of pages", found=error)
+            check.add("unreadable", file, expected="page headers", found=error)
             return
     large = [page for pages, _, _ in groups for page in pages if page.values > 1 and page.bytes > MAX_IMAGE_PAGE]
     if large:
@@ -87,9 +94,9 @@ def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
 
 
 def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int, int]]:
-    """Of each row group: pages of image bytes, bytes of all else, and rows.
+    """Yield for each row group its pages of image bytes, the bytes of its other columns, and its number of rows.
 
-    What has no index is read whole.
+    A column without a page index counts as one page, since the viewer reads it whole.
     """
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
@@ -99,27 +106,27 @@ def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page
             column = group.column(i)
             others += column.total_compressed_size
             if column.path_in_schema == IMAGE_BYTES:
-                unknown = Page(group.num_rows, place=0, header=0, data=0, levels=None, encoding=None)
-                pages = list(read_pages(peek, column)) if column.has_offset_index else [unknown]
+                whole = Page(group.num_rows, place=0, header=0, data=0, levels=None, encoding=None)
+                pages = list(read_pages(peek, column)) if column.has_offset_index else [whole]
                 others -= sum(page.bytes for page in pages)
         yield pages, others, group.num_rows
 
 
 def _largest_scan(groups: list[tuple[list[Page], int, int]]) -> int:
-    """Bytes of the pages of the `WINDOW` rows in succession that need most.
+    """Return the most bytes that the viewer reads for any `WINDOW` consecutive rows.
 
-    The columns beside the images are small: of each row group that such rows touch they count as a whole.
+    The other columns are small, so they count as a whole for each row group that such rows touch.
     """
     others = _Runs([rows for _, _, rows in groups], [size for _, size, _ in groups])
     pages = [page for group, _, _ in groups for page in group]
     images = _Runs([page.values for page in pages], [page.bytes for page in pages])
-    # Most is read when the first row is the last one of its page, or of its row group.
+    # The most bytes are read if the first row is the last one of its page or row group.
     starts = np.concatenate([others.ends, images.ends]) - 1
     return int((others.touched(starts) + images.touched(starts)).max(initial=0))
 
 
 class _Runs:
-    """Runs of rows in succession, each with its bytes."""
+    """Consecutive runs of rows, each with its number of bytes."""
 
     def __init__(self, rows: list[int], sizes: list[int]) -> None:
         self.ends = np.cumsum(np.array(rows, dtype=np.int64))
@@ -127,14 +134,14 @@ class _Runs:
         self._before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, dtype=np.int64))])
 
     def touched(self, starts: Any) -> Any:
-        """Bytes of the runs that hold some of the `WINDOW` rows from each of `starts` on."""
+        """Return for each of `starts` the bytes of the runs that contain one of the `WINDOW` rows from there on."""
         first = np.searchsorted(self.ends, starts, side="right")
         last = np.searchsorted(self._starts, starts + WINDOW, side="left")
         return self._before[np.maximum(last, first)] - self._before[first]
 
 
 def check_metadata(check: Check, metadata: dict[str, Any]) -> bool:
-    """Check what the card's YAML means for the viewer; False when its configurations break a rule."""
+    """Check what the card's YAML means for the viewer; returns whether its configurations break no rule."""
     tags = [tag for tag in metadata.get("tags") or [] if tag in _HIDING_TAGS]
     if metadata.get("viewer") is False or tags:
         expected = f"no `viewer: false` and none of the tags {', '.join(_HIDING_TAGS)}"
@@ -156,7 +163,7 @@ def _check_config(check: Check, config: dict[str, Any]) -> None:
     for part in patterns:
         split, path = part["split"], part["path"]
         if not _SPLIT_NAME.fullmatch(split):
-            expected = "words, joined by dots at most, for splits"
+            expected = "split names of words, optionally joined by dots"
             check.add("split-name", "README.md", expected=expected, found=f"{split} in {name}")
         several = path if isinstance(path, list) else [path]
         if len(several) != 1 or splits.count(split) > 1:
@@ -164,5 +171,5 @@ def _check_config(check: Check, config: dict[str, Any]) -> None:
             check.add("one-pattern", "README.md", expected=expected, found=", ".join(several))
         for file in check.files:
             if not file.endswith(".parquet") and any(fnmatch(file, pattern) for pattern in several):
-                expected = f"Parquet files alone for {split} of {name}"
-                check.add("one-format", file, expected=expected, found=f"a file that {', '.join(several)} finds")
+                expected = f"only Parquet files for {split} of {name}"
+                check.add("one-format", file, expected=expected, found=f"a file that {', '.join(several)} matches")

@@ -1,4 +1,4 @@
-"""Rules of the viewer that the values decide: its histograms, and the size of its first page."""
+"""Rules of the Hub's dataset viewer that need the rows: its histograms, and the size of its first page."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rocov2_build.checks.viewer import WINDOW
 from rocov2_build.checks.violations import Check
 
 MAX_FIRST_ROWS = 200_000
-"""Bytes of JSON; beyond them rows are left out of the first page, then cells are cut."""
+"""Bytes of JSON; above this limit the first page leaves out rows, then truncates cells."""
 
 _LABELS, _MANY_LABELS, _LABELS_SHARE = 10, 1_000, 0.2
-"""Strings with so few different values are shown as labels: up to 10, or up to 1,000 that are at most a fifth of the rows."""
+"""Strings are shown as labels if they have at most 10 distinct values, or at most 1,000 and a fifth of the rows."""
 
 
 def check_values(check: Check, config: str, split: str, table: pa.Table) -> None:
-    """Check one split of a configuration; `table` holds its rows without the images."""
+    """Check one split of a configuration; `table` contains its rows without the images."""
     where = rocov2.CONFIGS[config].pattern.format(split=split)
     narrow = [
         f"{name} {least} to {most}"
@@ -40,7 +40,7 @@ def check_values(check: Check, config: str, split: str, table: pa.Table) -> None
 
 
 def _range(column: pa.ChunkedArray, feature: object) -> tuple[int | None, int | None]:
-    """Least and greatest of what a histogram is drawn of: numbers, lengths of lists or of free text; else None."""
+    """Return the range of the histogram of a column (numbers, lengths of lists or of free text); None without one."""
     kind = column.type
     if isinstance(feature, datasets.ClassLabel) or not len(column):
         return None, None

@@ -1,0 +1,42 @@
+"""Rules of file names: which files exist, and how the shards are numbered."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+
+import rocov2
+from rocov2_build.checks.violations import Check
+
+_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "croissant.json", "facts.json", "conversion.json")
+
+
+def check_names(check: Check) -> None:
+    """Check which files exist, and how the shards are numbered."""
+    for file in check.files:
+        if file.endswith(".py"):
+            check.add("script", file, expected="no Python file", found="one")
+    for name in _REQUIRED:
+        if name not in check.files:
+            check.add("missing-file", name, expected="the file", found="none")
+    known = {
+        file
+        for name, config in rocov2.CONFIGS.items()
+        for split in config.splits
+        for file in find_files(check.files, name, split)
+    }
+    for file in check.files:
+        if file.endswith(".parquet") and file not in known:
+            check.add("stray-file", file, expected="a configuration that it belongs to", found="none")
+    for split in rocov2.SPLITS:
+        shards = find_files(check.files, "default", split)
+        numbers = [file.split("-")[1:4] for file in shards]
+        wanted = [[f"{i:05d}", "of", f"{len(shards):05d}"] for i in range(len(shards))]
+        if numbers != wanted:
+            found = " ".join("-".join(number) for number in numbers)
+            check.add("numbering", f"data/{split}-*", expected=f"{len(shards)} shards, 0 to N-1 of N", found=found)
+
+
+def find_files(files: list[str], config: str, split: str) -> list[str]:
+    """Return the Parquet files of one split of a configuration, in reading order."""
+    pattern = rocov2.CONFIGS[config].pattern.format(split=split)
+    return [file for file in files if fnmatch(file, pattern) and file.endswith(".parquet")]

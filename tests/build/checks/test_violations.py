@@ -1,0 +1,77 @@
+"""The words for violations, and steps that run alone: what they need are their arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rocov2_build.checks.card import check_card
+from rocov2_build.checks.croissant import check_croissant
+from rocov2_build.checks.facts import check_facts
+from rocov2_build.checks.footers import check_footers
+from rocov2_build.checks.records import Records, check_records
+from rocov2_build.checks.rows import check_rows
+from rocov2_build.checks.rules import RULES
+from rocov2_build.checks.violations import Check, Violation, blocking, describe_result, describe_violation
+from tests.support.breaking import TEXT, build
+
+ERROR = Violation("null", TEXT, "a value", "none")
+WARNING = Violation("language", "README.md", "one language", "en, de")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("steps"))
+
+
+@pytest.fixture
+def check(built: Path) -> Check:
+    return Check(built, sorted(path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()))
+
+
+def test_footers_count_what_the_card_and_the_facts_are_compared_with(check: Check) -> None:
+    footers = check_footers(check)
+    assert footers.rows["text"] == footers.rows["default"] == {"train": 9, "validation": 9, "test": 9}
+    assert sorted(footers.layouts) == [file for file in check.files if file.endswith(".parquet")]
+    assert check.violations == []
+    check_card(check, {"text": {"test": 8}})
+    assert {violation.rule for violation in check.violations} == {"counts", "configs"}
+
+
+def test_a_step_compares_with_its_arguments_alone(check: Check) -> None:
+    records = check_records(check, layouts={})
+    assert records.is_verified
+    assert check.violations == []
+    check_croissant(check, records.files | {TEXT: {"sha256": "00"}})
+    assert [(violation.rule, violation.file) for violation in check.violations] == [("croissant", TEXT)]
+    check.violations.clear()
+    check_facts(check, {"test": 8}, broken=["text/test.parquet"], fast=True)
+    assert check.violations == []
+    check_facts(check, {"test": 8}, broken=["LICENSE.md"], fast=True)
+    assert [violation.rule for violation in check.violations] == ["facts"]
+
+
+def test_the_rows_of_a_file_without_a_record_are_decoded(check: Check) -> None:
+    check_rows(check, [file for file in check.files if file.endswith(".parquet")], Records(), decode=False)
+    assert check.violations == []
+
+
+def test_a_violation_is_one_line() -> None:
+    assert describe_violation(ERROR) == f"error: null (content): {TEXT}: expected a value, found none"
+    assert blocking([WARNING, ERROR]) == [ERROR]
+
+
+@pytest.mark.parametrize(
+    ("violations", "fast", "result"),
+    [
+        ([], False, f"out passes all {len(RULES)} rules."),
+        ([WARNING], False, f"out passes all {len(RULES)} rules (1 warning)."),
+        ([WARNING] * 2, False, f"out passes all {len(RULES)} rules (2 warnings)."),
+        ([ERROR], False, f"out breaks 1 of {len(RULES)} rules (1 violation)"),
+        ([ERROR, WARNING, ERROR], True, f"out breaks 1 of {len(RULES)} rules (2 violations)"),
+        ([], True, "out passes all rules about names, sizes, footers and the card; its rows were not read."),
+    ],
+)
+def test_the_result_counts_rules_and_violations(violations: list[Violation], fast: bool, result: str) -> None:
+    assert describe_result(Path("out"), violations, fast) == result
