@@ -50,7 +50,7 @@ _SPARE = 1.05
 
 
 @dataclass(frozen=True)
-class Options:
+class Conversion:
     """What one conversion is asked to do; see `scripts/convert_to_parquet.py --help`."""
 
     raw: Path
@@ -75,7 +75,7 @@ class Options:
         return " ".join([*chosen, *(f"--split {split}" for split in sorted(set(self.splits)))]) or None
 
 
-def convert(options: Options) -> None:
+def convert(options: Conversion) -> None:
     """Convert a raw release.
 
     Raises:
@@ -137,7 +137,7 @@ def convert(options: Options) -> None:
     )
 
 
-def _select(rows: pd.DataFrame, options: Options, report: Report) -> pd.DataFrame:
+def _select(rows: pd.DataFrame, options: Conversion, report: Report) -> pd.DataFrame:
     """The rows to build: those not at fault, of the wanted splits, up to the limit of each."""
     rows = rows[~rows["image_id"].isin(report.faulty_ids)]
     if options.splits:
@@ -147,7 +147,7 @@ def _select(rows: pd.DataFrame, options: Options, report: Report) -> pd.DataFram
     return rows.reset_index(drop=True)
 
 
-def _plan(raw: RawRelease, options: Options) -> dict[str, Any]:
+def _plan(raw: RawRelease, options: Conversion) -> dict[str, Any]:
     """All that decides which bytes a build writes: versions, inputs and parameters, but not how the work is done."""
     return {
         "format": FORMAT_VERSION,
@@ -161,11 +161,11 @@ def _plan(raw: RawRelease, options: Options) -> dict[str, Any]:
     }
 
 
-def _fail(report: Report, options: Options) -> NoReturn:
+def _fail(report: Report, options: Conversion) -> NoReturn:
     fail(report, options.output, skip_problems=options.skip_problems, dry_run=options.dry_run)
 
 
-def _check_images(raw: RawRelease, options: Options, report: Report) -> None:
+def _check_images(raw: RawRelease, options: Conversion, report: Report) -> None:
     """Look at every image of a release that cannot be built, so that all its problems are told at once."""
     tasks = check_tasks(raw, options.verify)
     with Progress(
@@ -183,7 +183,7 @@ def _add_faults(faults: list[ImageFault], report: Report) -> None:
 
 
 def _build(
-    raw: RawRelease, rows: pd.DataFrame, options: Options, building: Building, report: Report
+    raw: RawRelease, rows: pd.DataFrame, options: Conversion, building: Building, report: Report
 ) -> tuple[list[FileFacts], pd.DataFrame]:
     """Write all data files; with faulty images, fail, or plan anew without them until there are none.
 
@@ -217,7 +217,7 @@ def _build(
 
 
 def _run(
-    tasks: Iterable[Task], sizes: dict[str, int], step: str, options: Options, building: Building
+    tasks: Iterable[Task], sizes: dict[str, int], step: str, options: Conversion, building: Building
 ) -> tuple[dict[str, FileFacts], list[ImageFault]]:
     """Run the tasks that are not done yet; facts by path, and the faults of images.
 
@@ -259,7 +259,12 @@ def _require_space(rows: pd.DataFrame, building: Building, output: Path) -> None
 
 
 def _finish(
-    raw: RawRelease, options: Options, plan: dict[str, Any], building: Building, files: list[FileFacts], report: Report
+    raw: RawRelease,
+    options: Conversion,
+    plan: dict[str, Any],
+    building: Building,
+    files: list[FileFacts],
+    report: Report,
 ) -> None:
     """Add what the repository says of itself, and put it in its place."""
     sizes = measure(files)

@@ -92,11 +92,11 @@ def main(
     if not dry_run and scheduler is None:
         prepare_workers()
     with collector_paused():
-        from rocov2_build.convert import Options, convert
+        from rocov2_build.convert import Conversion, convert
         from rocov2_build.shards.plan import Layout
 
     convert(
-        Options(
+        Conversion(
             raw=raw,
             output=output,
             release=release,

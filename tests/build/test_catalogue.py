@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from rocov2_build.account import NOTES
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.problems import CODES, Problem, Severity
 from rocov2_shared.errors import UserError
 from tests.support.fuzz import run_here
@@ -184,7 +184,7 @@ def plain_release() -> RawRelease:
 def problems_of(raw: Path, output: Path, release: str = "any", skip: bool = False) -> set[tuple[str, str]]:
     """Codes and ids of the problems of a conversion that fails."""
     with patch("rocov2_build.convert.run_tasks", run_here), pytest.raises(UserError):
-        convert(Options(raw, output, release=release, skip_problems=skip, quiet=True))
+        convert(Conversion(raw, output, release=release, skip_problems=skip, quiet=True))
     assert not output.exists()
     with output.with_name("rocov2.problems.csv").open(newline="", encoding="utf-8") as file:
         return {(row["code"], row["id"]) for row in csv.DictReader(file)}
@@ -193,7 +193,7 @@ def problems_of(raw: Path, output: Path, release: str = "any", skip: bool = Fals
 def convert_here(raw: Path, output: Path, skip: bool = False) -> dict[str, object]:
     """`conversion.json` of a conversion that succeeds."""
     with patch("rocov2_build.convert.run_tasks", run_here):
-        convert(Options(raw, output, release="any", skip_problems=skip, quiet=True))
+        convert(Conversion(raw, output, release="any", skip_problems=skip, quiet=True))
     conversion: dict[str, object] = json.loads((output / "conversion.json").read_text())
     return conversion
 

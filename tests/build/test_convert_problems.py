@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_build.convert import Options
+from rocov2_build.convert import Conversion
 from rocov2_shared.errors import UserError
 from tests.support.raw import RawRelease, expected_rows, make_raw, write_zip
 from tests.support.repositories import all_rows, counts_of, facts_of, files_of, left_beside, problems_of, run, tables_of
@@ -248,7 +248,7 @@ def test_numbers_of_another_release(tmp_path: Path) -> None:
     raw = make_raw(2, 1, 1).write(tmp_path / "raw")
     output = tmp_path / "rocov2"
     with pytest.raises(UserError) as caught:
-        run(raw, output, release=Options(raw).release, skip_problems=True)
+        run(raw, output, release=Conversion(raw).release, skip_problems=True)
     assert {code for code, *_ in problems_of(output)} == {"wrong-count"}
     assert "    test_captions.csv: expected 9,927 images in release 2.0.1, found 1\n" in str(caught.value)
     assert str(caught.value).endswith(

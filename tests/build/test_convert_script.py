@@ -14,7 +14,7 @@ import click
 import pytest
 
 from rocov2 import SPLITS
-from rocov2_build.convert import Options
+from rocov2_build.convert import Conversion
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.shards.plan import Layout
 from rocov2_build.worker.jpeg import VERIFY
@@ -228,7 +228,7 @@ def test_choices_are_those_of_the_project() -> None:
 
 def test_defaults_are_those_of_the_project() -> None:
     context = convert_to_parquet.main.make_context("", ["raw"])
-    options, layout = Options(Path("raw")), Layout()
+    options, layout = Conversion(Path("raw")), Layout()
     assert context.params == {
         "raw": options.raw,
         "output": options.output,

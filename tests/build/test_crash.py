@@ -157,10 +157,10 @@ def test_a_full_disk_ends_with_a_message_and_the_same_command_finishes(
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rocov2_build.convert import Options, convert
+    from rocov2_build.convert import Conversion, convert
     from rocov2_shared.errors import UserError
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(UserError, match=r"rocov2 needs \d\d kB more, but 1\.0 kB are free there"):
-        convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+        convert(Conversion(raw, tmp_path / "rocov2", release="any", quiet=True))
     assert not list(tmp_path.glob("rocov2.building/*/repository/data/*"))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import rocov2
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.preview import MARK, card_page, write_preview
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("preview")
-    convert(Options(PROJECT / "sample", folder / "rocov2", release="any", quiet=True))
+    convert(Conversion(PROJECT / "sample", folder / "rocov2", release="any", quiet=True))
     write_preview(folder / "rocov2", folder / "preview")
     return folder / "preview"
 
@@ -88,7 +88,7 @@ def test_the_rows_are_those_of_the_viewer_with_names(sample: Path) -> None:
 def test_a_caption_is_text_and_never_markup(tmp_path: Path) -> None:
     release = make_raw(train=2, valid=1, test=1)
     release.image("train", 0).caption = "<script>alert(1)</script> & <b>bold</b>"
-    convert(Options(release.write(tmp_path / "raw"), tmp_path / "rocov2", release="any", quiet=True))
+    convert(Conversion(release.write(tmp_path / "raw"), tmp_path / "rocov2", release="any", quiet=True))
     write_preview(tmp_path / "rocov2", tmp_path / "preview")
     for path in (tmp_path / "preview").glob("*.html"):
         assert "<script" not in path.read_text(encoding="utf-8"), path.name

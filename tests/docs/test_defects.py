@@ -13,7 +13,7 @@ import datasets
 import pytest
 
 import rocov2
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw import releases
 from rocov2_shared.errors import UserError
 from tests.support.raw import RawRelease, make_raw
@@ -37,7 +37,7 @@ def named_release(monkeypatch: pytest.MonkeyPatch) -> RawRelease:
 
 
 def test_the_named_release_passes(named_release: RawRelease, tmp_path: Path) -> None:
-    convert(Options(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", quiet=True))
+    convert(Conversion(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", quiet=True))
     assert (tmp_path / "rocov2" / "conversion.json").is_file()
 
 
@@ -47,7 +47,7 @@ def test_rows_appended_above_the_highest_id_are_refused(named_release: RawReleas
         appended = dataclasses.replace(last, id=f"ROCOv2_2023_train_{number:06d}")
         named_release.splits["train"].append(appended)
     with pytest.raises(UserError) as refused:
-        convert(Options(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", quiet=True))
+        convert(Conversion(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", quiet=True))
     assert "wrong-count" in str(refused.value)
     problems = (tmp_path / "rocov2.problems.csv").read_text()
     assert "6 images in release 2.0.1,10," in problems
@@ -59,7 +59,7 @@ def test_appended_rows_are_refused_with_skip_too(named_release: RawRelease, tmp_
     last = named_release.splits["train"][-1]
     named_release.splits["train"].append(dataclasses.replace(last, id="ROCOv2_2023_train_060164"))
     with pytest.raises(UserError, match="wrong-count"):
-        convert(Options(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", skip_problems=True, quiet=True))
+        convert(Conversion(named_release.write(tmp_path / "raw"), tmp_path / "rocov2", skip_problems=True, quiet=True))
     assert not (tmp_path / "rocov2").exists()
 
 
@@ -67,7 +67,7 @@ def test_appended_rows_are_refused_with_skip_too(named_release: RawRelease, tmp_
 def rows(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
     folder = tmp_path_factory.mktemp("defects")
     raw = make_raw(train=6, valid=2, test=2).write(folder / "raw")
-    convert(Options(raw, folder / "rocov2", release="any", quiet=True))
+    convert(Conversion(raw, folder / "rocov2", release="any", quiet=True))
     return datasets.load_dataset(str(folder / "rocov2"), split="train", cache_dir=folder / "cache")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from tests.conftest import PROJECT, Run
 from tests.support.blocks import RECIPE_PAGES, find_blocks, run_block
 
@@ -35,7 +35,7 @@ SCRIPTS = sorted(path.stem for path in (PROJECT / "scripts").glob("*.py"))
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, built as `make sample` does it."""
     repository = tmp_path_factory.mktemp("docs") / "rocov2"
-    convert(Options(raw=PROJECT / "sample", output=repository, release="any", quiet=True))
+    convert(Conversion(raw=PROJECT / "sample", output=repository, release="any", quiet=True))
     return repository
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pyarrow.parquet as pq
 
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, Task
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
@@ -105,7 +105,7 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
     Raises:
         AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
     """
-    options = Options(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
+    options = Conversion(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
     with patch("rocov2_build.convert.run_tasks", run_here):
         try:
             convert(options)

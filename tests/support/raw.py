@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.shards.plan import Layout
 
 HEADERS = {"captions": ["ID", "Caption"], "concepts": ["ID", "CUIs"], "concepts_manual": ["ID", "CUIs"]}
@@ -159,10 +159,10 @@ class RawRelease:
         return folder
 
     def build(self, output: Path, *, shard: int = 300_000_000, row_group: int = 8_000_000, **options: Any) -> Path:
-        """Convert the release to the repository `output`; sizes are bytes of images, `options` those of `Options`."""
+        """Convert the release to the repository `output`; sizes are bytes of images, `options` those of `Conversion`."""
         with tempfile.TemporaryDirectory() as folder:
             settings: dict[str, Any] = {"release": "any", "workers": 1, "quiet": True} | options
-            convert(Options(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings))
+            convert(Conversion(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings))
         return output
 
 

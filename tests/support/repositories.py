@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rocov2 import CONFIGS, DIRECTIONS, MODALITIES, REGIONS
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.shards.plan import Layout
 
 SMALL = Layout(max_shard_size=3_000, row_group_size=1_500)
@@ -21,9 +21,9 @@ Rows = list[dict[str, Any]]
 
 
 def run(raw: Path, output: Path, **options: Any) -> Path:
-    """Convert in two processes, silently, into small shards; `options` are those of `Options`."""
+    """Convert in two processes, silently, into small shards; `options` are those of `Conversion`."""
     settings: dict[str, Any] = {"release": "any", "workers": 2, "layout": SMALL, "quiet": True}
-    convert(Options(raw, output, **settings | options))
+    convert(Conversion(raw, output, **settings | options))
     return output
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from rocov2_build.card.blocks import Picture
 from rocov2_build.card.charts import write_charts
 from rocov2_build.card.describe import can_draw
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 
@@ -21,7 +21,7 @@ from tests.support.raw import make_raw
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("charts") / "rocov2"
-    convert(Options(PROJECT / "sample", output, release="any", pictures=True, quiet=True))
+    convert(Conversion(PROJECT / "sample", output, release="any", pictures=True, quiet=True))
     return output
 
 
@@ -56,7 +56,7 @@ def test_the_words_are_the_numbers(repository: Path) -> None:
 
 def test_a_release_of_a_few_images_can_be_drawn(tmp_path: Path) -> None:
     raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
-    convert(Options(raw, tmp_path / "rocov2", release="any", splits=("train",), pictures=True, quiet=True))
+    convert(Conversion(raw, tmp_path / "rocov2", release="any", splits=("train",), pictures=True, quiet=True))
     assert (tmp_path / "rocov2" / "assets" / "modalities.png").is_file()
 
 
@@ -78,6 +78,6 @@ def test_without_matplotlib_it_is_said(
     assert can_draw()
     monkeypatch.setattr("rocov2_build.convert.can_draw", lambda: False)
     raw = make_raw(train=2, valid=1, test=1).write(tmp_path / "raw")
-    convert(Options(raw, tmp_path / "rocov2", release="any", pictures=True))
+    convert(Conversion(raw, tmp_path / "rocov2", release="any", pictures=True))
     assert "The card has no pictures: they need matplotlib" in capsys.readouterr().err
     assert not (tmp_path / "rocov2" / "assets").exists()

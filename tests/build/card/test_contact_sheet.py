@@ -20,7 +20,7 @@ from rocov2_build.card.contact_sheet import (
     draw_sheet,
     write_sheet,
 )
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from tests.conftest import PROJECT
 from tests.support.raw import jpeg, make_raw
 
@@ -28,7 +28,7 @@ from tests.support.raw import jpeg, make_raw
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("sheet") / "rocov2"
-    convert(Options(PROJECT / "sample", output, release="any", quiet=True))
+    convert(Conversion(PROJECT / "sample", output, release="any", quiet=True))
     (output / "assets").mkdir(exist_ok=True)
     return output
 
@@ -87,7 +87,7 @@ def test_credit_and_article_are_never_cut() -> None:
 
 def test_a_repository_without_a_fitting_image_has_no_sheet(tmp_path: Path) -> None:
     raw = make_raw(train=2, valid=1, test=1).write(tmp_path / "raw")  # its pictures are tiny
-    convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+    convert(Conversion(raw, tmp_path / "rocov2", release="any", quiet=True))
     assert write_sheet(tmp_path / "rocov2") is None
 
 

@@ -19,7 +19,7 @@ import rocov2
 from rocov2_build.card.blocks import Contents, SplitSize
 from rocov2_build.card.croissant import LICENSE_URLS, authors, croissant
 from rocov2_build.card.croissant_rai import RAI
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.releases import RELEASES
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import file_sha256
@@ -217,5 +217,5 @@ def test_a_croissant_json_of_other_files_is_told(built: Path, tmp_path: Path) ->
 
 
 def test_the_sample_reads(tmp_path: Path) -> None:
-    convert(Options(PROJECT / "sample", tmp_path / "rocov2", release="any", quiet=True))
+    convert(Conversion(PROJECT / "sample", tmp_path / "rocov2", release="any", quiet=True))
     assert len(read(tmp_path / "rocov2", "default")) == len(images_by_id(tmp_path / "rocov2"))

@@ -29,7 +29,7 @@ from rocov2_build.card.readme import (
     write_card,
     write_project_files,
 )
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.releases import RELEASES
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import file_sha256
@@ -199,7 +199,7 @@ def test_a_readme_without_a_block_is_refused() -> None:
 
 def test_the_built_card_lists_the_files_of_the_release_with_their_hashes(tmp_path: Path) -> None:
     raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
-    convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+    convert(Conversion(raw, tmp_path / "rocov2", release="any", quiet=True))
     card = (tmp_path / "rocov2" / "README.md").read_text(encoding="utf-8")
     for path in sorted(raw.iterdir()):
         (line,) = [line for line in card.splitlines() if line.startswith(f"| {path.name} |")]
@@ -236,7 +236,7 @@ def test_the_yaml_has_no_key_twice_and_only_values_that_the_hub_knows(card: str,
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     if card == "built":
         raw = make_raw(train=3, valid=1, test=1).write(tmp_path / "raw")
-        convert(Options(raw, tmp_path / "rocov2", release="any", quiet=True))
+        convert(Conversion(raw, tmp_path / "rocov2", release="any", quiet=True))
         text = (tmp_path / "rocov2" / "README.md").read_text(encoding="utf-8")
     metadata = unique(text)
     for key, allowed in ALLOWED.items():

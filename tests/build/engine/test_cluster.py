@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import distributed
 import pytest
 
-from rocov2_build.convert import Options, convert
+from rocov2_build.convert import Conversion, convert
 from rocov2_build.engine import cluster
 from rocov2_build.engine.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
 from rocov2_build.worker.member import Member
@@ -276,7 +276,7 @@ def test_an_address_without_a_scheduler_is_told(
                 client.wait_for_workers(1, timeout=20)
                 address = next(iter(client.nthreads()))
         with pytest.raises(UserError, match=rf"^no Dask scheduler answers at {address} \(.+\): is it running"):
-            convert(Options(raw, tmp_path / "rocov2", release="any", scheduler=address, quiet=True))
+            convert(Conversion(raw, tmp_path / "rocov2", release="any", scheduler=address, quiet=True))
 
 
 def test_an_address_that_is_none_is_wrong_usage(raw: Path, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_an_address_that_is_none_is_wrong_usage(raw: Path, tmp_path: Path) -> No
 def test_a_scheduler_without_workers_is_told_at_the_start_and_later(
     raw: Path, tmp_path: Path, no_workers: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = Options(raw, tmp_path / "rocov2", release="any", scheduler=no_workers.address, quiet=True)
+    options = Conversion(raw, tmp_path / "rocov2", release="any", scheduler=no_workers.address, quiet=True)
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
     monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
     with pytest.raises(UserError, match="has had no worker for 1 seconds: start workers"):
@@ -381,7 +381,7 @@ def test_a_file_that_is_not_seen_here_is_told(tmp_path: Path, monkeypatch: pytes
 def test_without_the_extra_its_name_is_told(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match=r"pip install -e '\.\[cluster\]'"):
-        convert(Options(raw, tmp_path / "rocov2", release="any", scheduler="tcp://127.0.0.1:1", quiet=True))
+        convert(Conversion(raw, tmp_path / "rocov2", release="any", scheduler="tcp://127.0.0.1:1", quiet=True))
 
 
 def test_workers_of_one_machine_do_not_import_what_a_cluster_needs() -> None:
