@@ -20,10 +20,10 @@ from rocov2_shared.errors import UserError
 from rocov2_shared.terminal import run, say
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
-from rocov2_tasks.score import score_captions, score_concepts
 from rocov2_tasks.scoring import detectors
 from rocov2_tasks.scoring.detectors import Flags, Labels, Neighbours
 from rocov2_tasks.scoring.features import Floats, read_features
+from rocov2_tasks.scoring.measures import MEASURES, REFERENCE_COLUMNS, score_predictions
 from rocov2_tasks.scoring.references import load_texts, read_provenance
 from rocov2_tasks.scoring.submission import MOST_CONCEPTS
 
@@ -163,7 +163,7 @@ def read_split(repository: str, split: str, limit: int | None = None) -> Split:
         FileNotFoundError: there is no repository, or one of its files is missing.
         UserError: there is no such split, an image is damaged, or the texts are of another build than the images.
     """
-    texts = load_texts(repository, split, ["image_id", "caption", "cuis", "manual_cuis"], limit)
+    texts = load_texts(repository, split, REFERENCE_COLUMNS, limit)
     try:
         ids, features = read_features(repository, split, limit)
     except DamagedImageError as error:
@@ -175,37 +175,35 @@ def read_split(repository: str, split: str, limit: int | None = None) -> Split:
     return Split(texts, features)
 
 
+_MEASURES = {key: measure.name for key, measure in MEASURES.items() if not measure.optional}
+"""Key -> name of the measures that the methods are scored by."""
+
+
 def evaluate(data: Data) -> dict[str, dict[str, Any]]:
-    """Scores on test, by method: `concept_f1`, `concept_f1_secondary`, `rouge1` (None: there is none), and `settings`."""
+    """Return the scores on test by method: one per key of `_MEASURES` (None if there is no score), and `settings`."""
     results: dict[str, dict[str, Any]] = {}
     for name, method in METHODS.items():
         prediction = method(data)
-        scores = score_concepts(_by_id(data.test.texts, prediction.concepts), data.test.texts)
-        captions = prediction.captions
-        rouge = None
-        if captions is not None:
-            rouge = score_captions(_by_id(data.test.texts, captions), data.test.texts, bert=False)["rouge1"]
-        results[name] = {**scores, "rouge1": rouge, "settings": prediction.settings}
+        predicted = {"concepts": prediction.concepts, "captions": prediction.captions}
+        scores: dict[str, float | None] = dict.fromkeys(_MEASURES)
+        for task, predictions in predicted.items():
+            if predictions is not None:
+                scores |= score_predictions(task, _by_id(data.test.texts, predictions), data.test.texts)
+        results[name] = {**scores, "settings": prediction.settings}
         say("Scored", name)
     return results
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """The scores for a person."""
-    head = ("", "concept F1", "secondary F1", "ROUGE-1")
-    rows = [
-        (
-            name,
-            *(
-                "-" if row[key] is None else f"{row[key]:.4f}"
-                for key in ("concept_f1", "concept_f1_secondary", "rouge1")
-            ),
-        )
-        for name, row in results.items()
-    ]
-    lines = [f"{row[0]:<20}{row[1]:>12}{row[2]:>15}{row[3]:>10}" for row in [head, *rows]]
-    ends = ["chosen on validation", *(row["settings"] for row in results.values())]
-    return "\n".join(f"{line}   {end}" for line, end in zip(lines, ends, strict=True))
+    """Return the scores as a table: a column per measure, and the settings."""
+    width = max(map(len, results)) + 1
+    head = f"{'':<{width}}" + "".join(f"{name:>{len(name) + 3}}" for name in _MEASURES.values())
+    lines = [f"{head}   chosen on validation"]
+    for method, row in results.items():
+        scores = {key: "-" if row[key] is None else f"{row[key]:.4f}" for key in _MEASURES}
+        cells = "".join(f"{scores[key]:>{len(name) + 3}}" for key, name in _MEASURES.items())
+        lines.append(f"{method:<{width}}{cells}   {row['settings']}")
+    return "\n".join(lines)
 
 
 @click.command(

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-COLUMNS = {"concepts": "CUIs", "captions": "Caption"}
+SECOND_COLUMN = {"concepts": "CUIs", "captions": "Caption"}
 """Task -> second column of its submissions; the first is `ID`."""
 
 MOST_CONCEPTS = 100
@@ -160,14 +160,14 @@ class _Reading:
         return True
 
     def _tasks(self) -> list[str]:
-        return [self.task] if self.task else list(COLUMNS)
+        return [self.task] if self.task else list(SECOND_COLUMN)
 
     def _headers(self) -> str:
-        return " or ".join(f"ID,{COLUMNS[task]}" for task in self._tasks())
+        return " or ".join(f"ID,{SECOND_COLUMN[task]}" for task in self._tasks())
 
     def _read_header(self, header: list[str]) -> bool:
         """Find the task; whether the line is a row, since the file has no header."""
-        named = [task for task in self._tasks() if header == ["ID", COLUMNS[task]]]
+        named = [task for task in self._tasks() if header == ["ID", SECOND_COLUMN[task]]]
         if named:
             self.task = named[0]
             return False

@@ -66,7 +66,7 @@ def test_the_references_themselves_score_1_but_for_automatic_regions(
     conversion = json.loads((repository / "conversion.json").read_text())
     scored = f"test of {repository} (no known release, rows {conversion['rows_sha256']['text'][:12]})"
     assert (
-        done.stdout == f"{concepts}: concepts of 6 images, {scored}\n  F1            1.0000\n  F1 secondary  0.8933\n"
+        done.stdout == f"{concepts}: concepts of 6 images, {scored}\n  concept F1    1.0000\n  secondary F1  0.8933\n"
     )
     captions = write(tmp_path / "c.csv", ["ID", "Caption"], [[image.id, image.caption] for image in images])
     done = score(captions, repository)
@@ -146,7 +146,7 @@ def test_faults_end_with_1_and_without_scores(repository: Path, score: Score, tm
     done = score("s.csv", repository)
     assert (done.returncode, done.stdout) == (1, "")
     assert "missing-id: an image of the split that is not there (6 cases)" in done.stderr
-    assert done.stderr.endswith("Error: s.csv is no submission for this split: 7 faults, nothing was scored\n")
+    assert done.stderr.endswith("Error: s.csv is not a valid submission for this split: 7 faults, nothing was scored\n")
     done = score("s.csv", repository, "--json")
     told = json.loads(done.stdout)["faults"]
     assert done.returncode == 1
@@ -166,8 +166,8 @@ def test_faults_end_with_1_and_without_scores(repository: Path, score: Score, tm
         (["nowhere.csv", "REPOSITORY"], 1, "No such file or directory (nowhere.csv)"),
         (["s.csv", "nowhere"], 1, "no folder 'nowhere'"),
         (["s.csv", "REPOSITORY", "--split", "valid"], 2, "'valid' is not one of 'train', 'validation', 'test'"),
-        (["s.csv", "REPOSITORY", "--task", "concepts", "--bertscore"], 2, "--bertscore is a measure of captions"),
-        (["s.csv", "REPOSITORY", "--bertscore"], 2, "s.csv holds concepts"),
+        (["s.csv", "REPOSITORY", "--task", "concepts", "--bertscore"], 2, "--bertscore scores captions"),
+        (["s.csv", "REPOSITORY", "--bertscore"], 2, "s.csv contains concepts"),
         ([], 2, "Missing argument 'SUBMISSION'"),
     ],
 )
@@ -237,8 +237,8 @@ def test_a_split_without_manual_concepts_has_no_secondary_score(score: Score, tm
     write(tmp_path / "s.csv", ["ID", "CUIs"], [[image.id, "C0034606"] for image in raw.splits["test"]])
     done = score("s.csv")
     assert done.stdout.splitlines()[1:] == [
-        "  F1            1.0000",
-        "  F1 secondary  none: no image has a concept that counts",
+        "  concept F1    1.0000",
+        "  secondary F1  no score: no image has a concept that counts",
     ]
     assert json.loads(score("s.csv", built, "--json").stdout)["scores"]["concept_f1_secondary"] is None
 
