@@ -21,7 +21,7 @@ from rocov2_shared.terminal import run, say
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
 from rocov2_tasks.scoring import detectors
-from rocov2_tasks.scoring.detectors import Flags, Labels, Neighbours
+from rocov2_tasks.scoring.detectors import ConceptMatrix, Flags, Neighbours
 from rocov2_tasks.scoring.features import Floats, read_features
 from rocov2_tasks.scoring.measures import MEASURES, REFERENCE_COLUMNS, score_predictions
 from rocov2_tasks.scoring.references import load_texts, read_provenance
@@ -50,10 +50,11 @@ class Data:
         return detectors.make_vocabulary(self.train.texts["cuis"])
 
     @cached_property
-    def known(self) -> tuple[Labels, Labels]:
+    def known(self) -> tuple[ConceptMatrix, ConceptMatrix]:
         """Concepts of train and validation."""
         train, validation = (
-            detectors.make_labels(split.texts["cuis"], self.vocabulary) for split in (self.train, self.validation)
+            detectors.make_concept_matrix(split.texts["cuis"], self.vocabulary)
+            for split in (self.train, self.validation)
         )
         return train, validation
 

@@ -28,7 +28,7 @@ from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
-from rocov2_tasks.shaping.vocabulary import COLUMNS, find_concepts
+from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, find_concepts
 from rocov2_tasks.views import label_names
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -99,7 +99,7 @@ def filter_concept(
         ValueError: a concept that the vocabulary has not; says what is like it.
         FileNotFoundError: no repository at `path`.
     """
-    require_choice("column", column, COLUMNS)
+    require_choice("column", column, CONCEPT_COLUMNS)
     require_choice("match", match, ("any", "all"))
     wanted = strings_of("concepts", concepts, "a CUI or a name, or a list of them")
     if path is None and all(map(is_cui, wanted)):

@@ -22,7 +22,7 @@ from rocov2_tasks.shaping.mapping import add_columns, of_every_split, require_co
 from rocov2_tasks.shaping.prompts import check_prompts
 from rocov2_tasks.shaping.shapes import (
     IGNORED,
-    Labels,
+    LabelColumn,
     Messages,
     MultiHot,
     PromptCompletion,
@@ -31,7 +31,7 @@ from rocov2_tasks.shaping.shapes import (
     Turns,
     clean_caption,
 )
-from rocov2_tasks.shaping.vocabulary import COLUMNS, check_vocabulary, read_vocabulary
+from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, check_vocabulary, read_vocabulary
 
 __all__ = [
     "IGNORED",
@@ -107,7 +107,7 @@ def classification(dataset: Any, column: str = "modality", keep: Sequence[str] =
     features = require_columns(dataset, "image", column)
     _require_labels(features, column, names)
     made = Features(label=Value("int64"))
-    return add_columns(dataset, Labels(column), [column], made, _kept(dataset, keep, "image", *made))
+    return add_columns(dataset, LabelColumn(column), [column], made, _kept(dataset, keep, "image", *made))
 
 
 def label_names(column: str) -> list[str]:
@@ -134,7 +134,7 @@ def multi_hot(dataset: Any, vocabulary: Sequence[str], column: str = "cuis") -> 
     Raises:
         ValueError: an unknown or missing column, or a vocabulary that is empty, has a CUI twice, or has what is no CUI.
     """
-    require_choice("column", column, COLUMNS)
+    require_choice("column", column, CONCEPT_COLUMNS)
     cuis = check_vocabulary(vocabulary)
     features = require_columns(dataset, column)
     if "labels" in features:

@@ -24,7 +24,7 @@ from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
 from rocov2_tasks.stream.remote import split_root
 
-COLUMNS = tuple(rocov2.TEXT_FEATURES)
+SHOWN_COLUMNS = tuple(rocov2.TEXT_FEATURES)
 
 _READERS = 8
 """Images, or row groups of the Hub, that are read at a time."""
@@ -119,7 +119,7 @@ class Collection:
     def _add(self, repository: rocov2.Repository, number: int, split: str) -> None:
         (file,) = repository.shards("text", split)
         rows = (
-            f"SELECT {number} AS split_number, '{split}' AS split, file_row_number AS row, {', '.join(COLUMNS)} "
+            f"SELECT {number} AS split_number, '{split}' AS split, file_row_number AS row, {', '.join(SHOWN_COLUMNS)} "
             "FROM read_parquet(?, file_row_number = true)"
         )
         into = "INSERT INTO images" if number else "CREATE TABLE images AS"
@@ -210,7 +210,7 @@ class Collection:
             By row: the columns of the configuration `text` (labels by name), `split`, and `row`, its number there.
         """
         where, values = self._where(filter)
-        names = ["split", "row", *COLUMNS]
+        names = ["split", "row", *SHOWN_COLUMNS]
         found = self._query(
             f"SELECT {', '.join(names)} FROM images WHERE {where} ORDER BY split_number, row LIMIT ? OFFSET ?",
             [*values, limit, offset],

@@ -35,7 +35,7 @@ _ROWS = 2048
 
 
 @dataclass(frozen=True)
-class Labels:
+class ConceptMatrix:
     """The concepts of a split.
 
     Attributes:
@@ -53,16 +53,16 @@ def make_vocabulary(lists: Sequence[Sequence[str]]) -> list[str]:
     return sorted(counts, key=lambda code: (-counts[code], code))
 
 
-def make_labels(lists: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> Labels:
-    """The concepts of images, as `Labels`."""
+def make_concept_matrix(lists: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> ConceptMatrix:
+    """The concepts of images, as `ConceptMatrix`."""
     columns = {code: column for column, code in enumerate(vocabulary)}
     known = np.zeros((len(lists), len(vocabulary)), dtype=bool)
     for row, codes in enumerate(lists):
         known[row, [columns[code] for code in codes if code in columns]] = True
-    return Labels(known, np.array([len(set(codes)) for codes in lists], dtype=np.int64))
+    return ConceptMatrix(known, np.array([len(set(codes)) for codes in lists], dtype=np.int64))
 
 
-def mean_f1(predicted: Flags, labels: Labels) -> float:
+def mean_f1(predicted: Flags, labels: ConceptMatrix) -> float:
     """`metrics.concept_f1` of predictions in the vocabulary, for images that all have concepts, at least one predicted."""
     overlaps = (predicted & labels.known).sum(axis=1)
     return float(np.mean(2 * overlaps / (predicted.sum(axis=1) + labels.sizes)))
@@ -76,12 +76,12 @@ def above(scores: Floats, threshold: float) -> Flags:
     return predicted
 
 
-def best_threshold(scores: Floats, labels: Labels) -> tuple[float, float]:
+def best_threshold(scores: Floats, labels: ConceptMatrix) -> tuple[float, float]:
     """F1 and the threshold that gives it, the lowest of equals."""
     return max(((mean_f1(above(scores, value), labels), value) for value in THRESHOLDS), key=lambda pair: pair[0])
 
 
-def choose_majority(validation: Labels, most: int) -> int:
+def choose_majority(validation: ConceptMatrix, most: int) -> int:
     """How many of the commonest concepts, at most `most`, to predict for every image; the least of equally good numbers."""
     overlaps = validation.known[:, :most].cumsum(axis=1)
     counts = np.arange(1, overlaps.shape[1] + 1)
@@ -100,7 +100,7 @@ def nearest(features: Floats, train: Floats, count: int) -> Neighbours:
     return np.concatenate(found)
 
 
-def neighbour_scores(neighbours: Neighbours, train: Labels) -> Iterator[tuple[int, Floats]]:
+def neighbour_scores(neighbours: Neighbours, train: ConceptMatrix) -> Iterator[tuple[int, Floats]]:
     """For each of `NEIGHBOURS`: the share of so many neighbours that have a concept, float32 [images, vocabulary]."""
     sums = np.zeros((len(neighbours), train.known.shape[1]), dtype=np.float32)
     for place in range(neighbours.shape[1]):
@@ -109,7 +109,7 @@ def neighbour_scores(neighbours: Neighbours, train: Labels) -> Iterator[tuple[in
             yield place + 1, sums / np.float32(place + 1)
 
 
-def fit_ridge(features: Floats, labels: Labels) -> Iterator[tuple[float, Floats, Floats]]:
+def fit_ridge(features: Floats, labels: ConceptMatrix) -> Iterator[tuple[float, Floats, Floats]]:
     """Least squares from features to concepts, for each of `PENALTIES` on large weights.
 
     Yields:

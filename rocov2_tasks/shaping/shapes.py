@@ -59,7 +59,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelColumn:
     """Labels of a column, `IGNORED` where there is none."""
 
     column: str

@@ -11,7 +11,7 @@ import rocov2
 from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 
-COLUMNS = ("cuis", "manual_cuis")
+CONCEPT_COLUMNS = ("cuis", "manual_cuis")
 """Columns of concepts: all, and only those that were assigned by hand."""
 
 
@@ -33,7 +33,7 @@ def read_vocabulary(
         ValueError: an unknown column, a `minimum` below 0, or no concept left.
         FileNotFoundError: no repository at `path`.
     """
-    require_choice("column", column, COLUMNS)
+    require_choice("column", column, CONCEPT_COLUMNS)
     require_integer("minimum", minimum, 0)
     rows = _read(path, **options)
     cuis = [row["cui"] for row in rows if row["train"] >= minimum and (column == "cuis" or row["kind"] != "concept")]

@@ -193,7 +193,7 @@ def made_up(name: str, images: int, seed: int) -> Split:
         "cuis": [noise.choice(["C0040405", "C2", "C3", "C4"], noise.integers(1, 4)).tolist() for _ in range(images)],
         "manual_cuis": [["C0040405"]] * images,
     }
-    known = detectors.make_labels(texts["cuis"], ["C0040405", "C2", "C3", "C4"]).known
+    known = detectors.make_concept_matrix(texts["cuis"], ["C0040405", "C2", "C3", "C4"]).known
     return Split(texts, (known + noise.normal(0, 0.5, known.shape)).astype(np.float32))
 
 
@@ -287,7 +287,7 @@ def test_the_quick_f1_is_the_measure(lists: list[list[str]], data: st.DataObject
     predicted = detectors.above(scores, 0.3)
     named = {str(row): [vocabulary[column] for column in flags.nonzero()[0]] for row, flags in enumerate(predicted)}
     expected = concept_f1(named, {str(row): codes for row, codes in enumerate(lists)})
-    assert detectors.mean_f1(predicted, detectors.make_labels(lists, vocabulary)) == pytest.approx(expected)
+    assert detectors.mean_f1(predicted, detectors.make_concept_matrix(lists, vocabulary)) == pytest.approx(expected)
 
 
 def test_where_no_score_is_high_enough_the_highest_is_taken() -> None:
@@ -301,9 +301,9 @@ def test_the_vocabulary_has_the_commonest_first() -> None:
 
 def test_as_many_common_concepts_are_chosen_as_score_best() -> None:
     # Predicting the first n of C1 C2 C3 for C1 and for C1 C2: n=1: (1, 2/3); n=2: (2/3, 1); n=3: (1/2, 4/5).
-    labels = detectors.make_labels([["C1"], ["C1", "C2"]], ["C1", "C2", "C3"])
+    labels = detectors.make_concept_matrix([["C1"], ["C1", "C2"]], ["C1", "C2", "C3"])
     assert detectors.choose_majority(labels, 100) == 1
-    labels = detectors.make_labels([["C1", "C3"], ["C1", "C2"]], ["C1", "C2", "C3"])
+    labels = detectors.make_concept_matrix([["C1", "C3"], ["C1", "C2"]], ["C1", "C2", "C3"])
     assert detectors.choose_majority(labels, 100) == 3  # (2/3, 2/3); (1/2, 1); (4/5, 4/5)
     assert detectors.choose_majority(labels, 2) == 2
 
@@ -316,7 +316,7 @@ def test_neighbours_are_the_most_alike_the_earlier_of_equals_first() -> None:
 
 
 def test_scores_of_neighbours_are_shares() -> None:
-    train = detectors.make_labels([["C1"], ["C1", "C2"], ["C2"]], ["C1", "C2"])
+    train = detectors.make_concept_matrix([["C1"], ["C1", "C2"], ["C2"]], ["C1", "C2"])
     found = dict(detectors.neighbour_scores(np.array([[1, 0, 2]]), train))
     assert sorted(found) == [1, 3]
     assert found[1].tolist() == [[1, 1]]
@@ -326,13 +326,15 @@ def test_scores_of_neighbours_are_shares() -> None:
 def test_ridge_is_least_squares_with_a_penalty() -> None:
     # One feature at -1 and 1, one concept at 0 and 1: covariance 1, moment 2, weight 1 / (2 + penalty), constant 1/2.
     features = np.array([[-1], [1]], dtype=np.float32)
-    for penalty, weights, constants in detectors.fit_ridge(features, detectors.make_labels([["C2"], ["C1"]], ["C1"])):
+    for penalty, weights, constants in detectors.fit_ridge(
+        features, detectors.make_concept_matrix([["C2"], ["C1"]], ["C1"])
+    ):
         assert weights.item() == pytest.approx(1 / (2 + penalty))
         assert constants.item() == pytest.approx(1 / 2)
 
 
 def test_the_threshold_with_the_best_f1_is_chosen_the_lowest_of_equals() -> None:
-    labels = detectors.make_labels([["C1"], ["C2"]], ["C1", "C2"])
+    labels = detectors.make_concept_matrix([["C1"], ["C2"]], ["C1", "C2"])
     scores = np.array([[0.9, 0.42], [0.1, 0.8]], dtype=np.float32)
     assert detectors.best_threshold(scores, labels) == (1, 0.45)
 
