@@ -1,4 +1,4 @@
-"""Checks of arguments, with the bad value and what would be right."""
+"""Checks of arguments: an error names the argument, shows its value and says what is allowed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rocov2_shared.sizes import parse_size
 
 
 def require_integer(option: str, value: Any, least: int) -> None:
-    """Raise ValueError unless `value` is an integer, also one of NumPy, of at least `least`."""
+    """Raise ValueError unless `value` is an integer (also one of NumPy) of at least `least`."""
     try:
         right = not isinstance(value, bool) and operator.index(value) >= least
     except TypeError:
         right = False
     if not right:
-        raise ValueError(f"{option}={value!r}: expected an integer from {least} on")
+        raise ValueError(f"{option}={value!r}: expected an integer of at least {least}")
 
 
 def require_choice(option: str, value: Any, choices: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ def number_of_bytes(option: str, value: str | int) -> int:
     """Return the bytes of a size: a positive integer, or text such as "64MB" (10^6) or "64MiB" (2^20).
 
     Raises:
-        ValueError: it is not a size, or not positive.
+        ValueError: `value` is not a size, or not positive.
     """
     try:
         return parse_size(value) if isinstance(value, str) else parse_size(str(operator.index(value)))
@@ -38,10 +38,11 @@ def number_of_bytes(option: str, value: str | int) -> int:
 
 
 def strings_of(option: str, value: str | Iterable[str], what: str, ordered: bool = False) -> tuple[str, ...]:
-    """One string, or those of a list, or where their order does not matter of a set.
+    """Return one string, or the strings of a list (or of a set, unless they must be `ordered`), as a tuple.
 
     Raises:
-        ValueError: there is none; it is no such collection, also an iterator, which has nothing left for a second split.
+        ValueError: the collection is empty or contains other values; it is an iterator, which would be used up by the first
+            of several splits.
     """
     if isinstance(value, str):
         return (value,)

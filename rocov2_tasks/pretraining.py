@@ -1,4 +1,4 @@
-"""A stream of images and texts for pre-training: fast, resumed exactly, by any number of processes.
+"""A stream of images and texts for pre-training: fast, and resumed exactly by any number of processes.
 
     from rocov2_tasks.pretraining import PretrainingStream
 
@@ -8,7 +8,7 @@
         for batch in stream:
             batch["image"], batch["caption"]    # uint8 [64, 224, 224, 3], list of 64 strings
 
-docs/streaming.md tells how to use it with torch, torchdata, accelerate and Lightning, and how it compares.
+docs/streaming.md shows its use with torch, torchdata, accelerate and Lightning, and compares it with other readers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 from rocov2 import CONFIGS, Repository
 from rocov2_tasks import arguments
 from rocov2_tasks.stream.batches import Plan
-from rocov2_tasks.stream.decoding import DamagedImageError, make_decoder, width_and_height
+from rocov2_tasks.stream.decoding import DamagedImageError, make_decoder
+from rocov2_tasks.stream.geometry import width_and_height
 from rocov2_tasks.stream.iterator import StreamIterator
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError
@@ -33,47 +34,50 @@ __all__ = ["ChangedShardError", "DamagedImageError", "PretrainingStream"]
 
 
 class PretrainingStream:
-    """Rows of one split, in an order that depends on `seed` and epoch alone; dictionaries, or batches of them.
+    """An iterable over one split, in an order that depends only on `seed` and epoch: single rows, or batches.
 
-    Iterating gives, of this rank's samples, dictionaries with the columns of the repository; or with `batch_size`
-    dictionaries of lists. `image` is uint8 [height, width, 3], in a batch uint8 [samples, height, width, 3]; without
-    `image_size` a batch has a list of arrays, and with `decode="bytes"` images are the JPEGs.
+    Iterating returns this rank's samples as dictionaries by column or, with `batch_size`, as dictionaries of lists. `image`
+    is uint8 [height, width, 3], in a batch uint8 [samples, height, width, 3]. Without `image_size` a batch has a list of
+    arrays, and with `decode="bytes"` images are the JPEGs.
 
-    Every rank gets as many samples as the others. Where they do not come out even, up to `world_size` - 1 samples are given
-    twice, in the last batch; with `drop_last` the incomplete batches at the end are left out instead.
+        stream = PretrainingStream("rocov2", columns=["image", "caption"], image_size=224, batch_size=64)
+        batch = next(iter(stream))
 
-    The position is that of what was consumed. `state_dict()` holds it where the iterating is done in this process; with the
-    workers of a DataLoader, `state_at(batches)` does. All ranks stop after the same number of batches; then any number of
-    ranks or workers can go on from the state of any of them, and no sample of the epoch is lost or repeated.
-    Call `set_epoch` before each epoch: otherwise the next iteration has the order of the last.
+    Every rank gets the same number of samples. If they do not divide evenly, up to `world_size` - 1 samples are repeated in
+    the last batch; with `drop_last` the incomplete batches at the end are left out instead.
+
+    The position is that of the consumed samples: `state_dict()` returns it if this process iterates, `state_at(batches)` if
+    the workers of a DataLoader do. When all ranks have stopped after the same number of batches, any number of ranks or
+    workers can resume from the state of any of them, and no sample of the epoch is lost or repeated.
+    Call `set_epoch` before each epoch: otherwise the next iteration repeats the order of the last one.
 
     Args:
         path: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
         split: `train`, `validation` or `test`.
-        name: configuration: `default`, `commercial`, or `text` (no images: a caption costs a hundred bytes to read).
-        columns: those to read, None for all.
+        name: configuration, such as `default`, `commercial`, or `text` (no images: a caption costs a hundred bytes to read).
+        columns: columns to read (default: all).
         image_size: side, or (height, width), in pixels; None keeps the size of each image.
         fit: how an image fits in: `stretch`, `crop` (centre) or `pad` (black).
         resample: Pillow's filter: `nearest`, `box`, `bilinear`, `hamming`, `bicubic`, `lanczos`.
         decode: `exact`: the pixels of `image.convert("RGB").resize(...)` in Pillow; `scaled`: decoded at the smallest scale
             not below `image_size`, then `resample`; `fast`: likewise, but resized without a low-pass;
             `bytes`: the JPEG itself.
-        shuffle: False is the order of the files; then every rank reads all of them.
-        seed, epoch: of the order.
-        rank, world_size: this process among those that share the epoch; None asks `torch.distributed`, then the
-            environment (`RANK`, `WORLD_SIZE`), and else is 0 and 1.
-        lanes: number of streams of row groups that are mixed; a larger world has one for each rank.
-        window: bytes within which rows are shuffled, of all lanes together, such as "64MB".
-        batch_size: samples of a batch; None gives single samples.
+        shuffle: False keeps the order of the files; every rank then reads all of them.
+        seed, epoch: seed of the order.
+        rank, world_size: this process among those that share the epoch (default: of `torch.distributed`, else the
+            environment variables `RANK` and `WORLD_SIZE`, else 0 and 1).
+        lanes: number of streams of row groups that are mixed; at least one per rank.
+        window: bytes within which rows are shuffled, for all lanes together, such as "64MB".
+        batch_size: samples per batch; None returns single samples.
         drop_last: leave out what does not fill a batch on every rank.
-        threads: that decode; None is one for each processor that this process, or worker, has for itself.
+        threads: threads that decode (default: one per processor of this process or worker).
         read_ahead: bytes that may be read beyond the open windows.
         on_error: `raise`, or `skip` images that cannot be decoded: batches are then shorter, and the state counts them.
-        revision: of a dataset on the Hub.
+        revision: revision of a dataset on the Hub.
 
     Raises:
-        FileNotFoundError: no repository at `path`, or one of its files is missing.
-        ValueError: an argument is not one of those above.
+        FileNotFoundError: there is no repository at `path`, or one of its files is missing.
+        ValueError: an argument is invalid.
     """
 
     def __init__(
@@ -144,11 +148,8 @@ class PretrainingStream:
 
     @property
     def __class__(self) -> Any:
-        # Asked by isinstance(stream, IterableDataset): torch may have been imported after the stream was made, and is not
-        # imported for those who do without it.
-        data = sys.modules.get("torch.utils.data")
-        if data is not None and hasattr(data, "IterableDataset"):
-            data.IterableDataset.register(PretrainingStream)
+        # isinstance(stream, IterableDataset) asks for it: the last moment to become one, for torch and its workers.
+        if _register_with_torch():
             self._start.share()
         return PretrainingStream
 
@@ -157,15 +158,15 @@ class PretrainingStream:
         raise TypeError("the class of a stream cannot be changed")
 
     def __getstate__(self) -> dict[str, Any]:
-        # For a process that begins anew, such as a worker that is not forked: what runs stays here.
+        # For a new process, such as a worker that is not forked: a running iteration stays in this one.
         return self.__dict__ | {"_iterator": None}
 
     def __len__(self) -> int:
-        """Batches (without `batch_size`: samples) that this rank gets from where the next iteration begins."""
+        """Return the number of batches (without `batch_size`: samples) that the next iteration returns on this rank."""
         return self._plan.share(self._start.get()["position"]).batches
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch: another one begins at its beginning, the same one keeps a loaded position."""
+        """Choose the epoch. A new one starts at its beginning; the same one keeps a loaded position."""
         arguments.require_integer("epoch", epoch, 0)
         start = self._start.get()
         if epoch != start["epoch"]:
@@ -173,29 +174,29 @@ class PretrainingStream:
             self._iterator = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What it takes to go on behind the last batch (or sample) that was consumed in this process: plain JSON."""
+        """Return the state after the last batch (or sample) that this process has consumed, as plain JSON."""
         return self._start.get() if self._iterator is None else self._iterator.state_dict()
 
     def state_at(self, batches_consumed: int) -> dict[str, Any]:
-        """The state after so many batches (without `batch_size`: samples) of each rank since the iteration began.
+        """Return the state after each rank has consumed so many batches (without `batch_size`: samples) of the iteration.
 
         For the workers of a DataLoader, which are ahead of what was consumed.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: a rank has fewer batches.
         """
         start = self._start.get() if self._iterator is None else self._iterator.start
         share = self._plan.share(start["position"])
         arguments.require_integer("batches_consumed", batches_consumed, 0)
         if batches_consumed > share.batches:
-            raise ValueError(f"batches_consumed={batches_consumed}: each rank has {share.batches}")
+            raise ValueError(f"batches_consumed={batches_consumed}: each rank has only {share.batches}")
         return start | {"position": share.position_after(batches_consumed)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a state was taken, in its order: shuffling, seed, epoch, lanes and window are the state's.
+        """Resume from a state, in its order: shuffling, seed, epoch, lanes and window come from the state.
 
         Raises:
-            ValueError: it is no state of such a stream, or of other data.
+            ValueError: it is not the state of such a stream, or belongs to other data.
         """
         checked = check_state(state, self._plan.layout, find_worker())
         self._iterator = None
@@ -220,5 +221,17 @@ class PretrainingStream:
         if world != (self._plan.rank, self._plan.world_size):
             raise RuntimeError(
                 f"the stream was made for rank {self._plan.rank} of {self._plan.world_size}, but this is rank {world[0]} of "
-                f"{world[1]} now: make it after torch.distributed.init_process_group, or give rank= and world_size="
+                f"{world[1]} now: make it after torch.distributed.init_process_group, or pass rank= and world_size="
             )
+
+
+def _register_with_torch() -> bool:
+    """Register PretrainingStream as an IterableDataset if the program has imported torch; return whether it has.
+
+    Torch may be imported after the stream was made, and is not imported for programs that do without it.
+    """
+    data = sys.modules.get("torch.utils.data")
+    if data is None or not hasattr(data, "IterableDataset"):
+        return False
+    data.IterableDataset.register(PretrainingStream)
+    return True

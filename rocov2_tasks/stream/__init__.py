@@ -1,6 +1,14 @@
-"""What the stream of `rocov2_tasks.pretraining` is made of.
+"""The stream behind `rocov2_tasks.pretraining`, in the order of the data.
 
-layout says where the rows lie, order which comes when, world whose it is; state and iterating go from a state to batches.
-loading reads ahead within a number of bytes; reading reads row groups, of a folder or by remote of the Hub, into values;
-decoding turns JPEGs into pixels; sharing hands them to the workers of torch.
+layout          shards and row groups of a split, from `conversion.json`
+order           the epoch's row order
+world           ranks and workers, and their shares of the positions
+state           the position from which a stream resumes
+iterator        one iteration, from a state to rows
+batches         rows and pixels of a batch, in order
+prefetch        pieces of row groups, read ahead up to a number of bytes
+reading         row groups from a folder, or from the Hub by remote
+image_bytes     images from the pages of a file
+decoding        JPEGs to pixels, with geometry and plain_resize
+shared_value    the position that the workers of torch share
 """

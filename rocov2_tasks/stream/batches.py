@@ -1,4 +1,4 @@
-"""From a plan and a state to batches: pieces are loaded ahead, images decoded in threads, rows handed out in order."""
+"""Batches of a plan: pieces are loaded ahead, images are decoded in threads, rows are returned in order."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from typing import Any
 
 import numpy as np
 
-from rocov2_tasks.stream.decoding import DamagedImageError, Decoder, Pixels
-from rocov2_tasks.stream.layout import Layout
+from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
+from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Order
+from rocov2_tasks.stream.plain_resize import Pixels
 from rocov2_tasks.stream.prefetch import Loader, Schedule, plan_reading
 from rocov2_tasks.stream.reading import GroupReader, Rows
 from rocov2_tasks.stream.world import Share, usable_processors
 
 HANDFUL = 8
-"""Images that a thread decodes in one go: what surrounds the decoding runs inside the interpreter's lock."""
+"""Images that a thread decodes per task: everything around the decoding runs inside the interpreter's lock."""
 
 DECODED_AHEAD = 32_000_000
-"""Bytes of pixels that may wait, ready, beyond the batch that is asked for; at least one batch does."""
+"""Bytes of decoded pixels that may wait beyond the requested batch; at least one batch may."""
 
 MOST_AHEAD = 8
-"""Batches that may wait at most."""
+"""Batches that may wait, at most."""
 
 REMOTE_READERS = 4
-"""Row groups that are fetched at the same time from the Hub."""
+"""Row groups that are fetched from the Hub at the same time."""
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a reader gives, whatever it is at.
+    """What a stream returns, at any position.
 
     Attributes:
-        layout: of the split.
-        columns: those of the rows, in order.
-        decoder: of the images; None hands out their bytes, where they are among the columns.
-        size: width and height of all images, None where each has its own.
-        rank, world_size: whose share.
-        batch_size: samples of a batch; None hands out single rows.
+        layout: layout of the split.
+        columns: columns of the rows, in order.
+        decoder: decoder of the images; None returns the JPEGs, if `image` is one of the columns.
+        size: width and height of all images; None if each keeps its own.
+        rank, world_size: which share of the rows is returned.
+        batch_size: samples per batch; None returns single rows.
         drop_last: leave out what does not fill a batch on every rank.
-        threads: that decode; None for what processors there are.
+        threads: threads that decode; None for one per usable processor.
         read_ahead: bytes that may be read beyond the open windows.
         skip: leave out images that cannot be decoded.
     """
 
-    layout: Layout
+    layout: SplitLayout
     columns: tuple[str, ...]
     decoder: Decoder | None
     size: tuple[int, int] | None
@@ -64,7 +65,7 @@ class Plan:
     skip: bool
 
     def share(self, position: int) -> Share:
-        """What this rank gets from a position on."""
+        """Return what this rank gets from a position on."""
         return Share(position, self.layout.rows, self.rank, self.world_size, self.batch_size or 1, self.drop_last)
 
 
@@ -74,8 +75,8 @@ class Batch:
 
     Attributes:
         rows: values by column.
-        skipped: numbers of the samples that were left out since they are damaged.
-        error: what ended the batch before its last sample, where that is not to be left out.
+        skipped: numbers of the samples that were left out, since their images are damaged.
+        error: the damaged image that ended the batch early, unless damaged images are skipped.
     """
 
     rows: dict[str, Any]
@@ -121,35 +122,36 @@ class _Pending:
         return results
 
     def finish(self) -> Batch:
-        """Wait for the images."""
-        places = list(zip(self._loaded, self._rows, strict=True))
-        images: Any = None
-        error: DamagedImageError | None = None
-        skipped: list[int] = []
-        if self._futures:
-            images = [result for future in self._futures for result in future.result()]
-            damaged = {number: result for number, result in enumerate(images) if isinstance(result, DamagedImageError)}
-            skipped = list(damaged)
-            if damaged and not self._plan.skip:
-                first = skipped[0]
-                error = self._describe(first, damaged[first])
-                skipped = list(range(first, len(places)))
-            for number in damaged if error is None else ():
-                _logger.warning("%s; left out", self._describe(number, damaged[number]))
-            images = self._out if self._out is not None else images
-        elif "image" in self._plan.columns:
-            images = [bytes(rows.image(row)) for rows, row in places]
-        kept = [number for number in range(len(places)) if number not in skipped] if skipped else None
-        columns: dict[str, Any] = {}
-        for name in self._plan.columns:
-            if name == "image":
-                columns[name] = images
-            else:
-                columns[name] = [rows.columns[name][row] for rows, row in places]
-            if kept is not None:
-                values = columns[name]
-                columns[name] = values[kept] if isinstance(values, np.ndarray) else [values[number] for number in kept]
+        """Wait for the images and return the batch."""
+        images = self._collect_images()
+        skipped, error = self._find_skipped(images)
+        if self._out is not None:
+            images = self._out
+        kept = [number for number in range(len(self._rows)) if number not in skipped] if skipped else None
+        columns = {name: _select(self._column(name, images), kept) for name in self._plan.columns}
         return Batch(columns, skipped, error)
+
+    def _collect_images(self) -> Any:
+        """Return the images of all samples, a DamagedImageError in the place of one that cannot be decoded."""
+        if self._futures:
+            return [result for future in self._futures for result in future.result()]
+        if "image" in self._plan.columns:
+            return [bytes(rows.image(row)) for rows, row in zip(self._loaded, self._rows, strict=True)]
+        return []
+
+    def _find_skipped(self, images: list[Any]) -> tuple[list[int], DamagedImageError | None]:
+        """Return the samples to leave out: the damaged ones, or with the error to raise all from the first of them on."""
+        damaged = [number for number, image in enumerate(images) if isinstance(image, DamagedImageError)]
+        if damaged and not self._plan.skip:
+            return list(range(damaged[0], len(images))), self._describe(damaged[0], images[damaged[0]])
+        for number in damaged:
+            _logger.warning("%s; left out", self._describe(number, images[number]))
+        return damaged, None
+
+    def _column(self, name: str, images: Any) -> Any:
+        if name == "image":
+            return images
+        return [rows.columns[name][row] for rows, row in zip(self._loaded, self._rows, strict=True)]
 
     def _describe(self, number: int, error: DamagedImageError) -> DamagedImageError:
         where = self._plan.layout.describe(self._groups[number], self._rows[number])
@@ -157,12 +159,19 @@ class _Pending:
         message = f"image {image_id} ({where}) cannot be decoded: {error}"
         if not self._plan.skip:
             message += (
-                '. Leave such images out with on_error="skip", or build the repository again: check_repository.py --decode '
-                "lists them"
+                '. Leave such images out with on_error="skip", or build the repository again '
+                "(check_repository.py --decode lists all of them)"
             )
         described = DamagedImageError(message)
         described.__cause__ = error
         return described
+
+
+def _select(values: Any, kept: list[int] | None) -> Any:
+    """Return the values of the samples `kept`; all for None."""
+    if kept is None:
+        return values
+    return values[kept] if isinstance(values, np.ndarray) else [values[number] for number in kept]
 
 
 def read_batches(
@@ -171,10 +180,10 @@ def read_batches(
     """Read the rows at `positions`, in batches that begin and end at `bounds`; `workers` share the processors.
 
     Raises:
-        ChangedShardError: a shard is not what it was.
-        ConnectionError: the Hub did not answer, also not when asked again.
+        ChangedShardError: a shard has changed.
+        ConnectionError: the Hub did not answer in several attempts.
     """
-    # When the interpreter ends, modules may be gone before a stream that was left is closed.
+    # When the interpreter ends, modules may be gone before an unfinished stream is closed.
     finalizing = sys.is_finalizing
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
     reader = GroupReader(plan.layout, plan.columns)
@@ -184,13 +193,11 @@ def read_batches(
         loader = Loader(schedule.pieces, reader, loading, plan.read_ahead)
         pending: deque[_Pending] = deque()
         batches = [range(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
-        most = MOST_AHEAD
-        if plan.size is not None and batches:
-            most = min(MOST_AHEAD, DECODED_AHEAD // (len(batches[0]) * plan.size[0] * plan.size[1] * 3))
+        most = max(1, _count_ahead(plan, batches))
         begun = 0
         for number in range(len(batches)):
-            # What is asked for is waited for; of the following, only what has been loaded is begun.
-            while begun < len(batches) and begun <= number + max(1, most):
+            # Wait for the pieces of the requested batch; begin a later batch only if its pieces are loaded.
+            while begun < len(batches) and begun <= number + most:
                 following = batches[begun]
                 needed = set(schedule.piece[following.start : following.stop].tolist())
                 if begun == number:
@@ -200,11 +207,18 @@ def read_batches(
                 loaded = {piece: loader.get(piece) for piece in needed}
                 pending.append(_Pending(plan, reader, schedule, following, loaded, decoding))
                 begun += 1
-            yield _hand_out(pending.popleft(), loader)  # of which nothing is kept here
+            yield _hand_out(pending.popleft(), loader)  # no reference to the batch is kept here
     finally:
         if not finalizing():
             decoding.shutdown(wait=False, cancel_futures=True)
             loading.shutdown(wait=False, cancel_futures=True)
+
+
+def _count_ahead(plan: Plan, batches: list[range]) -> int:
+    """Return how many batches may wait beyond the requested one."""
+    if plan.size is None or not batches:
+        return MOST_AHEAD
+    return min(MOST_AHEAD, DECODED_AHEAD // (len(batches[0]) * plan.size[0] * plan.size[1] * 3))
 
 
 def _hand_out(pending: _Pending, loader: Loader) -> Batch:

@@ -1,4 +1,4 @@
-"""One iteration over a stream: from a state on, in this process or in one worker of a DataLoader."""
+"""One iteration over a stream, from a state on, in this process or in one worker of a DataLoader."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rocov2_tasks.stream.order import Order
 from rocov2_tasks.stream.state import check_state
 
 UNIT = 16
-"""Samples that are decoded together where single ones are asked for."""
+"""Samples that are decoded together if the stream returns single samples."""
 
 
 class StreamIterator(Iterator[dict[str, Any]]):
-    """Gives the batches, or single rows, from a state on; counts what it has given.
+    """Returns the batches, or single rows, from a state on, and counts them.
 
     Attributes:
         start: the state that it began with.
@@ -31,7 +31,7 @@ class StreamIterator(Iterator[dict[str, Any]]):
         self.start = start
         self._given = start["worker"][2] if "worker" in start else 0
         self._skipped = start["skipped"]
-        # A function that does not know this object: with the last reference to it, its threads end.
+        # The generator must not refer to this object, so that its threads end with the last reference to this object.
         self._items = _read(self._plan, start, *(self._worker or (0, 1)), self._given)
 
     def __iter__(self) -> Self:
@@ -44,24 +44,24 @@ class StreamIterator(Iterator[dict[str, Any]]):
         return item
 
     def state_dict(self) -> dict[str, Any]:
-        """The state behind what was given last. That of a worker is for the same worker alone."""
+        """Return the state after the last item. A worker's state is valid only for the same worker."""
         state = self.start | {"skipped": self._skipped}
         if self._worker is not None:
             return state | {"worker": [*self._worker, self._given]}
         return state | {"position": self._plan.share(state["position"]).position_after(self._given)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state, for torchdata, which loads it into an iterator."""
+        """Resume from a state; torchdata loads it into the iterator."""
         self._begin(check_state(state, self._plan.layout, self._worker))
 
 
 def _read(
     plan: Plan, start: dict[str, Any], worker: int, workers: int, given: int
 ) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Batches or rows; with each, how many batches (or samples) it uses up, and how many samples were left out.
+    """Yield batches or rows, each with the batches (or samples) that it uses up and the samples that were left out.
 
     Raises:
-        DamagedImageError: an image cannot be decoded, and is not to be skipped.
+        DamagedImageError: an image cannot be decoded, and damaged images are not skipped.
     """
     order = Order(
         tuple(group.rows for group in plan.layout.groups),

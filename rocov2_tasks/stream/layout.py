@@ -1,4 +1,4 @@
-"""Where the rows of a split lie: shards and row groups, as `conversion.json` states them, so that no shard is opened."""
+"""Where the rows of a split are: shards and row groups, from `conversion.json`, so that no shard is opened."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rocov2 import Repository
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardFile:
     """A Parquet file.
 
     Attributes:
-        path: relative to the repository.
-        bytes: its size.
-        footer_bytes: of these, its footer with the eight bytes behind it.
+        path: path in the repository.
+        bytes: size of the file.
+        footer_bytes: size of its footer, with the eight bytes after it.
     """
 
     path: str
@@ -29,7 +29,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row group: the position of its shard in the layout, its number there, its rows and its bytes on disk."""
+    """A row group: the index of its shard in the layout, its number in the shard, its rows and its bytes in the file."""
 
     shard: int
     number: int
@@ -38,7 +38,7 @@ class RowGroup:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SplitLayout:
     """The row groups of one split of a configuration, in file order.
 
     Attributes:
@@ -47,13 +47,13 @@ class Layout:
     """
 
     root: str
-    shards: tuple[Shard, ...]
+    shards: tuple[ShardFile, ...]
     groups: tuple[RowGroup, ...]
     fingerprint: str
 
     @property
     def remote(self) -> bool:
-        """Whether it is on the Hub."""
+        """Whether the repository is on the Hub."""
         return "://" in self.root
 
     @property
@@ -62,13 +62,13 @@ class Layout:
         return sum(group.rows for group in self.groups)
 
     def describe(self, group: int, row: int | None = None) -> str:
-        """A row group, or a row in it, for a message."""
-        place = self.groups[group]
-        where = f"row group {place.number} of {self.root}/{self.shards[place.shard].path}"
+        """Return the words for a row group, or a row in it, for a message."""
+        row_group = self.groups[group]
+        where = f"row group {row_group.number} of {self.root}/{self.shards[row_group.shard].path}"
         return where if row is None else f"row {row} of {where}"
 
 
-def read_layout(repository: Repository, name: str, split: str) -> Layout:
+def read_layout(repository: Repository, name: str, split: str) -> SplitLayout:
     """Read the layout of a split.
 
     Raises:
@@ -88,8 +88,8 @@ def read_layout(repository: Repository, name: str, split: str) -> Layout:
         ) from error
 
 
-def _layout(repository: Repository, name: str, split: str, files: dict[str, dict[str, Any]]) -> Layout:
-    shards: list[Shard] = []
+def _layout(repository: Repository, name: str, split: str, files: dict[str, dict[str, Any]]) -> SplitLayout:
+    shards: list[ShardFile] = []
     groups: list[RowGroup] = []
     for path, facts in files.items():
         if "row_groups" not in facts:
@@ -97,8 +97,10 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, dict
                 f"{repository.root} was built by an older version, whose conversion.json does not state the row groups: "
                 "build it again with `python scripts/convert_to_parquet.py RAW`, or name a newer revision"
             )
-        shards.append(Shard(path, facts["bytes"], facts["footer_bytes"]))
+        shards.append(ShardFile(path, facts["bytes"], facts["footer_bytes"]))
         sizes = zip(facts["row_groups"]["rows"], facts["row_groups"]["bytes"], strict=True)
         groups += [RowGroup(len(shards) - 1, number, *size) for number, size in enumerate(sizes)]
     identity = json.dumps([name, split, [(shard.path, files[shard.path]["sha256"]) for shard in shards]])
-    return Layout(repository.root, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16])
+    return SplitLayout(
+        repository.root, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16]
+    )

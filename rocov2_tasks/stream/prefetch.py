@@ -1,30 +1,31 @@
-"""Pieces of row groups, loaded in the order in which they are needed, and ahead of it within a number of bytes."""
+"""Prefetch: pieces of row groups, loaded in the order of their need, and ahead of it up to a number of bytes."""
 
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from rocov2_tasks.stream.layout import Layout
-from rocov2_tasks.stream.order import Integers, Order
+from rocov2_tasks.stream.layout import SplitLayout
+from rocov2_tasks.stream.order import Integers, Located, Order
 from rocov2_tasks.stream.reading import GroupReader, Rows
 
 SLICE = 8
-"""Rows of the first slice of the first row group, where rows are read in order; each further slice has twice as many."""
+"""Rows of the first slice of the first row group, if rows are read in file order; each next slice has twice as many."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of a row group that are loaded, and let go, together.
+    """Rows of a row group that are loaded and released together.
 
     Attributes:
-        group: of the layout.
-        begin, stop: its rows.
+        group: index of the row group in the layout.
+        begin, stop: first row, and the one after the last.
         need: number of the first sample that needs it.
         uses: number of samples that need it.
-        bytes: about what it holds.
+        bytes: approximate size.
         sliced: whether it is one of several slices of its row group.
     """
 
@@ -39,47 +40,76 @@ class Piece:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which piece and which row of its row group each sample is, by number of the sample; pieces in order of their need."""
+    """The pieces in the order of their need; for each sample, the index of its piece and its row in the row group."""
 
     pieces: tuple[Piece, ...]
     piece: Integers
     row: Integers
 
 
-def plan_reading(order: Order, positions: Integers, layout: Layout, images: bool) -> Schedule:
-    """The pieces that hold the rows at `positions`, which are read one after the other, with `images` or without."""
-    windows, groups, rows = order.locate(positions)
+def plan_reading(order: Order, positions: Integers, layout: SplitLayout, images: bool) -> Schedule:
+    """Return the pieces that contain the rows at `positions`, which are read in sequence, with or without `images`."""
+    located = order.locate(positions)
     if not positions.size:
         return Schedule((), positions, positions)
-    slices = np.zeros_like(rows)
-    sliced = not order.shuffle and images
-    if sliced:
-        # The first row group in slices, so that the first rows come from a small read.
-        slices = np.where(groups == groups[0], np.log2(rows // SLICE + 1).astype(np.int64), 0)
-    keys = np.stack([windows, groups, slices])
-    _, firsts, inverse, uses = np.unique(keys, axis=1, return_index=True, return_inverse=True, return_counts=True)
+    in_slices = not order.shuffle and images
+    slices = _slices_of(located) if in_slices else np.zeros_like(positions)
+    uses = _number_by_need(np.stack([located.windows, located.groups, slices]))
+    begins, stops = _bounds_of(uses, located.rows, order.total)
+    groups = located.groups[uses.firsts]
+    pieces = [
+        Piece(
+            group=group,
+            begin=begin,
+            stop=stop,
+            need=need,
+            uses=count,
+            bytes=layout.groups[group].bytes * (stop - begin) // layout.groups[group].rows,
+            sliced=in_slices and group == int(groups[0]),
+        )
+        for group, begin, stop, need, count in zip(
+            groups.tolist(), begins.tolist(), stops.tolist(), uses.firsts.tolist(), uses.counts.tolist(), strict=True
+        )
+    ]
+    return Schedule(tuple(pieces), uses.piece, located.rows)
+
+
+def _slices_of(located: Located) -> Integers:
+    """Number the slices of the first row group, so that the first rows come from a small read; 0 in all other row groups."""
+    doubled = np.log2(located.rows // SLICE + 1).astype(np.int64)
+    return np.where(located.groups == located.groups[0], doubled, 0)
+
+
+class _Uses(NamedTuple):
+    """Which samples use which piece: the piece of each sample; by piece, the first sample and the number of samples."""
+
+    piece: Integers
+    firsts: Integers
+    counts: Integers
+
+
+def _number_by_need(keys: Integers) -> _Uses:
+    """Number the different columns of `keys` by their first sample."""
+    _, firsts, inverse, counts = np.unique(keys, axis=1, return_index=True, return_inverse=True, return_counts=True)
     by_need = np.argsort(firsts, kind="stable")
-    rank = np.empty_like(by_need)
-    rank[by_need] = np.arange(len(by_need))
-    piece = rank[inverse.reshape(-1)]
-    begins, stops = np.full(len(by_need), order.total), np.zeros(len(by_need), dtype=np.int64)
-    np.minimum.at(begins, piece, rows)
-    np.maximum.at(stops, piece, rows + 1)
-    pieces = []
-    for number, first in enumerate(firsts[by_need].tolist()):
-        group = int(groups[first])
-        facts = layout.groups[group]
-        begin, stop = int(begins[number]), int(stops[number])
-        share = facts.bytes * (stop - begin) // facts.rows
-        of_first = bool(sliced and group == groups[0])
-        pieces.append(Piece(group, begin, stop, first, int(uses[by_need[number]]), share, of_first))
-    return Schedule(tuple(pieces), piece, rows)
+    number = np.empty_like(by_need)
+    number[by_need] = np.arange(len(by_need))
+    return _Uses(number[inverse.reshape(-1)], firsts[by_need], counts[by_need])
+
+
+def _bounds_of(uses: _Uses, rows: Integers, total: int) -> tuple[Integers, Integers]:
+    """Return the first row of each piece, and the one after its last."""
+    begins = np.full(len(uses.firsts), total)
+    stops = np.zeros(len(uses.firsts), dtype=np.int64)
+    np.minimum.at(begins, uses.piece, rows)
+    np.maximum.at(stops, uses.piece, rows + 1)
+    return begins, stops
 
 
 class Loader:
     """Loads the pieces of a schedule in threads of `pool`. All methods are called from one thread.
 
-    At most `ahead` bytes are loaded beyond what was asked for; at first none, then as many as were handed out: whoever
+    At most `ahead` bytes are loaded beyond what was requested: none at first, then as many as were handed out. A caller that
     takes only a few rows reads only a few.
     """
 
@@ -92,7 +122,7 @@ class Loader:
         self._handed = 0
 
     def want(self, sample: int) -> None:
-        """Load what the samples before number `sample` need, and as much beyond as is allowed."""
+        """Load what the samples before number `sample` need, and as much ahead as allowed."""
         while self._wanted < len(self._pieces) and self._pieces[self._wanted].need < sample:
             self._wanted += 1
         self._pump()
@@ -111,16 +141,16 @@ class Loader:
             self._begun += 1
 
     def loaded(self, number: int) -> bool:
-        """Whether a piece is there; one that failed is not, and tells why when it is asked for."""
+        """Return whether a piece is loaded. A piece that failed is not: `get` raises its error."""
         future = self._futures.get(number)
         return future is not None and future.done() and future.exception() is None
 
     def get(self, number: int) -> Rows:
-        """A piece that was asked for; waits for it, and raises what its reading raised."""
+        """Wait for a requested piece and return its rows; raise what reading it raised."""
         return self._futures[number].result()
 
     def release(self, number: int, samples: int) -> None:
-        """Say that so many samples of a piece are done: after the last of them it is let go, and more may be read ahead."""
+        """Count `samples` of a piece as done. After the last one the piece is released, and more is read ahead."""
         piece = self._pieces[number]
         self._left[number] -= samples
         self._handed += piece.bytes * samples // piece.uses

@@ -1,7 +1,7 @@
-"""Row groups of a layout, from a folder or from the Hub: only the columns and rows asked for, and of no changed shard.
+"""Row groups of a layout, from a folder or from the Hub: only the requested columns and rows. A changed shard is an error.
 
-Images are taken from the pages as they lie in the file, PLAIN and uncompressed, into buffers that are used again: that
-spares a copy, and fresh memory, for each. All other columns are read by pyarrow.
+Images are copied from their pages in the file, which are PLAIN and uncompressed, into buffers that are reused: this saves a
+copy, and fresh memory, for each. pyarrow reads all other columns.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from weakref import WeakValueDictionary
 
 import pyarrow.parquet as pq
 
-from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, Places, RemoteGroup
-from rocov2_tasks.stream.layout import Layout, Shard
+from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans
+from rocov2_tasks.stream.layout import ShardFile, SplitLayout
 from rocov2_tasks.stream.remote import Held, RemoteFiles, join_ranges
 
 _IMAGE_BYTES = "image.bytes"
 
 
 class ChangedShardError(RuntimeError):
-    """A shard is no longer the one that the epoch began with.
+    """A shard has changed since the epoch began.
 
     Attributes:
-        fact: which, and what is wrong with it, for those who have no epoch.
+        fact: the shard and what is wrong with it, for callers that have no epoch.
     """
 
     fact = ""
@@ -41,43 +41,43 @@ class Rows:
     """Consecutive rows of a row group.
 
     Attributes:
-        first: number in the row group of the first of them that has an image here.
+        first: number in the row group of the first row whose image is in `buffer`.
         columns: values of all rows of the row group by column, without images.
-        buffer: the bytes of the images lie in it.
-        places: where in `buffer` each image begins and ends.
+        buffer: contains the bytes of the images.
+        spans: where each image begins and ends in `buffer`.
     """
 
     first: int
     columns: dict[str, list[Any]]
     buffer: bytearray | bytes
-    places: Places
+    spans: Spans
 
     def image(self, row: int) -> memoryview:
-        """Bytes of the image of a row, by its number in the row group; good until the rows are given back."""
-        start, end = self.places[row - self.first]
+        """Return the image of a row, by its number in the row group; valid until the rows are given back."""
+        start, end = self.spans[row - self.first]
         return memoryview(self.buffer)[start:end]
 
 
 class _Columns(dict[str, list[Any]]):
-    """Values by column; others than a plain dictionary's can be referred to weakly."""
+    """Values by column; unlike a plain dictionary it supports weak references."""
 
 
 class GroupReader:
     """Reads row groups; its methods may be called from several threads.
 
-    What was there when it was made is what it reads: a local shard that was written since raises an error, and a dataset
+    It reads the files that were there when it was made: a local shard that was written later raises an error, and a dataset
     on the Hub is read at one commit.
 
     Args:
-        layout: where the row groups lie.
-        columns: those that are read.
-        patience: of the Hub, as `RemoteFiles` has it.
+        layout: the row groups of a split.
+        columns: columns to read.
+        patience: as for `RemoteFiles`.
 
     Raises:
-        ChangedShardError: a shard is missing, or has another size than `conversion.json` states.
+        ChangedShardError: a shard is missing, or its size differs from the one in `conversion.json`.
     """
 
-    def __init__(self, layout: Layout, columns: Sequence[str], patience: float | None = None) -> None:
+    def __init__(self, layout: SplitLayout, columns: Sequence[str], patience: float | None = None) -> None:
         self._layout = layout
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
@@ -91,40 +91,42 @@ class GroupReader:
         self._footer_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def read(self, group: int, begin: int, stop: int, growing: bool = False) -> Rows:
-        """Rows `begin` to `stop` of a row group.
+        """Return rows `begin` to `stop` of a row group.
 
         Args:
-            group: its number in the layout.
-            begin, stop: rows; the columns beside the images are read of all.
-            growing: of a file on the Hub, fetch the images as they are needed, instead of all of the row group at once.
+            group: index of the row group in the layout.
+            begin, stop: rows whose images are read; the other columns are read for the whole row group.
+            growing: on the Hub, fetch the images as they are needed instead of the whole row group at once.
         """
-        place = self._layout.groups[group]
-        footer = self._footer(place.shard)
+        row_group = self._layout.groups[group]
+        footer = self._footer(row_group.shard)
         with self._group_locks[group]:  # lanes that share a row group share its columns
             columns = self._known.get(group)
             if columns is not None and not self._images:
                 return Rows(begin, columns, b"", [])
             opened = self._open(group, growing)
             if columns is None:
-                columns = self._known[group] = self._read_columns(opened.source, footer, place.number)
+                columns = self._known[group] = self._read_columns(opened.source, footer, row_group.number)
         if not self._images:
             return Rows(begin, columns, b"", [])
-        if stop == place.rows:
+        if stop == row_group.rows:
             self._growing.pop(group, None)
-        images = next(part for part in _chunks(footer.row_group(place.number)) if part.path_in_schema == _IMAGE_BYTES)
+        images = next(
+            part for part in _chunks(footer.row_group(row_group.number)) if part.path_in_schema == _IMAGE_BYTES
+        )
         try:
             return Rows(begin, columns, *opened.values(images, begin, stop, self._buffers))
         except ValueError as error:
-            shard = self._layout.shards[place.shard]
-            raise self._changed(shard, f"does not hold images as this project stores them ({error})") from error
+            shard = self._layout.shards[row_group.shard]
+            raise self._changed(shard, f"does not store images as this project does ({error})") from error
 
     def image_id(self, group: int, row: int) -> str:
-        """The id of a row, for a message."""
+        """Return the image id of a row, for a message."""
         named = GroupReader(self._layout, ["image_id"])
         return str(named.read(group, 0, 0).columns["image_id"][row])
 
     def give_back(self, rows: Rows) -> None:
-        """Say that the images of these rows are of no use any more."""
+        """Let the buffer of these rows be reused: their images are no longer needed."""
         if isinstance(rows.buffer, bytearray):
             self._buffers.give_back(rows.buffer)
 
@@ -136,16 +138,16 @@ class GroupReader:
         return _Columns((name, table[name].to_pylist()) for name in self._columns)
 
     def _open(self, group: int, growing: bool) -> LocalGroup | RemoteGroup:
-        place = self._layout.groups[group]
-        shard = self._layout.shards[place.shard]
+        row_group = self._layout.groups[group]
+        shard = self._layout.shards[row_group.shard]
         if not self._layout.remote:
             if self._state(shard) != self._states[shard.path]:
-                raise self._changed(shard, "was written since")
+                raise self._changed(shard, "was written after the stream was made")
             return LocalGroup(os.path.join(self._layout.root, shard.path))
         known = self._growing.get(group)
         if known is not None:
             return known
-        chunks = _chunks(self._footer(place.shard).row_group(place.number))
+        chunks = _chunks(self._footer(row_group.shard).row_group(row_group.number))
         images = [_range(chunk) for chunk in chunks if self._images and chunk.path_in_schema == _IMAGE_BYTES]
         others = [_range(chunk) for chunk in chunks if chunk.path_in_schema.partition(".")[0] in self._columns]
         ranges = [*images, *others]
@@ -157,26 +159,26 @@ class GroupReader:
             self._growing[group] = opened
         return opened
 
-    def _fetch(self, shard: Shard, start: int, end: int) -> bytes:
+    def _fetch(self, shard: ShardFile, start: int, end: int) -> bytes:
         try:
             return self._remote.fetch(shard.path, start, end)
         except FileNotFoundError:
-            raise self._changed(shard, "is gone") from None
+            raise self._changed(shard, "is missing") from None
 
-    def _state(self, shard: Shard) -> tuple[int, ...]:
+    def _state(self, shard: ShardFile) -> tuple[int, ...]:
         try:
-            facts = os.stat(os.path.join(self._layout.root, shard.path))
+            stat = os.stat(os.path.join(self._layout.root, shard.path))
         except FileNotFoundError:
-            raise self._changed(shard, "is gone") from None
-        if facts.st_size != shard.bytes:
-            raise self._changed(shard, f"has {facts.st_size:,} bytes, {shard.bytes:,} are stated in conversion.json")
-        return facts.st_size, facts.st_mtime_ns, facts.st_ino
+            raise self._changed(shard, "is missing") from None
+        if stat.st_size != shard.bytes:
+            raise self._changed(shard, f"has {stat.st_size:,} bytes, but {shard.bytes:,} in conversion.json")
+        return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
-    def _changed(self, shard: Shard, what: str) -> ChangedShardError:
+    def _changed(self, shard: ShardFile, what: str) -> ChangedShardError:
         fact = f"{self._layout.root}/{shard.path} {what}"
         error = ChangedShardError(
-            f"{fact}: the epoch began with another file, and would mix two orders. Put the repository back as it was, or "
-            "begin a new stream (check_repository.py tells what is wrong with it)"
+            f"{fact}: the epoch began with another file and would mix two orders. Restore the repository, or begin a new "
+            "stream (check_repository.py reports what is wrong with it)"
         )
         error.fact = fact
         return error
@@ -190,20 +192,21 @@ class GroupReader:
             if self._layout.remote:
                 source = io.BytesIO(b"PAR1" + self._fetch(shard, shard.bytes - shard.footer_bytes, shard.bytes))
             else:
-                self._state(shard)  # one that is gone is told of as such
+                self._state(shard)  # a missing shard gets its own message
             footer = pq.read_metadata(source)
-            stated = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
-            found = [footer.row_group(i) for i in range(footer.num_row_groups)]
-            if [
-                (facts.num_rows, sum(part.total_compressed_size for part in _chunks(facts))) for facts in found
-            ] != stated:
-                raise self._changed(shard, "has other row groups than conversion.json states")
+            recorded = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
+            if [_rows_and_bytes(footer.row_group(i)) for i in range(footer.num_row_groups)] != recorded:
+                raise self._changed(shard, "has other row groups than conversion.json records")
             self._footers[number] = footer
             return footer
 
 
 def _chunks(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:
     return [group.column(i) for i in range(group.num_columns)]
+
+
+def _rows_and_bytes(group: pq.RowGroupMetaData) -> tuple[int, int]:
+    return group.num_rows, sum(chunk.total_compressed_size for chunk in _chunks(group))
 
 
 def _range(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Who reads: rank and number of processes, workers of a DataLoader; and which positions are whose."""
+"""The processes that share an epoch: ranks, workers of a DataLoader, and which of them reads which positions."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rocov2_tasks.stream.order import Integers
 
 
 def find_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    """Rank and number of ranks: as given, else of the initialized `torch.distributed`, else RANK and WORLD_SIZE, else 0, 1.
+    """Return rank and number of ranks: the arguments, else an initialized `torch.distributed`, RANK and WORLD_SIZE, or 0, 1.
 
     Raises:
-        ValueError: one without the other, or a rank that is not within the world.
+        ValueError: one is given without the other, or the rank is not below the number of ranks.
     """
     source = "rank= and world_size="
     given = (rank, world_size)
     if given == (None, None):
-        # Only where the program has imported torch by itself.
+        # Torch is asked only if the program has imported it.
         distributed = sys.modules.get("torch.distributed")
         if distributed is not None and distributed.is_available() and distributed.is_initialized():
             return distributed.get_rank(), distributed.get_world_size()
-        source = "the environment's RANK and WORLD_SIZE"
+        source = "environment variables RANK and WORLD_SIZE"
         given = (_integer("RANK"), _integer("WORLD_SIZE"))
         if given == (None, None):
             return 0, 1
     rank, world_size = given
     if rank is None or world_size is None or not 0 <= rank < world_size:
-        raise ValueError(f"{source}: expected both, 0 <= rank < world size, found rank {rank}, world size {world_size}")
+        raise ValueError(f"{source}: expected both, 0 <= rank < world size, got rank {rank}, world size {world_size}")
     return rank, world_size
 
 
@@ -41,11 +41,11 @@ def _integer(name: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"the environment's {name} is no number: {text!r}") from None
+        raise ValueError(f"environment variable {name} must be an integer, got {text!r}") from None
 
 
 def find_worker() -> tuple[int, int] | None:
-    """Number of this process among the workers of its DataLoader, and their count; None outside of one."""
+    """Return this process's number among the workers of its DataLoader, and their count; None outside of one."""
     data = sys.modules.get("torch.utils.data")
     worker = data.get_worker_info() if data is not None else None
     return (worker.id, worker.num_workers) if worker is not None else None
@@ -61,11 +61,11 @@ def usable_processors() -> int:
 class Share:
     """What one rank gets of the positions from `start` to `total`, and in which batches.
 
-    Every rank gets as many samples as the others: where they do not come out even, the ranks without a last sample get
-    their previous one again (a rank that has none, one of the others'), or with `drop_last` the others' last is left out.
+    Every rank gets the same number of samples. If the positions do not divide evenly, a rank without a last sample repeats
+    its previous one (a rank without any takes another rank's); with `drop_last` the last samples are left out instead.
 
     Attributes:
-        batch: samples of a batch; with `drop_last` the last batch is left out unless it is full.
+        batch: samples per batch; with `drop_last` the last batch is left out unless it is full.
     """
 
     start: int
@@ -94,20 +94,26 @@ class Share:
         return -(-self.left // self.world_size)
 
     def position_after(self, batches: int) -> int:
-        """Position from which all go on when each rank has consumed `batches`."""
+        """Return the position from which all ranks resume when each has consumed `batches`."""
         return min(self.start + self.world_size * self.batch * batches, self.total)
 
     def positions(self, worker: int, workers: int, done: int) -> tuple[Integers, Integers]:
-        """Positions of the samples of a worker's batches, from its batch `done` on, and where its batches begin and end.
+        """Return the positions of the samples of a worker's batches, from its batch `done` on, and the bounds of the batches.
 
         Worker k of n makes the rank's batches k, k + n, ...
         """
-        numbers = np.arange(worker + workers * done, self.batches, workers, dtype=np.int64)
-        samples = (numbers[:, None] * self.batch + np.arange(self.batch)).ravel()
-        lengths = np.minimum(self.batch, self._samples - numbers * self.batch)
-        samples = samples[samples < self._samples]
+        batches = np.arange(worker + workers * done, self.batches, workers, dtype=np.int64)
+        lengths = np.minimum(self.batch, self._samples - batches * self.batch)
+        return self._positions_of(self._samples_of(batches)), np.concatenate([[0], np.cumsum(lengths)])
+
+    def _samples_of(self, batches: Integers) -> Integers:
+        """Return the numbers of the rank's samples in its `batches`; the last batch may be shorter."""
+        samples = (batches[:, None] * self.batch + np.arange(self.batch)).ravel()
+        return samples[samples < self._samples]
+
+    def _positions_of(self, samples: Integers) -> Integers:
+        """Return the position of each of the rank's samples; a sample beyond the end repeats an earlier position."""
         positions = self.start + self.rank + self.world_size * samples
-        beyond = positions >= self.total
         previous = positions - self.world_size
-        substitute = np.where(previous >= self.start, previous, self.start + self.rank % max(1, self.left))
-        return np.where(beyond, substitute, positions), np.concatenate([[0], np.cumsum(lengths)])
+        other = self.start + self.rank % max(1, self.left)  # for a rank that has no sample of its own
+        return np.where(positions < self.total, positions, np.where(previous >= self.start, previous, other))

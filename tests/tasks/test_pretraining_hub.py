@@ -161,7 +161,7 @@ def test_when_the_network_stays_away_it_is_told_and_the_run_goes_on_later(built:
         found, problem, state = ask(hub, tmp_path, **options)
     assert problem is not None
     assert problem.startswith("ConnectionError: hf://datasets/org/rocov2@")
-    assert "did not come in 5 attempts" in problem
+    assert "5 attempts to read bytes" in problem
     assert 0 < len(found) == state["position"] < TRAIN
     with Hub({"org/rocov2": built}) as hub:
         rest, problem, _ = ask(hub, tmp_path, state, **options)

@@ -141,9 +141,9 @@ def test_ranks_read_their_own_share_alone(tmp_path: Path, world_size: int, monke
 
     def count(self: Any, *arguments: Any) -> Any:
         nonlocal read
-        buffer, places = plain(self, *arguments)
-        read += sum(end - start for start, end in places)
-        return buffer, places
+        buffer, spans = plain(self, *arguments)
+        read += sum(end - start for start, end in spans)
+        return buffer, spans
 
     monkeypatch.setattr(LocalGroup, "values", count)
     for rank in range(world_size):

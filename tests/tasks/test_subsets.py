@@ -199,7 +199,7 @@ def test_shares_are_those_of_many_articles() -> None:
             "fractions={{'a': 1.0, 'b': 0.0}}: expected shares above 0 that are 1 together, such as "
             "{{'train': 0.8, 'validation': 0.1, 'test': 0.1}}",
         ),
-        (lambda d, _: subsets.split_by_article(d, seed=-1), "seed=-1: expected an integer from 0 on"),
+        (lambda d, _: subsets.split_by_article(d, seed=-1), "seed=-1: expected an integer of at least 0"),
     ],
 )
 def test_wrong_requests(splits: Any, built: Path, call: Callable[[Any, Path], Any], message: str) -> None:

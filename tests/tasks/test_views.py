@@ -268,7 +268,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
         "prompt: '<image>Why?' has <image>, but the view places the image: leave it out",
     ),
     (lambda d: views.to_messages(d, target="x"), "target='x': expected one of caption, concepts, modality"),
-    (lambda d: views.to_messages(d, seed=-1), "seed=-1: expected an integer from 0 on"),
+    (lambda d: views.to_messages(d, seed=-1), "seed=-1: expected an integer of at least 0"),
     (lambda d: views.classification(d, "cuis"), "column='cuis': expected one of modality, region, direction"),
     (lambda d: views.label_names("x"), "column='x': expected one of modality, region, direction"),
     (lambda d: views.multi_hot(d, VOCABULARY, "region"), "column='region': expected one of cuis, manual_cuis"),
@@ -351,7 +351,7 @@ def test_a_stream_that_does_not_know_its_columns_is_refused(built: Path) -> None
     ("options", "message"),
     [
         ({"column": "region"}, "column='region': expected one of cuis, manual_cuis"),
-        ({"minimum": -1}, "minimum=-1: expected an integer from 0 on"),
+        ({"minimum": -1}, "minimum=-1: expected an integer of at least 0"),
         ({"minimum": 999}, "no concept of {root} has 999 images in train; the commonest has {most}: lower minimum"),
     ],
 )

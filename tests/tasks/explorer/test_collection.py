@@ -216,7 +216,7 @@ def test_images_that_changed_are_refused(tmp_path: Path) -> None:
     for shard in folder.glob("data/*"):
         shard.unlink()
     with pytest.raises(
-        ValueError, match=r"images cannot be read: .*\.parquet is gone: start the explorer again"
+        ValueError, match=r"images cannot be read: .*\.parquet is missing: start the explorer again"
     ) as told:
         collection.images(collection.rows(Filter()))
     assert "epoch" not in str(told.value)

@@ -11,7 +11,8 @@ import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
 from rocov2_tasks.stream import decoding
-from rocov2_tasks.stream.decoding import DamagedImageError, Decoder, frame
+from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
+from rocov2_tasks.stream.geometry import fit_frame
 from tests.support.raw import jpeg
 
 SIZE = (48, 32)
@@ -194,7 +195,7 @@ def test_threads_may_share_a_decoder_and_processes_a_copy() -> None:
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 def test_a_frame_lies_within_the_picture_and_the_output(fit: str) -> None:
     for width, height in [(1, 1), (1, 500), (500, 1), (33, 77), (4000, 3000)]:
-        place = frame(width, height, SIZE, fit)
+        place = fit_frame(width, height, SIZE, fit)
         left, upper, right, lower = place.box
         assert 0 <= left < right <= width
         assert 0 <= upper < lower <= height

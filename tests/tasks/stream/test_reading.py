@@ -15,7 +15,7 @@ from rocov2 import Repository
 from rocov2_build.shards.plan import Layout as Sizes
 from rocov2_tasks.stream import image_bytes
 from rocov2_tasks.stream.image_bytes import Buffers
-from rocov2_tasks.stream.layout import Layout, read_layout
+from rocov2_tasks.stream.layout import SplitLayout, read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
 from tests.support import repositories
 from tests.support.raw import make_raw
@@ -36,11 +36,11 @@ def repository(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "rocov2"))
 
 
-def layout_of(path: Path, name: str = "default", split: str = "train") -> Layout:
+def layout_of(path: Path, name: str = "default", split: str = "train") -> SplitLayout:
     return read_layout(Repository.open(path), name, split)
 
 
-def truth(layout: Layout, group: int) -> list[dict[str, Any]]:
+def truth(layout: SplitLayout, group: int) -> list[dict[str, Any]]:
     place = layout.groups[group]
     with pq.ParquetFile(Path(layout.root) / layout.shards[place.shard].path) as file:
         rows: list[dict[str, Any]] = file.read_row_group(place.number, columns=COLUMNS).to_pylist()
@@ -142,13 +142,13 @@ def test_without_images_none_is_read(built: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(image_bytes.LocalGroup, "values", None)
     layout = layout_of(built)
     rows = GroupReader(layout, ["caption"]).read(0, 0, 3)
-    assert (set(rows.columns), rows.places) == ({"caption"}, [])
+    assert (set(rows.columns), rows.spans) == ({"caption"}, [])
 
 
 def test_images_alone_open_no_other_column(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pq, "ParquetFile", None)
     layout = layout_of(built)
-    assert len(GroupReader(layout, ["image"]).read(0, 0, 3).places) == 3
+    assert len(GroupReader(layout, ["image"]).read(0, 0, 3).spans) == 3
 
 
 def test_buffers_are_used_again_and_never_while_they_are_needed() -> None:
@@ -174,9 +174,9 @@ def replace(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (touch, "was written since"),
-        (replace, "was written since"),
-        (Path.unlink, "is gone"),
+        (touch, "was written after the stream was made"),
+        (replace, "was written after the stream was made"),
+        (Path.unlink, "is missing"),
         (lambda path: os.truncate(path, 1000), "has 1,000 bytes"),
     ],
     ids=["touched", "replaced", "gone", "cut"],
@@ -196,11 +196,11 @@ def test_a_shard_of_another_size_is_told_before_anything_is_read(repository: Pat
     layout = layout_of(repository)
     with (repository / layout.shards[-1].path).open("ab") as file:
         file.write(b"more")
-    with pytest.raises(ChangedShardError, match=r"has .* bytes, .* are stated in conversion\.json"):
+    with pytest.raises(ChangedShardError, match=r"has .* bytes, but .* in conversion\.json"):
         GroupReader(layout, COLUMNS)
 
 
-def rewrite(repository: Path, layout: Layout, *, state_row_groups: bool = True, **options: Any) -> Layout:
+def rewrite(repository: Path, layout: SplitLayout, *, state_row_groups: bool = True, **options: Any) -> SplitLayout:
     """Write the first shard anew by pyarrow, and state its size, and that of its row groups or their old one."""
     path = repository / layout.shards[0].path
     table = pq.read_table(path, partitioning=None)
@@ -221,7 +221,7 @@ def rewrite(repository: Path, layout: Layout, *, state_row_groups: bool = True, 
 
 def test_other_row_groups_than_stated_are_told(repository: Path) -> None:
     layout = rewrite(repository, layout_of(repository), state_row_groups=False, row_group_size=3)
-    with pytest.raises(ChangedShardError, match=r"has other row groups than conversion\.json states"):
+    with pytest.raises(ChangedShardError, match=r"has other row groups than conversion\.json records"):
         GroupReader(layout, COLUMNS).read(0, 0, 1)
 
 
@@ -236,7 +236,7 @@ def test_images_that_are_stored_in_another_way_are_told(
     repository: Path, options: dict[str, Any], message: str
 ) -> None:
     layout = rewrite(repository, layout_of(repository), **options)
-    with pytest.raises(ChangedShardError, match=f"does not hold images as this project stores them .*{message}"):
+    with pytest.raises(ChangedShardError, match=f"does not store images as this project does .*{message}"):
         GroupReader(layout, COLUMNS).read(0, 0, 1)
 
 
@@ -252,8 +252,8 @@ def test_values_are_found_in_pages_of_both_versions(tmp_path: Path, version: str
     )
     column = pq.read_metadata(path).row_group(0).column(0)
     for begin, stop in [(0, 50), (0, 1), (49, 50), (13, 37), (0, 49), (1, 50)]:
-        buffer, places = image_bytes.LocalGroup(path).values(column, begin, stop, Buffers())
-        assert [bytes(buffer[start:end]) for start, end in places] == data[begin:stop]
+        buffer, spans = image_bytes.LocalGroup(path).values(column, begin, stop, Buffers())
+        assert [bytes(buffer[start:end]) for start, end in spans] == data[begin:stop]
 
 
 def test_a_missing_image_is_told(tmp_path: Path) -> None:

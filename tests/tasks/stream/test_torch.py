@@ -203,5 +203,5 @@ def test_another_number_of_workers_refuses_the_state_of_a_stateful_loader(reposi
     list(islice(loader, 3))
     resumed = stateful(open_stream(repository), 1)
     resumed.load_state_dict(loader.state_dict())
-    with pytest.raises(ValueError, match="the state is that of worker 0 of 2 alone"):
+    with pytest.raises(ValueError, match="the state belongs to worker 0 of 2:"):
         list(resumed)

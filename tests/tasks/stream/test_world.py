@@ -112,22 +112,20 @@ def test_the_environment_tells_rank_and_world(monkeypatch: pytest.MonkeyPatch) -
     ("rank", "world_size"), [(0, None), (None, 2), (2, 2), (-1, 2)], ids=["no world", "no rank", "beyond", "negative"]
 )
 def test_a_rank_without_its_world_or_outside_of_it_is_told(rank: int | None, world_size: int | None) -> None:
-    message = (
-        f"rank= and world_size=: expected both, 0 <= rank < world size, found rank {rank}, world size {world_size}"
-    )
+    message = f"rank= and world_size=: expected both, 0 <= rank < world size, got rank {rank}, world size {world_size}"
     with pytest.raises(ValueError, match=message):
         find_world(rank, world_size)
 
 
 def test_half_an_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
-    with pytest.raises(ValueError, match=r"the environment's RANK and WORLD_SIZE: .* found rank 1, world size None"):
+    with pytest.raises(ValueError, match=r"environment variables RANK and WORLD_SIZE: .* got rank 1, world size None"):
         find_world(None, None)
 
 
 def test_an_environment_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "first")
-    with pytest.raises(ValueError, match="the environment's RANK is no number: 'first'"):
+    with pytest.raises(ValueError, match="environment variable RANK must be an integer, got 'first'"):
         find_world(None, None)
 
 
