@@ -1,11 +1,11 @@
-"""Columns made and rows chosen without an image being decoded: what views and filters do to a dataset of `datasets`.
+"""What views and filters do to a dataset: make columns and choose rows without decoding an image.
 
-`map` and `filter` of `datasets` decode the images of the rows that they hand on, and what `map` gets back decoded it saves
-as JPEG again, with other pixels. Here they are given Arrow tables, in which an image is its bytes.
+`map` and `filter` of `datasets` decode the images of the rows that they pass on, and `map` encodes a decoded image again,
+with other pixels. Here they get Arrow tables, in which an image is its bytes.
 
-A stream that went through such a step before (also `remove_columns` and `rename_column`, which are one) has no tables any
-more, only rows of Python values. Rows are chosen from it all the same; columns are made where images are not in play, or
-were not decoded; else it is refused, since the bytes as released are lost.
+A stream that went through such a step before (also `remove_columns` or `rename_column`) has no tables any more, only rows of
+Python values. Rows can still be chosen from it. Columns can be made if no images are needed, or if they were not decoded;
+otherwise the stream is refused, since the released bytes are lost.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ Batch = dict[str, list[Any]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _BATCH = 64
-"""Rows that are in memory together: with images of some 100 kB, a few megabytes."""
+"""Rows in memory at a time: a few megabytes, with images of some 100 kB."""
 
 
 def of_every_split(view: Function) -> Function:
-    """Let a function of one dataset, its first argument, be called with a dictionary of splits too."""
+    """Let a function whose first argument is a dataset take a dictionary of splits, too."""
 
     @functools.wraps(view)
     def call(dataset: Any, *arguments: Any, **options: Any) -> Any:
-        if isinstance(dataset, dict):  # a plain one becomes what `datasets` makes of such splits
+        if isinstance(dataset, dict):  # also a plain one: the result is always a dictionary of `datasets`
             made = {split: view(part, *arguments, **options) for split, part in dataset.items()}
             streams = any(isinstance(part, IterableDataset) for part in made.values())
             return IterableDatasetDict(made) if streams else DatasetDict(made)
         if not isinstance(dataset, (Dataset, IterableDataset)):
             raise TypeError(
-                f"expected a Dataset, an IterableDataset, or a dictionary of splits of either; got {type(dataset).__name__}"
+                f"expected a Dataset, an IterableDataset, or a dictionary of splits of either, got {type(dataset).__name__}"
             )
         return view(dataset, *arguments, **options)
 
@@ -55,28 +55,28 @@ def of_every_split(view: Function) -> Function:
 
 
 def require_columns(dataset: Any, *columns: str) -> Features:
-    """The features of a dataset that has `columns`.
+    """Return the features of a dataset that must have `columns`.
 
     Raises:
-        ValueError: it lacks some, or does not know its columns.
+        ValueError: a column is missing, or the dataset does not know its columns.
     """
     if dataset.features is None:
         raise ValueError(
-            "the stream does not know its columns, as after a map without features=: make the view first, or pass them"
+            "the stream does not know its columns, as after a map without features=: make the view first, or pass features="
         )
     missing = [column for column in columns if column not in dataset.features]
     if missing:
-        hint = ": the configuration text has none" if "image" in missing else ""
-        raise ValueError(f"no column {', '.join(missing)}{hint}; the dataset has {', '.join(dataset.features)}")
+        hint = " (the configuration text has no images)" if "image" in missing else ""
+        raise ValueError(f"missing column {', '.join(missing)}{hint}: the dataset has {', '.join(dataset.features)}")
     return dataset.features
 
 
 def require_strings(dataset: Any, *columns: str) -> None:
-    """Raise ValueError unless `columns` are there and hold text."""
+    """Raise ValueError unless all `columns` exist and are string columns."""
     features = require_columns(dataset, *columns)
     for column in columns:
         if features[column] != Value("string"):
-            raise ValueError(f"column {column} is to hold text, and is {features[column]}")
+            raise ValueError(f"column {column!r} must be a string column, got {features[column]}")
 
 
 def add_columns(
@@ -86,54 +86,75 @@ def add_columns(
     features: Features,
     keep: Sequence[str] = (),
 ) -> Any:
-    """A dataset of the columns `keep`, as they are, and new ones; a format or transform of the dataset is taken off.
+    """Return a dataset of the columns `keep`, unchanged, and new ones; a format or transform of the dataset is removed.
 
-    Map-style the new columns are written to the cache of `datasets`, and those that are kept are not copied (except after
-    `select`, `filter` or `shuffle`, whose choice of rows is carried out first).
+    In a map-style dataset the new columns are written to the cache of `datasets`, and the kept ones are not copied (except
+    after `select`, `filter` or `shuffle`, whose choice of rows is carried out first).
 
     Args:
         dataset: map-style or streaming.
-        make: the new columns of a batch of `inputs`, but for `images`. It is hashed for the cache: it is no lambda, and all
-            that it depends on is in its attributes.
-        inputs: columns that it needs.
-        features: of the new columns, in order; `images` is the column `image`, each in a list of its own.
-        keep: columns; one that is also new is replaced.
+        make: returns the new columns, except `images`, for a batch of `inputs`. It is hashed for the cache: it must not be a
+            lambda, and everything that it depends on must be in its attributes.
+        inputs: columns that `make` needs.
+        features: features of the new columns, in order; `images` is the column `image`, each image in a list of its own.
+        keep: columns to keep; a new column replaces one of the same name.
     """
     known = require_columns(dataset, *inputs, *keep)
-    kept = [column for column in keep if column not in features]
+    kept = tuple(column for column in keep if column not in features)
     result = Features({column: known[column] for column in kept} | dict(features))
-    inputs = [*inputs, "image"] if "images" in features else list(inputs)
-    if isinstance(dataset, IterableDataset):
-        needed = list(dict.fromkeys([*kept, *inputs]))
-        if not _has_tables(dataset):
-            return _add_to_rows(dataset, make, needed, inputs, result, kept)
-        # In Arrow, since between Python values a column that has been null so far would be of no type. The features are told
-        # by cast(): told to map(), they would be taken for what its rows have been decoded to.
-        stream = dataset.with_format("arrow").select_columns(needed)
-        step = _Made(make, tuple(inputs), result, tuple(kept))
-        return stream.map(step, batched=True, batch_size=_BATCH).with_format(None).cast(result)
-    plain = dataset.with_format(None)
+    inputs = (*inputs, "image") if "images" in features else tuple(inputs)
+    if not isinstance(dataset, IterableDataset):
+        return _add_to_dataset(dataset, _MadeTable(make, inputs, features), kept, result)
+    if _has_tables(dataset):
+        return _add_to_tables(dataset, _MadeTable(make, inputs, result, kept))
+    return _add_to_rows(dataset, _MadeRows(make, inputs, result, kept))
+
+
+def _add_to_dataset(dataset: Dataset, step: _MadeTable, kept: Sequence[str], features: Features) -> Dataset:
+    """Add columns to a map-style dataset: make the new ones, and put the kept ones beside them."""
     if not len(dataset):  # map() would not add a column
-        return Dataset.from_dict({column: [] for column in result}, features=result, split=dataset.split)
+        return Dataset.from_dict({column: [] for column in features}, features=features, split=dataset.split)
+    plain = dataset.with_format(None)
     made = (
-        plain.select_columns(inputs)
+        plain.select_columns(list(step.inputs))
         .with_format("arrow")
         .map(
-            _Made(make, tuple(inputs), features),
+            step,
             batched=True,
             batch_size=_BATCH,
             writer_batch_size=_BATCH,
-            remove_columns=inputs,
-            features=features,
+            remove_columns=list(step.inputs),
+            features=step.features,
             desc="Making the view",
         )
         .with_format(None)
     )
-    return concatenate_datasets([plain.select_columns(kept), made], axis=1, split=dataset.split) if kept else made
+    if not kept:
+        return made
+    return concatenate_datasets([plain.select_columns(list(kept)), made], axis=1, split=dataset.split)
+
+
+def _add_to_tables(stream: IterableDataset, step: _MadeTable) -> IterableDataset:
+    """Add columns to a stream that still has tables.
+
+    In Arrow, since among Python values a column without a value so far would have no type. cast() sets the features: map()
+    would take them for the types of the decoded rows.
+    """
+    tables = stream.with_format("arrow").select_columns(list(dict.fromkeys([*step.kept, *step.inputs])))
+    return tables.map(step, batched=True, batch_size=_BATCH).with_format(None).cast(step.features)
+
+
+def _add_to_rows(stream: IterableDataset, step: _MadeRows) -> IterableDataset:
+    """Add columns to a stream of Python values."""
+    needed = list(dict.fromkeys([*step.kept, *step.inputs]))
+    if "image" in needed and require_columns(stream, "image")["image"].decode:
+        raise ValueError(_DECODED)
+    plain = stream.with_format(None).select_columns(needed)
+    return plain.map(step, batched=True, batch_size=_BATCH, remove_columns=needed, features=step.features)
 
 
 def keep_rows(dataset: Any, choose: Callable[[Batch], Iterable[bool]], inputs: Sequence[str]) -> Any:
-    """The rows that `choose` says, from `inputs` alone; of a stream a format is taken off."""
+    """Return the rows for which `choose` is true, given `inputs`; a format of a stream is removed."""
     features = require_columns(dataset, *inputs)
     if isinstance(dataset, Dataset):
         columns = dataset.with_format(None).select_columns(list(inputs))
@@ -143,42 +164,26 @@ def keep_rows(dataset: Any, choose: Callable[[Batch], Iterable[bool]], inputs: S
         return dataset.with_format(None).filter(
             _ChosenRows(choose, tuple(inputs)), input_columns=list(inputs), batched=True, batch_size=_BATCH
         )
-    # By map(): filter() of a stream of tables fails in datasets 4.8, and one of Python values decodes the images.
+    # map() instead of filter(), which in datasets 4.8 fails on a stream of tables, and decodes the images of Python values.
     stream = dataset.with_format("arrow").map(_Chosen(choose, tuple(inputs)), batched=True, batch_size=_BATCH)
     return stream.with_format(None).cast(features)
 
 
 def _has_tables(stream: IterableDataset) -> bool:
-    # Nothing public of `datasets` tells it.
+    # `datasets` has no public way to find out.
     return getattr(stream._ex_iterable, "iter_arrow", None) is not None
 
 
 _DECODED = (
     "an earlier step of this stream decoded its images (map, filter, remove_columns and rename_column do): the view would "
-    "save them anew, with other pixels. Make the view first; or take select_columns, and the filters of "
-    'rocov2_tasks.subsets; or put cast_column("image", Image(decode=False)) before that step'
+    "encode them again, with other pixels. Make the view first, or use select_columns and the filters of "
+    'rocov2_tasks.subsets, or put cast_column("image", Image(decode=False)) before that step'
 )
-
-
-def _add_to_rows(
-    stream: IterableDataset,
-    make: Callable[[Batch], Mapping[str, Any]],
-    needed: list[str],
-    inputs: Sequence[str],
-    features: Features,
-    kept: Sequence[str],
-) -> IterableDataset:
-    """As `add_columns`, to a stream of Python values."""
-    if "image" in needed and require_columns(stream, "image")["image"].decode:
-        raise ValueError(_DECODED)
-    step = _MadeRows(make, tuple(inputs), features, tuple(kept))
-    plain = stream.with_format(None).select_columns(needed)
-    return plain.map(step, batched=True, batch_size=_BATCH, remove_columns=needed, features=features)
 
 
 @dataclass(frozen=True)
 class _MadeRows:
-    """Columns of Python values, as they are and new ones."""
+    """Makes new columns of Python values, beside kept ones."""
 
     make: Callable[[Batch], Mapping[str, Any]]
     inputs: tuple[str, ...]
@@ -187,7 +192,7 @@ class _MadeRows:
 
     def __call__(self, rows: Batch) -> Batch:
         for image in rows.get("image", ()):
-            if not isinstance(image, dict) or not image["path"]:  # as an image that was decoded and saved anew
+            if not isinstance(image, dict) or not image["path"]:  # as of an image that was decoded and encoded again
                 raise ValueError(_DECODED)
         made = dict(self.make({column: rows[column] for column in self.inputs if column != "image"}))
         if "images" in self.features:
@@ -200,7 +205,7 @@ class _MadeRows:
 
 @dataclass(frozen=True)
 class _ChosenRows:
-    """Which rows of columns `choose` says."""
+    """Tells `filter` which rows of the input columns to keep."""
 
     choose: Callable[[Batch], Iterable[bool]]
     inputs: tuple[str, ...]
@@ -210,30 +215,32 @@ class _ChosenRows:
 
 
 @functools.cache
-def _code() -> str:
-    # `datasets` looks at the attributes of what it calls, not at its code: without this its cache would give what an older
-    # version of the project made.
-    folder = Path(__file__).parent
-    sources = [(folder / name).read_bytes() for name in ("mapping.py", "shapes.py", "prompts.py")]
-    return hashlib.sha256(b"".join(sources)).hexdigest()
+def _hash_code() -> str:
+    """Return a hash of all modules of this folder.
+
+    `datasets` hashes the attributes of a step, not its code: without this its cache would return what an older version of the
+    project made.
+    """
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A table of columns as they are and of new ones."""
+class _MadeTable:
+    """Makes a table of new columns, beside kept ones."""
 
     make: Callable[[Batch], Mapping[str, Any]]
     inputs: tuple[str, ...]
     features: Features
     kept: tuple[str, ...] = ()
-    code: str = field(default_factory=_code)
+    code: str = field(default_factory=_hash_code)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         made = dict(self.make(_texts(table, self.inputs)))
         if "images" in self.features:
             images = table["image"].combine_chunks()
             made["images"] = pa.ListArray.from_arrays(pa.array(range(len(images) + 1), pa.int32()), images)
-        schema = self.features.arrow_schema  # with the features in it, which so get into a Parquet file
+        schema = self.features.arrow_schema  # contains the features, so that a Parquet file has them
         columns = [
             table[name].cast(schema.field(name).type)
             if name in self.kept
@@ -245,7 +252,7 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The rows of a table that `choose` says."""
+    """Keeps the rows of a table for which `choose` is true."""
 
     choose: Callable[[Batch], Iterable[bool]]
     inputs: tuple[str, ...]

@@ -187,7 +187,7 @@ def test_shares_are_those_of_many_articles() -> None:
         (lambda d, path: subsets.filter_concept(d, "C0497156", path, match="x"), "match='x': expected one of any, all"),
         (
             lambda d, _: subsets.filter_commercial(d.select_columns(["image", "pmcid"])),
-            "no column license; the dataset has image, pmcid",
+            "missing column license: the dataset has image, pmcid",
         ),
         (
             lambda d, _: subsets.split_by_article(d, {"a": 0.5, "b": 0.6}),

@@ -292,12 +292,12 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.captioning(d.select_columns(["caption"])),
-        "no column image: the configuration text has none; the dataset has caption",
+        "missing column image (the configuration text has no images): the dataset has caption",
     ),
-    (lambda d: views.captioning(d.select_columns(["image"])), "no column caption; the dataset has image"),
+    (lambda d: views.captioning(d.select_columns(["image"])), "missing column caption: the dataset has image"),
     (
         lambda d: views.to_messages(d.select_columns(["image", "image_id", "caption"]), keep=["url"]),
-        "no column url; the dataset has image, image_id, caption",
+        "missing column url: the dataset has image, image_id, caption",
     ),
     (
         lambda d: views.captioning(d, keep=["image_id", "caption"]),
@@ -313,7 +313,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.captioning(d.remove_columns("caption").rename_column("modality", "caption")),
-        "column caption is to hold text, and is ClassLabel(names=['CT', 'X-ray', 'MRI', 'ultrasound', 'angiography', "
+        "column 'caption' must be a string column, got ClassLabel(names=['CT', 'X-ray', 'MRI', 'ultrasound', 'angiography', "
         "'PET', 'combined'])",
     ),
     (

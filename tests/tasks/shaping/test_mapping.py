@@ -105,7 +105,9 @@ def test_a_stream_stands_where_it_stopped(stream: Any) -> None:
     assert list(again) == given[5:]
 
 
-def test_the_cache_gives_nothing_that_older_code_made(built: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.fixture
+def first_caption(built: Path, tmp_path: Path, environment: dict[str, str]) -> Callable[[], str]:
+    """Return the first caption that the copy of the project in `tmp_path` makes, in a process of its own."""
     package = tmp_path / "rocov2_tasks"
     shutil.copytree(PROJECT / "rocov2_tasks", package, ignore=shutil.ignore_patterns("__pycache__"))
     program = (
@@ -123,12 +125,32 @@ def test_the_cache_gives_nothing_that_older_code_made(built: Path, tmp_path: Pat
         assert file == str(package / "views.py")
         return caption
 
-    before = run()
-    shapes = (package / "shapes.py").read_text()
-    (package / "shapes.py").write_text(
-        shapes.replace("return clean_caption(text) if", "return clean_caption(text).upper() if")
-    )
-    assert run() == before.upper() != before
+    return run
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_cache_gives_nothing_that_older_code_made(first_caption: Callable[[], str], tmp_path: Path) -> None:
+    before = first_caption()
+    shapes = tmp_path / "rocov2_tasks" / "shaping" / "shapes.py"
+    edit(shapes, "return clean_caption(text) if", "return clean_caption(text).upper() if")
+    assert first_caption() == before.upper() != before
+
+
+def test_the_cache_gives_nothing_that_older_code_of_a_new_module_made(
+    first_caption: Callable[[], str], tmp_path: Path
+) -> None:
+    shaping = tmp_path / "rocov2_tasks" / "shaping"
+    (shaping / "style.py").write_text("change = str.lower\n")
+    edit(shaping / "shapes.py", "return clean_caption(text) if", "return change(clean_caption(text)) if")
+    edit(shaping / "shapes.py", "import pyarrow as pa\n", "import pyarrow as pa\n\nfrom .style import change\n")
+    before = first_caption()
+    edit(shaping / "style.py", "lower", "upper")
+    assert first_caption() == before.upper() != before
 
 
 @pytest.mark.parametrize("streaming", [False, True])
