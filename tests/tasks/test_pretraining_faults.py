@@ -104,11 +104,11 @@ def test_a_state_of_other_data_is_refused(built: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "the state has version 2, this stream is of version 1"),
+        ({"version": 2}, "the state has version 2, but this stream needs version 1"),
         ({"position": TRAIN + 1}, "the state is damaged: position"),
         ({"lanes": 0}, "the state is damaged: .* 0 lanes"),
         ({"seed": "1"}, "not the state of a PretrainingStream"),
-        ({"worker": [0, 2, 3]}, r"the state is that of worker 0 of 2 alone: .*state_at\(batches\)"),
+        ({"worker": [0, 2, 3]}, r"the state belongs to worker 0 of 2: .*state_at\(batches\)"),
     ],
 )
 def test_a_state_that_is_none_is_told(built: Path, change: dict[str, Any], message: str) -> None:

@@ -208,7 +208,7 @@ def test_images_that_changed_are_refused(tmp_path: Path) -> None:
     for shard in folder.glob("data/*"):
         shard.write_bytes(shard.read_bytes() + b"x")
     with pytest.raises(
-        ValueError, match=r"images cannot be read: .* are stated in conversion\.json: start the explorer again"
+        ValueError, match=r"images cannot be read: .* bytes, but [\d,]+ in conversion\.json: start the explorer again"
     ):
         collection.images(collection.rows(Filter()))
     with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes, .*: download it again"):
