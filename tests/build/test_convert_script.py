@@ -21,6 +21,7 @@ from rocov2_build.worker.jpeg import VERIFY
 from rocov2_shared import terminal as terminal
 from scripts import convert_to_parquet
 from tests.conftest import PROJECT, Run
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, jpeg, make_raw
 from tests.support.repositories import all_rows, files_of
 
@@ -285,7 +286,7 @@ def start(folder: Path, environment: dict[str, str], *arguments: str) -> subproc
 def interrupt(process: subprocess.Popen[str]) -> None:
     """Press Ctrl-C: the command says so, and no more."""
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=HANG_SECONDS)
     assert "Traceback" not in told
     assert "KeyboardInterrupt" not in told
     assert told.endswith("\nInterrupted. The same command goes on where this one stopped.\n")

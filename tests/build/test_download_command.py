@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, Run
-from tests.support.processes import wait_until
+from tests.support.processes import HANG_SECONDS, wait_until
 from tests.support.zenodo import BIG, BIG_SIZE, CONTENTS, Answer, Zenodo, files_in, md5
 
 Start = Callable[[], "subprocess.Popen[str]"]
@@ -35,7 +35,7 @@ def start(zenodo: Zenodo, tmp_path: Path, environment: dict[str, str]) -> Iterat
             assert process.poll() is None, "ended too early"
             return part.exists() and part.stat().st_size > 0
 
-        wait_until(has_begun, seconds=30)
+        wait_until(has_begun)
         return process
 
     yield begin
@@ -107,7 +107,7 @@ def check_going_on(zenodo: Zenodo, raw: Path, run: Run) -> None:
 def test_an_interrupted_command_goes_on(zenodo: Zenodo, tmp_path: Path, run: Run, start: Start) -> None:
     process = start()
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert told.lstrip("\n") == "Interrupted. The same command goes on where this one stopped.\n"
     check_going_on(zenodo, tmp_path / "raw", run)
@@ -116,7 +116,7 @@ def test_an_interrupted_command_goes_on(zenodo: Zenodo, tmp_path: Path, run: Run
 def test_a_killed_command_goes_on(zenodo: Zenodo, tmp_path: Path, run: Run, start: Start) -> None:
     process = start()
     process.kill()
-    assert process.communicate(timeout=30)[1] == ""
+    assert process.communicate(timeout=HANG_SECONDS)[1] == ""
     assert process.returncode == -signal.SIGKILL
     check_going_on(zenodo, tmp_path / "raw", run)
 

@@ -20,6 +20,7 @@ from tests.conftest import PROJECT
 from tests.support.environments import VERSIONS, child_environment, python_of, run_probe
 from tests.support.hub import Hub, Request
 from tests.support.hub_writing import FIRST_FILES, TOKEN, Fault, WritingHub, close_connection
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, expected_rows, make_raw
 from tests.support.repositories import files_of
 
@@ -82,7 +83,7 @@ class Publisher:
 
     def end(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=HANG_SECONDS)
         assert TOKEN not in out + err
         assert "Traceback" not in err, err
         return process.returncode, out, err
@@ -171,7 +172,7 @@ def test_a_run_that_stops_in_the_middle_changes_nothing_and_the_next_sends_the_r
                 close_connection(request)
             if how == "interrupt":
                 begun[0].send_signal(signal.SIGINT)
-                begun[0].wait(30)
+                begun[0].wait(HANG_SECONDS)
 
     if how in ("kill", "interrupt"):
         hub.faults.append(Fault("PUT", PUTS, strike, times=10_000))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import workers_of
+from tests.support.processes import HANG_SECONDS, workers_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts" / "convert_to_parquet.py"
@@ -105,7 +105,7 @@ def start(raw: Path, output: Path, *options: str, bomb: str = "") -> subprocess.
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Wait for the end: exit code and what was said on standard error."""
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, error
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import HANG_SECONDS
+
 TESTS = Path(__file__).resolve().parents[1]
 SUPPORT = TESTS / "support"
 REQUIREMENTS = SUPPORT / "environments"
@@ -28,8 +30,6 @@ VERSIONS = ("2.21.0", "3.6.0", "4.8.5", "5.2.0")
 """Versions of `datasets`: the last 2.x, the last with loading scripts, the last 4.x, the newest."""
 TOOLS = ("axolotl", "ms-swift", "unsloth", "llamafactory", "lmms-eval", "open_clip")
 """Tools of which no two can be installed together."""
-
-_PROBE_SECONDS = 300
 
 
 def python_of(version: str, folder: Path = ENVIRONMENTS) -> Path:
@@ -111,7 +111,7 @@ def run_probe(
         input=json.dumps(list(cases.values())),
         cwd=home,
         env=dict(environment or child_environment(home)),
-        timeout=_PROBE_SECONDS,
+        timeout=HANG_SECONDS,
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes import HANG_SECONDS
 from tests.tasks.test_explore import EXPLORE
 
 
@@ -28,7 +29,7 @@ def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
             assert process.stdout
             yield next(line for line in process.stdout if " images of " in line).split()[0]
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(HANG_SECONDS) == 130
         finally:
             process.kill()
 
@@ -45,7 +46,7 @@ class Page:
 
     def wait(self, script: str) -> Any:
         """The first value of a script that is true."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + HANG_SECONDS
         while time.monotonic() < end:
             if value := self.driver.execute_script(script):
                 return value

@@ -12,6 +12,7 @@ from typing import Any
 
 from rocov2_tasks.pretraining import PretrainingStream
 from tests.conftest import PROJECT
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 
 BATCH = 6
@@ -50,7 +51,7 @@ def start(program: str, arguments: Mapping[str, Any], environment: Mapping[str, 
         [sys.executable, "-m", *launcher, program, json.dumps(arguments)],
         cwd=PROJECT,
         env={**environment, "OMP_NUM_THREADS": "1"},
-        timeout=180,
+        timeout=HANG_SECONDS,
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+HANG_SECONDS = 300.0
+"""The limit of what a test waits for. It only ends what hangs: a busy machine may take ten times as long as an idle one."""
+
 
 class Process(NamedTuple):
     """A process as /proc shows it."""
@@ -45,7 +48,7 @@ def led_by(leader: int) -> list[int]:
     ]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = HANG_SECONDS) -> None:
     """Wait until something holds, and fail when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import PROJECT
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 
 EXPLORE = [sys.executable, "-m", "rocov2_tasks.explore"]
@@ -24,7 +25,7 @@ with_gradio = pytest.mark.skipif(
 
 def explore(folder: Path, environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [*EXPLORE, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_it_listens_until_it_is_interrupted(repository: Path, environment: dict[
             with urlopen(line.split()[0]) as answer:  # noqa: S310
                 assert b"ROCOv2 explorer" in answer.read()
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=30)
+            _, told = process.communicate(timeout=HANG_SECONDS)
         finally:
             process.kill()
     assert (process.returncode, told) == (130, f"Opening {repository} ...\n\nInterrupted.\n")

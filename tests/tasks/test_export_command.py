@@ -12,6 +12,7 @@ import pytest
 
 from rocov2_tasks.formats import FORMATS
 from tests.conftest import PROJECT, Run
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import files_of
 
@@ -120,7 +121,7 @@ def read_slowly(*arguments):
     for table in read(*arguments):
         yield table
         print("read", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 module._read_groups = read_slowly
 sys.argv = sys.argv[1:]
@@ -142,7 +143,7 @@ def test_interrupting_leaves_nothing(built: Path, tmp_path: Path) -> None:
     started = _start(built, tmp_path)
     assert os.listdir(tmp_path) == ["out.exporting"]
     started.send_signal(signal.SIGINT)
-    _, told = started.communicate(timeout=60)
+    _, told = started.communicate(timeout=HANG_SECONDS)
     assert started.returncode == 130
     assert told.endswith("Interrupted.\n")
     assert os.listdir(tmp_path) == []
@@ -154,7 +155,7 @@ def test_what_a_kill_leaves_is_replaced(built: Path, tmp_path: Path, run: Run) -
     assert second.returncode == 1
     assert f"another export to {tmp_path}/out is at work" in second.stderr
     started.kill()
-    started.communicate(timeout=60)
+    started.communicate(timeout=HANG_SECONDS)
     assert os.listdir(tmp_path) == ["out.exporting"]
     assert run("export", built, "out", "--format", "webdataset").returncode == 0
     assert os.listdir(tmp_path) == ["out"]

@@ -25,6 +25,7 @@ from rocov2_tasks.export import export, make_plan
 from rocov2_tasks.formats import FORMATS, ExportOptions
 from tests.conftest import PROJECT, Run
 from tests.support.hub import Hub, Request, Response
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 
 TARS = ExportOptions("webdataset")
@@ -75,7 +76,7 @@ def test_a_network_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
     with Vanishing({"org/rocov2": built}) as hub:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         settings: dict[str, Any] = {"env": environment | hub.environment(tmp_path / "home"), "cwd": tmp_path}
-        done = subprocess.run(command, **settings, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, **settings, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.fullmatch(

@@ -14,9 +14,8 @@ from PIL import Image
 
 from rocov2_tasks.pretraining import PretrainingStream
 from tests.conftest import PROJECT
+from tests.support.processes import HANG_SECONDS
 from tests.support.streams import TRAIN, build, ids, stream_of
-
-SCHEDULES = 200
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +167,7 @@ def test_threads_end_with_the_iteration(built: Path) -> None:
     del items
     stream.set_epoch(1)
     for thread in begun:
-        thread.join(5)
+        thread.join(HANG_SECONDS)
     assert not any(thread.is_alive() for thread in begun)
 
 

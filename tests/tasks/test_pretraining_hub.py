@@ -19,6 +19,7 @@ from rocov2_tasks.pretraining import PretrainingStream
 from rocov2_tasks.stream.layout import read_layout
 from tests.conftest import PROJECT
 from tests.support.hub import Hub, HubError, Request, Response
+from tests.support.processes import HANG_SECONDS
 from tests.support.streams import TRAIN, build, ids, stream_of
 
 CLIENT = """
@@ -77,7 +78,7 @@ class Flaky(Hub):
 
 def ask(hub: Hub, home: Path, state: dict[str, Any] | None = None, **options: Any) -> Answer:
     command = [sys.executable, "-c", CLIENT, json.dumps(options), json.dumps(state)]
-    settings: dict[str, Any] = {"cwd": PROJECT, "env": os.environ | hub.environment(home), "timeout": 120}
+    settings: dict[str, Any] = {"cwd": PROJECT, "env": os.environ | hub.environment(home), "timeout": HANG_SECONDS}
     done = subprocess.run(command, capture_output=True, text=True, check=True, **settings)
     answer: Answer = json.loads(done.stdout)
     return answer

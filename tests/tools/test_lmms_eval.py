@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.conftest import PROJECT
 from tests.support.environments import find_tool
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
@@ -122,7 +123,9 @@ def evaluate(built: Path, tmp_path: Path, environment: dict[str, str]) -> Evalua
         command += ["--model_args", f"answers={tmp_path / 'answers.json'}", "--log_samples"]
         # A home of its own: lmms-eval has caches there.
         own = environment | {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(plugin)}
-        done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False, timeout=2 * HANG_SECONDS
+        )
         assert done.returncode == 0, done.stderr
         told = re.findall(
             r"^\|rocov2_caption\|none +\| +0\|rocov2_(\w+) *\|↑ +\| *([\d.]+)\|", done.stdout, re.MULTILINE

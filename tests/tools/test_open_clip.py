@@ -13,6 +13,7 @@ import pytest
 from rocov2_tasks.export import export, make_plan
 from rocov2_tasks.formats import ExportOptions
 from tests.support.environments import SUPPORT, find_tool
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
@@ -123,7 +124,7 @@ def start(python: Path, operators: dict[str, str], folder: Path, environment: di
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=2 * HANG_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr

@@ -21,6 +21,7 @@ import pytest
 from tests.conftest import PROJECT
 from tests.support.blocks import RECIPES, find_blocks
 from tests.support.environments import SUPPORT, child_environment, find_tool
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows
 
@@ -104,7 +105,7 @@ class Kitchen:
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=4 * HANG_SECONDS,
         )
         assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
         return done.stdout

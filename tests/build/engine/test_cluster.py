@@ -27,7 +27,7 @@ from rocov2_build.worker.task import CheckTask, FileFacts, TextTask
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.support.crash import finish, leftovers, start, tree
-from tests.support.processes import wait_until
+from tests.support.processes import HANG_SECONDS, wait_until
 from tests.support.raw import make_raw
 
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
@@ -100,7 +100,7 @@ class DaskCluster:
     def wait_for_worker(self) -> None:
         """Wait until there is one."""
         with distributed.Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(1, timeout=20)
+            client.wait_for_workers(1, timeout=HANG_SECONDS)
 
     @contextlib.contextmanager
     def armed(self, bomb: str) -> Iterator[None]:
@@ -273,7 +273,7 @@ def test_an_address_without_a_scheduler_is_told(
             server.close()
         elif answer == "a worker":
             with distributed.Client(two_workers.address, set_as_default=False) as client:
-                client.wait_for_workers(1, timeout=20)
+                client.wait_for_workers(1, timeout=HANG_SECONDS)
                 address = next(iter(client.nthreads()))
         with pytest.raises(UserError, match=rf"^no Dask scheduler answers at {address} \(.+\): is it running"):
             convert(Conversion(raw, tmp_path / "rocov2", release="any", scheduler=address, quiet=True))

@@ -20,7 +20,7 @@ from rocov2_build.engine.local import default_workers, run_tasks
 from rocov2_build.worker.task import FileFacts, TableTask, serialize
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_whole
-from tests.support.processes import wait_until
+from tests.support.processes import HANG_SECONDS, wait_until
 
 SCHEMA = pa.schema([("number", pa.int32())])
 
@@ -67,7 +67,7 @@ def test_the_end_does_not_wait_for_a_worker_that_cannot_go_on(tmp_path: Path) ->
         os.kill(worker.pid or 0, signal.SIGSTOP)
     ended = threading.Thread(target=lambda: list(results), daemon=True)
     ended.start()
-    ended.join(30)
+    ended.join(HANG_SECONDS)
     for worker in workers:
         worker.kill()
     assert not ended.is_alive()
@@ -117,7 +117,7 @@ def test_ending_early_leaves_neither_workers_nor_parts_of_files(
     monkeypatch.setattr(local, "run_task", hang_in_the_second)
     results = run_tasks(map(table_task, range(9)), tmp_path, workers=1)
     assert next(results)[0].path == "0.parquet"
-    wait_until(lambda: list(tmp_path.glob(".1.parquet.*")), seconds=30)
+    wait_until(lambda: list(tmp_path.glob(".1.parquet.*")))
     results.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()
     assert [path.name for path in tmp_path.iterdir()] == ["0.parquet"]

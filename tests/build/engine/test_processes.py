@@ -14,7 +14,7 @@ import pytest
 
 from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
 from tests.conftest import PROJECT
-from tests.support.processes import led_by, wait_until
+from tests.support.processes import HANG_SECONDS, led_by, wait_until
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def run_program(folder: Path, what_happens: str) -> subprocess.CompletedProcess[
         start_new_session=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -241,7 +241,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from rocov2_build.engine import local\n"
         "def nap(task, repository, threads):\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
         "    local.run_task = nap\n"
         "    list(local.run_tasks([1, 2], Path('.'), 2))\n"

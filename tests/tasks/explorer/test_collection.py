@@ -17,6 +17,7 @@ import pytest
 from rocov2_tasks.explorer.filters import Filter
 from rocov2_tasks.stream.reading import GroupReader
 from tests.support.hub import Hub
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
@@ -309,8 +310,7 @@ def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, 
     with process:
         try:
             assert opened == "open\n"
-            # Half a minute: as training waits, it would be minutes.
-            said, _ = process.communicate("go\n", timeout=30)
+            said, _ = process.communicate("go\n", timeout=HANG_SECONDS)
         finally:
             process.kill()
     assert said == "The Hub does not answer, try again\n"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.environments import SUPPORT, child_environment, python_of
 from tests.support.loops import build_small
+from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 
 VERSIONS = ("4.8.5", "5.2.0")
@@ -49,7 +50,7 @@ def ask(version: str, repository: Path, home: Path) -> dict[str, Any]:
         [str(python_of(version)), str(SUPPORT / "nodes.py"), str(repository)],
         cwd=home,
         env=child_environment(home / "hf_home"),
-        timeout=180,
+        timeout=HANG_SECONDS,
         capture_output=True,
         text=True,
         check=False,

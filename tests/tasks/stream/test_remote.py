@@ -9,6 +9,7 @@ import pytest
 
 from rocov2_tasks.stream import remote
 from rocov2_tasks.stream.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
+from tests.support.processes import HANG_SECONDS
 
 CONTENT = bytes(range(256)) * 40_000
 
@@ -100,7 +101,7 @@ class SlowServer(Server):
         self.free = threading.Event()
 
     def cat_file(self, path: str, start: int, end: int, cache_type: str) -> bytes:
-        assert self.free.wait(30)
+        assert self.free.wait(HANG_SECONDS)
         return super().cat_file(path, start, end, cache_type)
 
 
