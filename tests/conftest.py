@@ -14,9 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import HANG_SECONDS
+
 PROJECT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.support.plugin"]
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Seeds = Callable[[int], range]
+"""The fixture `seeds`: `seeds(200)` gives seeds for 200 random inputs, or more of them in `make test-long`."""
 
 
 def pytest_configure() -> None:
@@ -40,7 +46,7 @@ def run(tmp_path: Path, environment: dict[str, str]) -> Run:
         command = [sys.executable, str(PROJECT / "scripts" / f"{script}.py"), *map(str, arguments)]
         if script == "convert_to_parquet":
             command.append("--no-pictures")
-        settings: dict[str, object] = {"cwd": tmp_path, "env": environment, "timeout": 120} | options
+        settings: dict[str, object] = {"cwd": tmp_path, "env": environment, "timeout": HANG_SECONDS} | options
         return subprocess.run(command, capture_output=True, text=True, check=False, **settings)  # type: ignore[call-overload, no-any-return]
 
     return start

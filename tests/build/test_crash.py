@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Seeds
 from tests.support.crash import finish, kill_after, leftovers, start, steps_of, tree, went_off
 from tests.support.raw import make_raw
 
@@ -124,12 +125,11 @@ def test_the_moment_between_the_two_renames(
 
 
 @pytest.mark.parametrize("whom", ["group", "parent", "worker"])
-def test_kills_at_random_moments(raw: Path, tmp_path: Path, whole: dict[str, str], whom: str) -> None:
-    moments = random.Random(whom)
+def test_kills_at_random_moments(raw: Path, tmp_path: Path, whole: dict[str, str], whom: str, seeds: Seeds) -> None:
     output = tmp_path / "rocov2"
-    for _ in range(3):
+    for seed in seeds(3):
         process = start(raw, output, *OPTIONS)
-        kill_after(process, moments.uniform(0.3, 1.6), whom)
+        kill_after(process, random.Random(f"{whom} {seed}").uniform(0.3, 1.6), whom)
         if whom == "group":
             finish(process)
         # After the parent alone was killed, the next command starts at once, while its workers may still be ending.

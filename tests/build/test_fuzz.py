@@ -8,17 +8,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rocov2_build.raw.problems import CODES, Report, Severity
 from rocov2_build.raw.tables import read_csv
 from rocov2_build.worker.jpeg import inspect
 from rocov2_build.worker.member import BadImageError
+from tests.support.examples import examples
 from tests.support.fuzz import convert_damaged, damage, damage_release
 from tests.support.raw import jpeg, make_raw
 
-BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = examples(60)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -274,7 +274,6 @@ def test_features_are_those_of_the_pictures_in_row_order(tmp_path: Path) -> None
 LISTS = st.lists(st.lists(st.sampled_from(["C1", "C2", "C3", "C9"]), min_size=1), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(LISTS, st.data())
 def test_the_quick_f1_is_the_measure(lists: list[list[str]], data: st.DataObject) -> None:
     vocabulary = ["C1", "C2", "C3"]

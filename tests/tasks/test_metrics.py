@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import f1_score
@@ -163,14 +163,12 @@ CODES = st.lists(st.sampled_from([*sorted(SECONDARY_CUIS)[:4], AP, ANEURYSM, "c0
 IMAGES = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(CODES, CODES), min_size=1)
 
 
-@settings(deadline=None)
 @given(IMAGES)
 def test_the_primary_measure_is_that_of_the_official_evaluator(images: dict[str, tuple[list[str], list[str]]]) -> None:
     predictions, references = ({key: pair[side] for key, pair in images.items()} for side in (0, 1))
     assert concept_f1(predictions, references) == pytest.approx(official(predictions, references), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(IMAGES)
 def test_the_secondary_measure_is_that_of_the_official_evaluator(
     images: dict[str, tuple[list[str], list[str]]],
@@ -254,7 +252,6 @@ CAPTION = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(CAPTION, CAPTION)
 def test_rouge1_is_that_of_rouge_score(predicted: str, reference: str) -> None:
     scorer = RougeScorer(["rouge1"], use_stemmer=False)

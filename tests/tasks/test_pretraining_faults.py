@@ -12,8 +12,6 @@ from rocov2_tasks.pretraining import ChangedShardError, DamagedImageError, Pretr
 from tests.support.breaking import rewrite
 from tests.support.streams import TRAIN, build, ids, stream_of
 
-SCHEDULES = 200
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:

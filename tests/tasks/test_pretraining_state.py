@@ -11,6 +11,7 @@ import pytest
 from rocov2_tasks.pretraining import PretrainingStream
 from rocov2_tasks.stream.image_bytes import LocalGroup
 from rocov2_tasks.stream.reading import GroupReader
+from tests.conftest import Seeds
 from tests.support.streams import TRAIN, build, ids, stream_of
 
 SCHEDULES = 200
@@ -103,9 +104,9 @@ def test_the_length_is_what_is_given(built: Path, world_size: int, batch_size: i
             assert len(stream) == len(list(stream))
 
 
-def test_random_schedules_of_real_streams_lose_and_repeat_nothing(built: Path) -> None:
+def test_random_schedules_of_real_streams_lose_and_repeat_nothing(built: Path, seeds: Seeds) -> None:
     whole = ids(stream_of(built))
-    for seed in range(SCHEDULES):
+    for seed in seeds(SCHEDULES):
         chance = random.Random(seed)
         state: dict[str, Any] | None = None
         seen: list[str] = []

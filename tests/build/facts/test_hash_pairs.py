@@ -7,12 +7,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rocov2_build.facts import hash_pairs
 from rocov2_build.facts.hash_pairs import THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
 from rocov2_build.worker.phash import hash_distance, perceptual_hash
+from tests.support.examples import examples
 
 
 def found(hashes: list[str], threshold: int) -> list[tuple[int, int]]:
@@ -48,7 +49,7 @@ def clusters(draw: st.DrawFn) -> list[str]:
     return hashes
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(clusters(), st.integers(0, 63))
 def test_finds_exactly_what_comparing_each_with_each_finds(hashes: list[str], threshold: int) -> None:
     assert found(hashes, threshold) == compared(hashes, threshold)

@@ -18,6 +18,7 @@ from rocov2_build.facts.overlaps import find_duplicates
 from rocov2_build.worker.phash import hash_distance
 from rocov2_build.worker.task import FileFacts
 from tests.build.facts.test_compute import NOTHING, SPLITS, facts_of, seven_images
+from tests.conftest import Seeds
 from tests.support.raw import RawRelease, jpeg, make_raw
 
 
@@ -121,11 +122,11 @@ def plain_similar(rows: list[tuple[str, str, str]]) -> dict[str, Any]:
     }
 
 
-def test_looks_against_comparing_each_with_each(tmp_path: Path) -> None:
+def test_looks_against_comparing_each_with_each(tmp_path: Path, seeds: Seeds) -> None:
     raw = make_raw(30, 12, 10)
     repository = raw.build(tmp_path / "rocov2", shard=3000)
     columns = Columns.open(repository)
-    for seed in range(12):
+    for seed in seeds(12):
         files = scattered(raw, repository, seed)
         near = find_duplicates(columns, files)["near"]
         rows = [

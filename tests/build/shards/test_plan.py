@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rocov2 import LICENSES, SPLITS
 from rocov2_build.shards.plan import Layout, Shard, plan_shards
+from tests.support.examples import examples
 
 PATH = re.compile(r"data/(train|validation|test)-(\d{5})-of-(\d{5})-(commercial|noncommercial)\.parquet")
 
@@ -64,7 +65,7 @@ def groups_of(rows: Sequence[Row], shards: list[Shard]) -> list[Group]:
     return found
 
 
-EVERY_PLAN = settings(max_examples=60, deadline=None, derandomize=True)
+EVERY_PLAN = examples(60)
 
 
 @EVERY_PLAN

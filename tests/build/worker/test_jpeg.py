@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import datasets
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -18,6 +18,7 @@ from rocov2_build.worker import jpeg as module
 from rocov2_build.worker.jpeg import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, VERIFY, ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import hash_distance
+from tests.support.examples import examples
 from tests.support.raw import jpeg
 
 EOI = b"\xff\xd9"
@@ -103,7 +104,7 @@ def test_orientation(orientation: int | None, verify: str) -> None:
     assert (facts.width, facts.height) == ((32, 40) if (orientation or 1) >= 5 else (40, 32)) == shown(data)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@examples(60)
 @given(
     width=st.integers(1, 70),
     height=st.integers(1, 70),
@@ -338,7 +339,7 @@ def test_what_each_level_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == ["_decode", "_walk_markers", "_decode"]
 
 
-@settings(deadline=None, derandomize=True, max_examples=500)
+@examples(500)
 @given(st.data())
 def test_what_decodes_without_a_complaint_reaches_its_end(data: st.DataObject) -> None:
     # So no walk along the markers is needed before the decode.
@@ -353,7 +354,7 @@ def test_what_decodes_without_a_complaint_reaches_its_end(data: st.DataObject) -
             inspect(damaged, "markers")
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@examples(300)
 @given(st.data())
 def test_damage_gives_facts_or_a_problem_and_never_another_error(data: st.DataObject) -> None:
     content = bytearray(jpeg(24, 17, data.draw(st.sampled_from(["L", "RGB", "CMYK"])), orientation=6))

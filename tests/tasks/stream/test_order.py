@@ -6,10 +6,11 @@ from itertools import count, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rocov2_tasks.stream.order import Order, _permutation
+from tests.support.examples import examples
 
 Row = tuple[int, int]
 
@@ -61,13 +62,13 @@ def shuffled(order: Order, window: list[Row], number: int) -> list[Row]:
     return [window[place] for place in _permutation(len(window), order.seed, order.epoch, 1, number)]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(orders())
 def test_the_order_is_that_of_the_model(order: Order) -> None:
     assert everything(order) == model(order)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(orders())
 def test_every_row_stands_at_one_position(order: Order) -> None:
     assert sorted(everything(order)) == [(group, row) for group, rows in enumerate(order.rows) for row in range(rows)]

@@ -8,6 +8,7 @@ import pytest
 
 from rocov2_tasks.stream.order import Order
 from rocov2_tasks.stream.world import Share, find_world, usable_processors
+from tests.conftest import Seeds
 
 SCHEDULES = 3_000
 
@@ -46,9 +47,11 @@ def small_order(chance: random.Random) -> Order:
     return Order(rows, rows, True, chance.randint(0, 99), chance.randint(0, 9), chance.choice([1, 3, 8, 16]), 20)
 
 
-def test_no_schedule_of_worlds_workers_stops_and_restarts_loses_or_repeats_a_sample() -> None:
+def test_no_schedule_of_worlds_workers_stops_and_restarts_loses_or_repeats_a_sample(
+    seeds: Seeds,
+) -> None:
     stops = 0
-    for seed in range(SCHEDULES):
+    for seed in seeds(SCHEDULES):
         chance = random.Random(seed)
         order = small_order(chance)
         position, seen = 0, []
