@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+DEVELOPED := $(VENV)/developed
 TORCH := torch==2.13.0
 RECIPES := .venv-recipes
+PARALLEL ?= --numprocesses logical --dist loadfile --no-loadscope-reorder --durations 15
+RUNS ?= 10
 
 .DEFAULT_GOAL := help
 
@@ -12,14 +15,28 @@ RECIPES := .venv-recipes
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-$(INSTALLED): pyproject.toml
+# `$(call install,ENVIRONMENT,EXTRAS)` makes an environment if it is missing and installs the project into it, with what
+# EXTRAS need. uv takes a third of pip's time: use it if it is on the PATH or can be installed, otherwise pip.
+define install
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, %s is %s: make PYTHON=python3.11 ..." % (sys.executable, sys.version.split()[0]))'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@test -x $(1)/bin/python || { echo 'Making the environment $(1) ...'; $(PYTHON) -m venv $(1); }
+	@uv=$$(command -v uv) || { uv=$(1)/bin/uv; test -x $$uv || $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv || uv=; }; \
+	echo "Installing the project with $(2) into $(1), with $${uv:-pip (uv cannot be installed)} ..."; \
+	if test -n "$$uv"; then $$uv pip install --python $(1)/bin/python --editable '.$(2)'; \
+	else $(1)/bin/python -m pip install --disable-pip-version-check --editable '.$(2)'; fi
+endef
+
+$(INSTALLED): pyproject.toml
+	$(call install,$(VENV),[card])
+	@touch $@
+
+# What the tests and the linters need is several times as large, and nothing that a user of the project waits for.
+$(DEVELOPED): $(INSTALLED)
+	$(call install,$(VENV),[dev])
 	@touch $@
 
 .PHONY: install
-install: $(INSTALLED) ## make the environment .venv and install the project into it
+install: $(DEVELOPED) ## make the environment .venv and install the project into it, with what its tests need
 
 .PHONY: sample
 sample: $(INSTALLED) ## build rocov2/ from sample/, check it, and show what load_dataset gives
@@ -34,22 +51,30 @@ preview: $(INSTALLED) ## show the card and the first rows of rocov2/ as pages: r
 	$(BIN)/python -m rocov2_build.preview rocov2 rocov2.preview
 
 .PHONY: environments
-environments: $(INSTALLED) ## make the environments of the other versions of datasets, for make test
+environments: $(DEVELOPED) ## make the environments of the other versions of datasets, for make test
 	$(BIN)/python -m tests.support.environments
 
 .PHONY: test
-test: environments ## run all tests
-	$(BIN)/python -m pytest
+test: environments ## run all tests but those of make test-torch and make test-recipes
+	$(BIN)/python -m pytest $(PARALLEL)
+
+.PHONY: test-fast
+test-fast: $(DEVELOPED) ## run the tests that need no other environment, browser, cluster, killed process or fuzzing
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
+
+.PHONY: test-long
+test-long: environments ## run the tests with random inputs, RUNS times as long, from SEED (default: 10 times, any seed)
+	$(BIN)/python -m pytest $(PARALLEL) -m random --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 # torch comes first and alone, in the version that is tested: what depends on it would bring another.
-$(INSTALLED)-torch: $(INSTALLED)
+$(INSTALLED)-torch: $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' --editable '.[dev,torch]'
 	@touch $@
 
 .PHONY: test-torch
 test-torch: $(INSTALLED)-torch ## run the tests with torch, torchdata, accelerate and Lightning, which it installs
-	$(BIN)/python -m pytest -m torch
+	$(BIN)/python -m pytest $(PARALLEL) -m torch
 
 # An environment of its own: what Ray and TRL bring is large, and of no use to the rest. No two of the other tools can be
 # installed together.
@@ -65,13 +90,13 @@ test-recipes: $(RECIPES)/installed ## run the recipes of the docs for large tool
 	$(RECIPES)/bin/python -m pytest -m recipes
 
 .PHONY: lint
-lint: $(INSTALLED) ## check style, format and types
+lint: $(DEVELOPED) ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 .PHONY: format
-format: $(INSTALLED) ## format the code
+format: $(DEVELOPED) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
