@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import urllib3
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.retry import LONGEST_WAIT, asked_pause, choose_pause
 from rocov2_shared.terminal import format_seconds
 
 AGENT = "rocov2-hub (download of the dataset ROCOv2)"
@@ -16,10 +17,6 @@ TRIES = 9
 """Failures in a row that end the command."""
 TRIES_UNMET = 4
 """The same for a server that has never answered: a wrong address, or no network."""
-LONGEST_BACKOFF = 60.0
-"""Seconds; the pauses of the command's own choice double from one second up to this."""
-LONGEST_WAIT = 900.0
-"""Seconds; a server that asks for a longer pause is left alone, and the person told."""
 
 _TIMEOUT = urllib3.Timeout(connect=30, read=60)
 _REDIRECTS = urllib3.Retry(redirect=5, connect=0, read=0, other=0, respect_retry_after_header=False)
@@ -76,7 +73,9 @@ class Server:
         self._tries = TRIES
         try:
             if response.status in (408, 429) or response.status >= 500:
-                raise BrokenOffError(f"the server answers {response.status}", _asked_pause(response))
+                raise BrokenOffError(
+                    f"the server answers {response.status}", asked_pause(response.headers.get("Retry-After"))
+                )
             if response.status not in (200, 206, 416):
                 raise ServerError(f"{url}: the server answers {response.status} {response.reason or ''}".rstrip())
             yield response
@@ -94,20 +93,12 @@ class Server:
         self._failures += 1
         if self._failures >= self._tries:
             raise ServerError(f"{what}: {error}, {self._failures} times in a row") from error
-        seconds = error.pause or min(2.0 ** (self._failures - 1), LONGEST_BACKOFF)
+        seconds = choose_pause(self._failures, error.pause)
         if seconds > LONGEST_WAIT:
             asked = format_seconds(seconds)
             raise ServerError(f"{what}: {error} and asks for a pause of {asked}: try again after it") from error
         self._tell("Waiting", f"{what}: {error}; again in {seconds:.0f} s")
         time.sleep(seconds)
-
-
-def _asked_pause(response: urllib3.BaseHTTPResponse) -> float:
-    """Seconds (a day at most) of the header Retry-After, 0 without one that can be read."""
-    try:
-        return min(urllib3.Retry().get_retry_after(response) or 0.0, 86_400.0)
-    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
-        return 0.0
 
 
 def _reason(error: BaseException) -> str:

@@ -34,7 +34,7 @@ FRESH = ((None, None), 200, BIG_SIZE)
 @pytest.fixture(autouse=True)
 def now(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time stands still."""
-    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW))
 
 
 def test_after_a_cut_only_the_rest_comes(
