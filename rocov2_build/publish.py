@@ -20,7 +20,8 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from rocov2_build.check import check_repository
 from rocov2_build.checks.violations import Violation
-from rocov2_build.hub.client import GO_ON, ChangedMeanwhileError, Repository
+from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
+from rocov2_build.hub.refusals import GO_ON, TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.errors import UserError
@@ -74,14 +75,14 @@ def publish(options: Options) -> None:
     if left:
         say("Left out", f"{len(left)} files that are no part of a repository: {', '.join(left)}")
     token = get_token()
-    repository = Repository(options.repo_id, token, say)
+    repository = HubRepository(options.repo_id, token, say)
     if options.dry_run:
         _tell_plan(options, uploads, _changes_if_known(options, repository, uploads))
         return
     if not token:
         raise UserError(
             "there is no token for the Hub: `hf auth login` stores one, or set HF_TOKEN; it needs write access to "
-            f"{options.repo_id.partition('/')[0]} (https://huggingface.co/settings/tokens)"
+            f"{options.repo_id.partition('/')[0]} ({TOKENS})"
         )
     _publish(options, repository, uploads, conversion)
 
@@ -124,7 +125,7 @@ def _read_conversion(options: Options) -> dict[str, Any]:
     return conversion
 
 
-def _publish(options: Options, repository: Repository, uploads: list[Upload], conversion: dict[str, Any]) -> None:
+def _publish(options: Options, repository: HubRepository, uploads: list[Upload], conversion: dict[str, Any]) -> None:
     _find_or_create(options, repository)
     branches, tags = repository.refs()
     if options.revision in tags:
@@ -159,8 +160,8 @@ def _publish(options: Options, repository: Repository, uploads: list[Upload], co
     say("", f'Use: load_dataset("{options.repo_id}"{revision})')
 
 
-def _find_or_create(options: Options, repository: Repository) -> None:
-    private = repository.private()
+def _find_or_create(options: Options, repository: HubRepository) -> None:
+    private = repository.is_private()
     if private is None:
         repository.create(options.private)
         say("Created", f"{options.repo_id}, {'private' if options.private else 'public'}")
@@ -168,7 +169,7 @@ def _find_or_create(options: Options, repository: Repository) -> None:
         raise UserError(f"{options.repo_id} is public already: make it private on the Hub, or leave out --private")
 
 
-def _send(repository: Repository, changes: Changes) -> None:
+def _send(repository: HubRepository, changes: Changes) -> None:
     sent = changes.sent
     with Progress("Upload", sum(file.size for file in sent), len(sent), "", "files", show=format_size) as progress:
         for start in range(0, len(sent), _AT_ONCE):
@@ -179,7 +180,7 @@ def _send(repository: Repository, changes: Changes) -> None:
 
 
 def _commit(
-    options: Options, repository: Repository, uploads: list[Upload], changes: Changes, parent: str, tag: str
+    options: Options, repository: HubRepository, uploads: list[Upload], changes: Changes, parent: str, tag: str
 ) -> str:
     try:
         commit = repository.commit(options.revision, parent, changes.sent, changes.removed, f"ROCOv2 {tag}")
@@ -197,7 +198,7 @@ def _commit(
     return commit
 
 
-def _read_back(options: Options, repository: Repository, uploads: list[Upload], commit: str) -> None:
+def _read_back(options: Options, repository: HubRepository, uploads: list[Upload], commit: str) -> None:
     """Compare the hash of every file on the Hub with the local one's, and the whole content of those kept in git."""
     there = repository.files(commit)
     changes = compare(uploads, there)
@@ -217,9 +218,9 @@ def _read_back(options: Options, repository: Repository, uploads: list[Upload], 
     say("Verified", f"all {len(uploads)} files on the Hub have the hashes of those here")
 
 
-def _changes_if_known(options: Options, repository: Repository, uploads: list[Upload]) -> Changes | None:
+def _changes_if_known(options: Options, repository: HubRepository, uploads: list[Upload]) -> Changes | None:
     try:
-        if repository.private() is None:
+        if repository.is_private() is None:
             say("Hub", f"{options.repo_id} is not there yet, or is private and needs a token: all files count as new")
             return compare(uploads, {})
         branches, _ = repository.refs()

@@ -311,7 +311,7 @@ def test_no_token_and_wrong_usage(publish: Publisher, hub: WritingHub, built: Pa
     assert "there is no token for the Hub" in err
     code, _, err = publish(built, HF_TOKEN="hf_wrong")  # noqa: S106
     assert code == 1
-    assert "does not accept the token (401)" in err
+    assert "the Hub rejected the token (401)" in err
     assert "hf_wrong" not in err
     code, _, err = publish(built, "rocov2")
     assert code == 2

@@ -6,14 +6,16 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from huggingface_hub import HfApi
 
 import rocov2_build.publish
-from rocov2_build.hub.client import Repository
+from rocov2_build.hub.client import HubRepository
 from rocov2_build.hub.uploads import card_on_the_hub, compare, find_uploads, is_allowed
 from rocov2_build.publish import Options, default_tag, is_repo_id
 from rocov2_shared.errors import UserError
@@ -22,6 +24,7 @@ from tests.support.raw import make_raw
 from tests.support.repositories import facts_of
 
 ID = "org/rocov2"
+NOW = 1_700_000_000.0
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +52,9 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def repository(hub: WritingHub, told: list[str]) -> Repository:
+def repository(hub: WritingHub, told: list[str]) -> HubRepository:
     hub.create(ID)
-    repository = Repository(ID, TOKEN, lambda step, text: told.append(f"{step} {text}"))
+    repository = HubRepository(ID, TOKEN, lambda step, text: told.append(f"{step} {text}"))
     repository._api = HfApi(endpoint=hub.endpoint, token=TOKEN)
     return repository
 
@@ -88,18 +91,18 @@ def test_a_repository_that_breaks_a_rule_is_refused(built: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (400, "the Hub refuses (400). The Hub says: refused by the test."),
-        (401, "does not accept the token (401)"),
-        (403, "needs write access to org"),
-        (404, "no org that the token may see (404)"),
+        (400, "the Hub refused the request (400). Message of the Hub: refused by the test."),
+        (401, "the Hub rejected the token (401)"),
+        (403, "give it write access to org at"),
+        (404, "org/rocov2 or org does not exist on the Hub, or the token cannot see it (404)"),
         (409, "is being changed right now (409)"),
-        (429, "asks for fewer requests (429): try again in 0:00:07"),
-        (500, "is in trouble (500)"),
-        (503, "is in trouble (503)"),
+        (429, "limits the number of requests (429): try again in 0:00:07"),
+        (500, "has a problem (500)"),
+        (503, "has a problem (503)"),
     ],
 )
 def test_each_refusal_is_one_message(
-    hub: WritingHub, repository: Repository, pauses: list[float], status: int, message: str
+    hub: WritingHub, repository: HubRepository, pauses: list[float], status: int, message: str
 ) -> None:
     headers = {"Retry-After": "7"} if status == 429 else {}
     hub.faults.append(Fault("GET", "/refs", refuse(status, **headers), times=100))
@@ -112,7 +115,7 @@ def test_each_refusal_is_one_message(
 
 
 def test_a_busy_hub_is_asked_again(
-    hub: WritingHub, repository: Repository, pauses: list[float], told: list[str]
+    hub: WritingHub, repository: HubRepository, pauses: list[float], told: list[str]
 ) -> None:
     hub.faults += [
         Fault("GET", "/refs", refuse(429, **{"Retry-After": "30"})),
@@ -122,36 +125,51 @@ def test_a_busy_hub_is_asked_again(
     assert list(repository.refs()[0]) == ["main"]
     assert pauses == [30.0, 2.0, 4.0]
     assert told == [
-        "Waiting the Hub answers 429; again in 0:00:30",
-        "Waiting the Hub answers 502; again in 0:00:02",
-        "Waiting the connection failed; again in 0:00:04",
+        "Waiting the Hub answered 429; next try in 0:00:30",
+        "Waiting the Hub answered 502; next try in 0:00:02",
+        "Waiting the connection failed; next try in 0:00:04",
     ]
 
 
+@pytest.mark.parametrize("retry_after", ["3600", formatdate(NOW + 3600, usegmt=True)])
 def test_a_hub_that_asks_for_too_long_a_pause_is_left_alone(
-    hub: WritingHub, repository: Repository, pauses: list[float]
+    hub: WritingHub,
+    repository: HubRepository,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    retry_after: str,
 ) -> None:
-    hub.faults.append(Fault("GET", "/refs", refuse(429, **{"Retry-After": "3600"})))
+    monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW))
+    hub.faults.append(Fault("GET", "/refs", refuse(429, **{"Retry-After": retry_after})))
     with pytest.raises(UserError, match="try again in 1:00:00"):
         repository.refs()
     assert not pauses
 
 
-def test_no_network(repository: Repository, pauses: list[float]) -> None:
+def test_a_hub_that_names_the_time_of_the_next_request_is_asked_then(
+    hub: WritingHub, repository: HubRepository, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW))
+    hub.faults.append(Fault("GET", "/refs", refuse(503, **{"Retry-After": formatdate(NOW + 90, usegmt=True)})))
+    assert list(repository.refs()[0]) == ["main"]
+    assert pauses == [90.0]
+
+
+def test_no_network(repository: HubRepository, pauses: list[float]) -> None:
     repository._api = HfApi(endpoint="http://127.0.0.1:9", token=TOKEN)
     with pytest.raises(UserError, match=r"the connection to the Hub failed .*: check the network") as error:
         repository.refs()
     assert TOKEN not in str(error.value)
 
 
-def test_another_organization(hub: WritingHub, repository: Repository) -> None:
+def test_another_organization(hub: WritingHub, repository: HubRepository) -> None:
     hub.organizations = ["elsewhere"]
-    with pytest.raises(UserError, match="may not write to org/rocov2"):
+    with pytest.raises(UserError, match="no write access to org/rocov2"):
         repository.create(private=False)
     repository.repo_id = "elsewhere/new"
-    assert repository.private() is None
+    assert repository.is_private() is None
     repository.create(private=True)
-    assert repository.private() is True
+    assert repository.is_private() is True
 
 
 @pytest.mark.parametrize(
@@ -182,7 +200,7 @@ def test_the_card_names_the_repository_in_its_python_alone() -> None:
     assert card_on_the_hub(text, "org/name") == expected
 
 
-def test_changes_are_told_from_hashes(hub: WritingHub, repository: Repository, built: Path) -> None:
+def test_changes_are_told_from_hashes(hub: WritingHub, repository: HubRepository, built: Path) -> None:
     uploads, left = find_uploads(built, ID)
     assert not left
     by_path = {upload.path: upload for upload in uploads}
