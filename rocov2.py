@@ -11,11 +11,13 @@ Scientific Data 11, 688 (2024), https://doi.org/10.1038/s41597-024-03496-6
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import datasets
@@ -70,6 +72,9 @@ REGIONS = {
 }
 DIRECTIONS = {"AP": "C1999039", "PA": "C1996865", "sagittal": "C0205129", "transverse": "C0205106"}
 
+# Column of labels -> its labels, as above.
+LABELS: dict[str, Mapping[str, str | None]] = {"modality": MODALITIES, "region": REGIONS, "direction": DIRECTIONS}
+
 # Licence of an image -> whether it allows commercial use. The release has the first two; the project's sample has all.
 LICENSES = {"CC BY": True, "CC BY-NC": False, "MIT": True, "BSD-3-Clause": True, "Apache-2.0": True}
 
@@ -80,35 +85,86 @@ SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 VOCABULARY_SPLIT = "vocabulary"
 
-FEATURES = datasets.Features(
-    {
-        "image": datasets.Image(),
-        "image_id": datasets.Value("string"),
-        "caption": datasets.Value("string"),
-        "cuis": datasets.Sequence(datasets.Value("string")),
-        "modality": datasets.ClassLabel(names=list(MODALITIES)),
-        "concept_names": datasets.Sequence(datasets.Value("string")),
-        "manual_cuis": datasets.Sequence(datasets.Value("string")),
-        "region": datasets.ClassLabel(names=list(REGIONS)),
-        "direction": datasets.ClassLabel(names=list(DIRECTIONS)),
-        "license": datasets.Value("string"),
-        "attribution": datasets.Value("string"),
-        "pmcid": datasets.Value("string"),
-        "url": datasets.Value("string"),
-        "article_in_other_split": datasets.Value("bool"),
-        "width": datasets.Value("int32"),
-        "height": datasets.Value("int32"),
-    }
-)
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column of the files.
+
+    Attributes:
+        feature: its type for `datasets`.
+        text: what it contains, one line of Markdown.
+        nullable: whether a row may have no value in it.
+    """
+
+    feature: Any
+    text: str
+    nullable: bool = False
+
+    @classmethod
+    def of_strings(cls, text: str, nullable: bool = False) -> Column:
+        """A column of strings."""
+        return cls(datasets.Value("string"), text, nullable)
+
+    @classmethod
+    def of_labels(cls, name: str, text: str, nullable: bool = False) -> Column:
+        """A column of `LABELS`."""
+        return cls(datasets.ClassLabel(names=list(LABELS[name])), text, nullable)
+
+
+# What a column is stands here alone: features, the card's schema table, croissant.json and the checks are made of it.
+COLUMNS = {
+    "image": Column(
+        datasets.Image(), "the picture; in the file its JPEG, byte for byte as released, with the path `<image_id>.jpg`"
+    ),
+    "image_id": Column.of_strings("id of the release, such as `ROCOv2_2023_train_000001`; ids have holes"),
+    "caption": Column.of_strings("caption as released: not stripped, not cleaned"),
+    "cuis": Column(
+        datasets.Sequence(datasets.Value("string")),
+        "UMLS concepts (CUIs), the curated ones first, then those found in the caption; never empty",
+    ),
+    "modality": Column.of_labels(
+        "modality", "imaging modality, from the curated concepts; `combined` where several are in one picture"
+    ),
+    "concept_names": Column(
+        datasets.Sequence(datasets.Value("string")),
+        "UMLS name of each of `cuis`; the CUI itself if the release has no name for it",
+    ),
+    "manual_cuis": Column(
+        datasets.Sequence(datasets.Value("string")),
+        "the concepts curated by hand: modality, and for X-rays body region and direction; empty for `combined`",
+    ),
+    "region": Column.of_labels("region", "X-ray: body region, if the curated concepts have one", nullable=True),
+    "direction": Column.of_labels("direction", "X-ray: direction, if the curated concepts have one", nullable=True),
+    "license": Column.of_strings("licence of this image"),
+    "attribution": Column.of_strings("whom to credit for this image"),
+    "pmcid": Column.of_strings("article in PubMed Central"),
+    "url": Column.of_strings("link to the article"),
+    "article_in_other_split": Column(
+        datasets.Value("bool"), "whether another split contains an image of the same article"
+    ),
+    "width": Column(datasets.Value("int32"), "pixels, as `datasets` decodes the image"),
+    "height": Column(datasets.Value("int32"), "pixels, as `datasets` decodes the image"),
+}
+VOCABULARY_COLUMNS = {
+    "cui": Column.of_strings("UMLS concept (CUI)"),
+    "name": Column.of_strings("its name in the release's mapping, if that has one", nullable=True),
+    "kind": Column.of_strings(
+        f"{', '.join(list(LABELS)[:-1])} or {list(LABELS)[-1]}: codes of the curated lists; concept: all others"
+    ),
+    **{split: Column(datasets.Value("int32"), f"number of images in {split} that have it") for split in SPLITS},
+}
+
+
+def _features(columns: Mapping[str, Column]) -> datasets.Features:
+    return datasets.Features({name: column.feature for name, column in columns.items()})
+
+
+FEATURES = _features(COLUMNS)
 TEXT_FEATURES = datasets.Features({name: feature for name, feature in FEATURES.items() if name != "image"})
-VOCABULARY_FEATURES = datasets.Features(
-    {
-        "cui": datasets.Value("string"),
-        "name": datasets.Value("string"),
-        "kind": datasets.Value("string"),
-        **{split: datasets.Value("int32") for split in SPLITS},
-    }
-)
+VOCABULARY_FEATURES = _features(VOCABULARY_COLUMNS)
+
+# Group of the shards of images -> whether the licences of its images allow commercial use.
+LICENSE_GROUPS = {"commercial": True, "noncommercial": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,33 +173,82 @@ class ConfigFacts:
 
     Attributes:
         pattern: its files, relative to the repository, with `{split}` where there are several splits.
-        features: its columns, in file order.
+        columns: its columns by name, in file order.
         summary: what a reader gets, in one line.
     """
 
     pattern: str
-    features: datasets.Features
+    columns: Mapping[str, Column]
     summary: str
+
+    @functools.cached_property
+    def features(self) -> datasets.Features:
+        """Its columns as features of `datasets`."""
+        return _features(self.columns)
 
     @property
     def splits(self) -> list[str]:
         """Names of the splits that this configuration can have (it lists those that have rows)."""
         return list(SPLITS) if "{split}" in self.pattern else [VOCABULARY_SPLIT]
 
+    @property
+    def folder(self) -> str:
+        """The folder of its files, relative to the repository."""
+        return self.pattern.partition("/")[0]
 
+    def files(self, split: str) -> str:
+        """Return the pattern of the files of one split: a glob, or the path of its one file."""
+        return self.pattern.format(split=split)
+
+    def split_of(self, path: str) -> str | None:
+        """Return the split that the file at `path`, relative to the repository, belongs to; None if it is not of this config.
+
+        The whole path must match the pattern, in which `*` stands for no slash.
+        """
+        for split in self.splits:
+            pattern = self.files(split)
+            if path.endswith(".parquet") and fnmatchcase(path, pattern) and path.count("/") == pattern.count("/"):
+                return split
+        return None
+
+
+_TEXT_COLUMNS = {name: COLUMNS[name] for name in TEXT_FEATURES}
 CONFIGS = {
-    "default": ConfigFacts("data/{split}-*", FEATURES, "every image with all its columns"),
+    "default": ConfigFacts("data/{split}-*", COLUMNS, "every image with all its columns"),
     "commercial": ConfigFacts(
-        "data/{split}-*-commercial.parquet", FEATURES, "only the images whose licence allows commercial use"
+        "data/{split}-*-commercial.parquet", COLUMNS, "only the images whose licence allows commercial use"
     ),
-    "text": ConfigFacts("text/{split}.parquet", TEXT_FEATURES, "the rows of default in the same order, without images"),
+    "text": ConfigFacts("text/{split}.parquet", _TEXT_COLUMNS, "the rows of default in the same order, without images"),
     "vocabulary": ConfigFacts(
-        "vocabulary/vocabulary.parquet", VOCABULARY_FEATURES, "one row per concept: name, kind, images per split"
+        "vocabulary/vocabulary.parquet", VOCABULARY_COLUMNS, "one row per concept: name, kind, images per split"
     ),
 }
+FOLDERS = tuple(dict.fromkeys(config.folder for config in CONFIGS.values()))
 
-_SHARD = re.compile(r"data/(?P<split>\w+)-(?P<index>\d{5})-of-(?P<total>\d{5})-(?:non)?commercial\.parquet")
-_HUB_PATH = re.compile(r"(?:hf://datasets/)?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
+_SHARD = re.compile(
+    rf"data/(?P<split>\w+)-(?P<index>\d{{5}})-of-(?P<total>\d{{5}})-(?P<group>{'|'.join(LICENSE_GROUPS)})\.parquet"
+)
+
+
+def shard_path(split: str, index: int, total: int, group: str) -> str:
+    """Return the path of a shard of images, relative to the repository; `index` counts from 0 to `total` - 1."""
+    return f"data/{split}-{index:05d}-of-{total:05d}-{group}.parquet"
+
+
+def shard_group(path: str) -> str | None:
+    """Return the group of `LICENSE_GROUPS` that the shard at `path` holds; None if it is not a shard of images."""
+    shard = _SHARD.fullmatch(path)
+    return shard["group"] if shard else None
+
+
+def splits_of(path: str) -> dict[str, str]:
+    """Return the splits that the file at `path` belongs to, by configuration; the one that has all of its rows first."""
+    found = ((name, config.split_of(path)) for name, config in CONFIGS.items())
+    return {name: split for name, split in found if split}
+
+
+_HUB = "hf://datasets/"
+_HUB_PATH = re.compile(rf"(?:{_HUB})?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
 _BUILD = "python scripts/convert_to_parquet.py RAW"
 
 # On the Hub a file system reads 5 MiB at a time unless told otherwise: beside each image column, most of it.
@@ -228,7 +333,7 @@ class Repository:
         files = [sibling.rfilename for sibling in info.siblings or []]
         _require_built(where, files)
         infos = hf_hub_download(repo_id, "dataset_infos.json", repo_type="dataset", revision=info.sha, token=token)
-        return cls(f"hf://datasets/{repo_id}@{info.sha}", str(info.sha), tuple(files), _read_counts(infos))
+        return cls(f"{_HUB}{repo_id}@{info.sha}", str(info.sha), tuple(files), _read_counts(infos))
 
     def shards(self, config: str, split: str) -> list[str]:
         """Files of one split of a configuration, in reading order, relative to `root`.
@@ -236,22 +341,20 @@ class Repository:
         Raises:
             FileNotFoundError: a file of the split is missing, or files of two builds are mixed.
         """
-        pattern = CONFIGS[config].pattern.format(split=split)
-        if not pattern.startswith("data/"):
+        pattern = CONFIGS[config].files(split)
+        if "*" not in pattern:
             self._require([pattern] if pattern not in self.files else [], split)
             return [pattern]
         shards = {file: match for file, match in self._data_shards() if match["split"] == split}
         total = max((int(match["total"]) for match in shards.values()), default=1)
         by_index = {int(match["index"]): file for file, match in shards.items() if int(match["total"]) == total}
-        self._require(
-            [f"data/{split}-{i:05d}-of-{total:05d}-*.parquet" for i in range(total) if i not in by_index], split
-        )
+        self._require([shard_path(split, i, total, "*") for i in range(total) if i not in by_index], split)
         if len(by_index) != len(shards):
             raise FileNotFoundError(
                 f"{self.root}: the shards of split {split!r} come from several builds, found {sorted(shards)}: "
-                f"{self._remedy}"
+                f"{self.remedy}"
             )
-        return [by_index[i] for i in sorted(by_index) if by_index[i].endswith(pattern.rpartition("*")[2])]
+        return [by_index[i] for i in sorted(by_index) if CONFIGS[config].split_of(by_index[i]) == split]
 
     def _data_shards(self) -> Iterable[tuple[str, re.Match[str]]]:
         return ((file, match) for file in self.files for match in [_SHARD.fullmatch(file)] if match)
@@ -259,12 +362,28 @@ class Repository:
     def _require(self, missing: Sequence[str], split: str) -> None:
         if missing:
             raise FileNotFoundError(
-                f"{self.root}: split {split!r} is incomplete, missing {', '.join(missing)}: {self._remedy}"
+                f"{self.root}: split {split!r} is incomplete, missing {', '.join(missing)}: {self.remedy}"
             )
 
     @property
-    def _remedy(self) -> str:
-        if self.root.startswith("hf://"):
+    def remote(self) -> bool:
+        """Whether it is on the Hub."""
+        return self.root.startswith(_HUB)
+
+    @property
+    def repo_id(self) -> str | None:
+        """`ORG/NAME` of a dataset on the Hub, None for a folder."""
+        return self.root[len(_HUB) :].partition("@")[0] if self.remote else None
+
+    @property
+    def commit(self) -> str | None:
+        """Commit of a dataset on the Hub, None for a folder."""
+        return self.identity if self.remote else None
+
+    @property
+    def remedy(self) -> str:
+        """What to do when a file of it is missing or damaged."""
+        if self.remote:
             return "tell those who publish it, or name another revision"
         return f"build it again with `{_BUILD} {self.root} --overwrite`, or download it again"
 

@@ -15,12 +15,13 @@ from typing import Any, NoReturn
 import pandas as pd
 import pyarrow as pa
 
+from rocov2 import CONFIGS
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_release, describe_tables, fail
 from rocov2_build.card.blocks import Contents, Picture
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.describe import can_draw, draw_pictures
-from rocov2_build.card.readme import config_holds, measure, write_card
+from rocov2_build.card.readme import measure, write_card
 from rocov2_build.engine.building import (
     Building,
     built_plan,
@@ -269,7 +270,8 @@ def _finish(
     """Add what the repository says of itself, and put it in its place."""
     sizes = measure(files)
     identity = {
-        config: _combine([file.rows_sha256 for file in files if config_holds(config, file.path)]) for config in sizes
+        config: _combine([file.rows_sha256 for file in files if CONFIGS[config].split_of(file.path)])
+        for config in sizes
     }
     facts = compute_facts(building.repository, files)
     write_json(building.repository / "facts.json", facts)

@@ -124,7 +124,7 @@ def config_page(repository: Path, preview: Path, config: str) -> str:
     head = "".join(f"<th>{name}<small>{_kind(feature)}</small></th>" for name, feature in features.items())
     parts = [f"<h1>{config}</h1><p>{html.escape(rocov2.CONFIGS[config].summary)}</p>"]
     for split in rocov2.CONFIGS[config].splits:
-        files = sorted(repository.glob(rocov2.CONFIGS[config].pattern.format(split=split)))
+        files = sorted(repository.glob(rocov2.CONFIGS[config].files(split)))
         if not files:
             continue
         count = sum(pq.read_metadata(file).num_rows for file in files)

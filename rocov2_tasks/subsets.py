@@ -23,10 +23,9 @@ from datasets import (
     concatenate_datasets,
 )
 
-from rocov2 import LICENSES
+from rocov2 import LABELS, LICENSES
 from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
-from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
 from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, find_concepts
 from rocov2_tasks.views import label_names

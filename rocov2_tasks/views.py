@@ -16,8 +16,8 @@ from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
 
+from rocov2 import LABELS
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
-from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import add_columns, of_every_split, require_columns, require_strings
 from rocov2_tasks.shaping.prompts import check_prompts
 from rocov2_tasks.shaping.shapes import (

@@ -13,26 +13,6 @@ from rocov2_build.card.tables import overlap_block, statistics_block
 from rocov2_build.raw.releases import LATEST, RELEASES, SAMPLE
 from rocov2_shared.sizes import format_size
 
-COLUMNS = {
-    "image": "the picture; in the file its JPEG, byte for byte as released, with the path `<image_id>.jpg`",
-    "image_id": "id of the release, such as `ROCOv2_2023_train_000001`; ids have holes",
-    "caption": "caption as released: not stripped, not cleaned",
-    "cuis": "UMLS concepts (CUIs), the curated ones first, then those found in the caption; never empty",
-    "modality": "imaging modality, from the curated concepts; `combined` where several are in one picture",
-    "concept_names": "UMLS name of each of `cuis`; the CUI itself where the release names it not",
-    "manual_cuis": "the concepts curated by hand: modality, and for X-rays body region and direction; empty for `combined`",
-    "region": "X-ray: body region, where the curated concepts have one",
-    "direction": "X-ray: direction, where the curated concepts have one",
-    "license": "licence of this image",
-    "attribution": "whom to credit for this image",
-    "pmcid": "article in PubMed Central",
-    "url": "link to the article",
-    "article_in_other_split": "whether another split holds an image of the same article",
-    "width": "pixels, as `datasets` decodes the image",
-    "height": "pixels, as `datasets` decodes the image",
-}
-"""What each column of the features holds; the schema table of the card."""
-
 
 @dataclass
 class SplitSize:
@@ -98,7 +78,8 @@ class Contents:
 def schema_table() -> str:
     """Columns of the default configuration as Markdown."""
     lines = ["| column | type | what it is |", "| --- | --- | --- |"]
-    for name, feature in rocov2.FEATURES.items():
+    for name, column in rocov2.COLUMNS.items():
+        feature = column.feature
         if isinstance(feature, datasets.ClassLabel):
             kind = "label: " + ", ".join(feature.names)
         elif isinstance(feature, datasets.Image):
@@ -107,18 +88,14 @@ def schema_table() -> str:
             kind = feature.dtype
         else:
             kind = f"list of {feature.feature.dtype}"
-        lines.append(f"| `{name}` | {kind} | {COLUMNS[name]} |")
+        lines.append(f"| `{name}` | {kind} | {column.text} |")
     return "\n".join(lines)
 
 
 def label_table() -> str:
     """Label names with their concepts as Markdown."""
     lines = ["| column | labels, in order |", "| --- | --- |"]
-    for name, labels in (
-        ("modality", rocov2.MODALITIES),
-        ("region", rocov2.REGIONS),
-        ("direction", rocov2.DIRECTIONS),
-    ):
+    for name, labels in rocov2.LABELS.items():
         lines.append(
             f"| `{name}` | {', '.join(f'{label} ({cui})' if cui else label for label, cui in labels.items())} |"
         )

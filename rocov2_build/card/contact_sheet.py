@@ -69,7 +69,7 @@ def choose_examples(repository: Path) -> list[Example]:
 def _fitting_rows(repository: Path) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
     """File, row group, place in it and values of the rows that can be shown."""
     for split in rocov2.SPLITS:
-        for file in sorted(repository.glob(rocov2.CONFIGS["commercial"].pattern.format(split=split))):
+        for file in sorted(repository.glob(rocov2.CONFIGS["commercial"].files(split))):
             with pq.ParquetFile(file) as parquet:
                 for group in range(parquet.num_row_groups):
                     rows = parquet.read_row_group(group, columns=_COLUMNS).to_pylist()

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Any
 
 import datasets
 
 import rocov2
-from rocov2_build.card.blocks import COLUMNS, Contents
+from rocov2_build.card.blocks import Contents
 from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.card.readme import template_metadata
 from rocov2_build.raw.releases import RELEASES, SAMPLE
@@ -55,17 +54,6 @@ _CONTEXT = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
     **{term: f"cr:{term}" for term in _TERMS},
 }
-_LABELS: dict[str, Mapping[str, str | None]] = {
-    "modality": rocov2.MODALITIES,
-    "region": rocov2.REGIONS,
-    "direction": rocov2.DIRECTIONS,
-}
-_VOCABULARY_COLUMNS = {
-    "cui": "UMLS concept (CUI)",
-    "name": "its name in the release's mapping; none where that has none",
-    "kind": "modality, region or direction: codes of the curated lists; concept: all else",
-    **{split: f"number of images in {split} that have it" for split in rocov2.SPLITS},
-}
 _TYPES = {"string": "sc:Text", "bool": "sc:Boolean", "int32": "cr:Int32"}
 
 
@@ -87,7 +75,7 @@ def croissant(contents: Contents, files: list[FileFacts]) -> dict[str, Any]:
         "distribution": [*map(_file_set, configs), *map(_file_object, files)],
         "recordSet": [
             _enumeration("splits", "Splits.", "cr:Split", [{"name": split} for split in splits]),
-            *(_labels(column) for column in _LABELS),
+            *(_labels(column) for column in rocov2.LABELS),
             *(_record_set(config, splits) for config in configs),
         ],
     }
@@ -145,7 +133,7 @@ def authors() -> list[str]:
 
 
 def _file_set(config: str) -> dict[str, Any]:
-    pattern = rocov2.CONFIGS[config].pattern.format(split="*")
+    pattern = rocov2.CONFIGS[config].files("*")
     return {
         "@type": "cr:FileSet",
         "@id": f"{config}-files",
@@ -197,7 +185,8 @@ def _enumeration(name: str, description: str, kind: str, rows: list[dict[str, An
 
 def _labels(column: str) -> dict[str, Any]:
     rows = [
-        {"label": label, "name": name, "cui": cui or ""} for label, (name, cui) in enumerate(_LABELS[column].items())
+        {"label": label, "name": name, "cui": cui or ""}
+        for label, (name, cui) in enumerate(rocov2.LABELS[column].items())
     ]
     description = f"Labels of {column}: their numbers, names and UMLS concepts."
     return _enumeration(f"{column}_labels", description, "sc:Enumeration", rows)
@@ -205,8 +194,8 @@ def _labels(column: str) -> dict[str, Any]:
 
 def _record_set(config: str, splits: list[str]) -> dict[str, Any]:
     facts = rocov2.CONFIGS[config]
-    fields = [_column(config, name, feature) for name, feature in facts.features.items()]
-    if "{split}" in facts.pattern:
+    fields = [_column(config, name, column) for name, column in facts.columns.items()]
+    if len(facts.splits) > 1:
         fields.insert(0, _split_field(config, splits))
     return {
         "@type": "cr:RecordSet",
@@ -229,9 +218,9 @@ def _split_field(config: str, splits: list[str]) -> dict[str, Any]:
     return _field(config, "split", "sc:Text", "split, from the name of the file", references=references, source=source)
 
 
-def _column(config: str, name: str, feature: Any) -> dict[str, Any]:
+def _column(config: str, name: str, column: rocov2.Column) -> dict[str, Any]:
+    feature, description = column.feature, column.text
     source: dict[str, Any] = {"fileSet": {"@id": f"{config}-files"}, "extract": {"column": name}}
-    description = {**COLUMNS, **_VOCABULARY_COLUMNS}[name]
     if isinstance(feature, datasets.Image):
         source["transform"] = {"jsonPath": "bytes"}
         return _field(config, name, "sc:ImageObject", description, source=source)

@@ -12,7 +12,6 @@ is the current directory.
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,12 +33,6 @@ _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _PROJECT_ONLY = re.compile(r"<!-- project only -->.*?<!-- end of project only -->\n*", re.DOTALL)
 
 
-def config_holds(config: str, path: str) -> bool:
-    """Whether the file at `path`, relative to the repository, belongs to a configuration."""
-    facts = rocov2.CONFIGS[config]
-    return any(fnmatch(path, facts.pattern.format(split=split)) for split in facts.splits)
-
-
 def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
     """Sizes by configuration and split of a repository with these files."""
     sizes: dict[str, dict[str, SplitSize]] = {}
@@ -47,7 +40,7 @@ def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
         for split in facts.splits:
             size = SplitSize()
             for file in files:
-                if fnmatch(file.path, facts.pattern.format(split=split)):
+                if facts.split_of(file.path) == split:
                     size.rows += file.rows
                     size.download += file.bytes
                     size.uncompressed += file.uncompressed
@@ -105,9 +98,7 @@ def _metadata(contents: Contents) -> dict[str, Any]:
                 # Part of the cache key of `datasets`: a build with other rows must not find the old ones.
                 "description": f"{rocov2.CONFIGS[config].summary}; ROCOv2{contents.title or f' {LATEST}'}, rows "
                 f"{contents.identity[config][:12]}",
-                "data_files": [
-                    {"split": split, "path": rocov2.CONFIGS[config].pattern.format(split=split)} for split in sizes
-                ],
+                "data_files": [{"split": split, "path": rocov2.CONFIGS[config].files(split)} for split in sizes],
                 **({"default": True} if config == "default" else {}),
             }
             for config, sizes in contents.sizes.items()

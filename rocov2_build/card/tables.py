@@ -4,7 +4,6 @@ built, from what the release publishes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
@@ -16,11 +15,6 @@ NOT_COMPUTED = "not computed"
 """Of looks, when the images were not decoded."""
 
 _SUMMARY = ("min", "p5", "median", "mean", "p95", "max")
-_LABELS: dict[str, Mapping[str, str | None]] = {
-    "modality": rocov2.MODALITIES,
-    "region": rocov2.REGIONS,
-    "direction": rocov2.DIRECTIONS,
-}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -41,7 +35,7 @@ def statistics_block(facts: dict[str, Any] | None) -> str:
     if facts is None:
         return _published()
     splits = list(facts["images"])
-    counted = {name: facts[name] for name in (*_LABELS, "license")}
+    counted = {name: facts[name] for name in (*rocov2.LABELS, "license")}
     return "\n\n".join(
         filter(
             None,
@@ -109,7 +103,8 @@ def _published() -> str:
     release = RELEASES[LATEST]
     manual = release.train_manual or {}
     counted = {
-        name: {label: {"train": manual[cui or ""]} for label, cui in labels.items()} for name, labels in _LABELS.items()
+        name: {label: {"train": manual[cui or ""]} for label, cui in labels.items()}
+        for name, labels in rocov2.LABELS.items()
     }
     concepts = [
         [split, _number(release.images[split]), _number(count), f"{count / release.images[split]:.2f}"]

@@ -62,8 +62,7 @@ def _check_front_matter(check: Check, rows: Rows) -> None:
 def _check_configs(check: Check, metadata: dict[str, Any], rows: Rows) -> None:
     """Check `configs`; configurations that break a rule of the viewer are reported under that rule alone."""
     wanted = {
-        config: {split: rocov2.CONFIGS[config].pattern.format(split=split) for split in splits}
-        for config, splits in rows.items()
+        config: {split: rocov2.CONFIGS[config].files(split) for split in splits} for config, splits in rows.items()
     }
     configs: Any = metadata.get("configs")
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
-
 import rocov2
 from rocov2_build.checks.violations import Check
 
@@ -18,14 +16,8 @@ def check_names(check: Check) -> None:
     for name in _REQUIRED:
         if name not in check.files:
             check.add("missing-file", name, expected="the file", found="none")
-    known = {
-        file
-        for name, config in rocov2.CONFIGS.items()
-        for split in config.splits
-        for file in find_files(check.files, name, split)
-    }
     for file in check.files:
-        if file.endswith(".parquet") and file not in known:
+        if file.endswith(".parquet") and not rocov2.splits_of(file):
             check.add("stray-file", file, expected="a configuration that it belongs to", found="none")
     for split in rocov2.SPLITS:
         shards = find_files(check.files, "default", split)
@@ -38,5 +30,4 @@ def check_names(check: Check) -> None:
 
 def find_files(files: list[str], config: str, split: str) -> list[str]:
     """Return the Parquet files of one split of a configuration, in reading order."""
-    pattern = rocov2.CONFIGS[config].pattern.format(split=split)
-    return [file for file in files if fnmatch(file, pattern) and file.endswith(".parquet")]
+    return [file for file in files if rocov2.CONFIGS[config].split_of(file) == split]

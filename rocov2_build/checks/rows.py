@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
@@ -18,10 +18,7 @@ from rocov2_build.checks.records import Records, check_hash
 from rocov2_build.checks.viewer_values import check_values
 from rocov2_build.checks.violations import Check
 from rocov2_build.engine.local import default_workers
-from rocov2_build.shards.plan import COMMERCIAL
 from rocov2_build.worker.write import RowsHash
-
-_NULLABLE = {"region", "direction", "name"}
 
 
 def check_rows(check: Check, readable: Collection[str], records: Records, decode: bool) -> None:
@@ -39,7 +36,7 @@ def check_rows(check: Check, readable: Collection[str], records: Records, decode
         tables = threads.map(lambda file: _check_file(check, file, file in readable, records, decode), files)
         for file, table in zip(files, tables, strict=True):
             if table is not None:
-                for key in _splits_of(file):
+                for key in rocov2.splits_of(file).items():
                     texts.setdefault(key, []).append(table)
     whole = {
         key: pa.concat_tables(tables)
@@ -51,19 +48,6 @@ def check_rows(check: Check, readable: Collection[str], records: Records, decode
         check_values(check, config, split, table)
 
 
-def _splits_of(file: str) -> list[tuple[str, str]]:
-    """Return each configuration and split that a file belongs to, the widest first."""
-    folder, _, name = file.partition("/")
-    split = name.partition(".")[0].partition("-")[0]
-    if folder != "data":
-        return [(folder, split)]
-    return [("default", split), ("commercial", split)] if _is_commercial(file) else [("default", split)]
-
-
-def _is_commercial(file: str) -> bool:
-    return file.endswith(f"-{COMMERCIAL}.parquet")
-
-
 def _check_file(check: Check, file: str, is_readable: bool, records: Records, decode: bool) -> pa.Table | None:
     """Check one file; returns its rows without the images, None if it cannot be read."""
     recorded = records.files.get(file, {})
@@ -73,7 +57,7 @@ def _check_file(check: Check, file: str, is_readable: bool, records: Records, de
     rows_sha256 = recorded.get("rows_sha256") if records.is_verified and not decode else None
     rows_hash, tables = RowsHash(), []
     for table in _row_groups(check, file):
-        _check_values(check, file, table, rocov2.CONFIGS[_splits_of(file)[0][0]].features)
+        _check_values(check, file, table, rocov2.CONFIGS[next(iter(rocov2.splits_of(file)))].columns)
         if "image" in table.column_names:
             _check_licenses(check, file, table)
             if rows_sha256 is None:
@@ -82,7 +66,7 @@ def _check_file(check: Check, file: str, is_readable: bool, records: Records, de
                 rows_hash.add(table.drop_columns(["image"]), _digests(table))
             table = table.drop_columns(["image"])
         tables.append(table)
-    if file.startswith("data/") and rows_sha256 is not None and rows_hash.hexdigest() != rows_sha256:
+    if rocov2.shard_group(file) and rows_sha256 is not None and rows_hash.hexdigest() != rows_sha256:
         check.add("changed-file", file, expected=f"rows with the SHA-256 {rows_sha256}", found="another")
         for table in _row_groups(check, file):
             check_images(check, file, table)
@@ -102,14 +86,15 @@ def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
         check.add("unreadable", file, expected="readable pages", found=error)
 
 
-def _check_values(check: Check, file: str, table: pa.Table, features: datasets.Features) -> None:
-    for name, feature in features.items():
+def _check_values(check: Check, file: str, table: pa.Table, columns: Mapping[str, rocov2.Column]) -> None:
+    for name, known in columns.items():
+        feature = known.feature
         if name not in table.column_names:  # reported as `schema`
             continue
         column = table[name]
         parts = [column, pc.list_flatten(column)] if pa.types.is_list(column.type) else [column]
         missing = sum(part.null_count for part in parts)
-        if missing and name not in _NULLABLE:
+        if missing and not known.nullable:
             check.add("null", file, expected=f"a value of {name} in every row", found=f"{missing} without")
         if isinstance(feature, datasets.ClassLabel):
             wrong = [
@@ -122,7 +107,7 @@ def _check_values(check: Check, file: str, table: pa.Table, features: datasets.F
 
 
 def _check_licenses(check: Check, file: str, table: pa.Table) -> None:
-    commercial = _is_commercial(file)
+    commercial = rocov2.LICENSE_GROUPS.get(rocov2.shard_group(file) or "")
     for license in pc.unique(table["license"]).to_pylist():
         if rocov2.LICENSES.get(license) is not commercial:
             kind = f"licences that {'allow' if commercial else 'do not allow'} commercial use"
@@ -140,5 +125,5 @@ def _compare_texts(check: Check, texts: dict[tuple[str, str], pa.Table]) -> None
                 check.add("duplicate-id", f"data/{split}-*", expected="every id once", found=f"{twice} again")
             everywhere.update(ids)
         if (images is None) != (text is None) or (images is not None and not images.equals(text)):
-            pattern = rocov2.CONFIGS["text"].pattern.format(split=split)
+            pattern = rocov2.CONFIGS["text"].files(split)
             check.add("text-order", pattern, expected=f"the rows of data/{split}-* in their order", found="others")

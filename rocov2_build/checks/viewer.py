@@ -69,8 +69,8 @@ def check_sizes(check: Check, uncompressed_bytes: dict[str, dict[str, int]]) -> 
     for name, splits in uncompressed_bytes.items():
         config = rocov2.CONFIGS[name]
         for split, size in splits.items():
-            if size > MAX_INDEXED and "image" not in config.features:
-                file = config.pattern.format(split=split)
+            if size > MAX_INDEXED and "image" not in config.columns:
+                file = config.files(split)
                 check.add("index-size", file, expected=f"at most {MAX_INDEXED:,} bytes", found=f"{size:,}")
 
 

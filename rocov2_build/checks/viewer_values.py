@@ -21,7 +21,7 @@ _LABELS, _MANY_LABELS, _LABELS_SHARE = 10, 1_000, 0.2
 
 def check_values(check: Check, config: str, split: str, table: pa.Table) -> None:
     """Check one split of a configuration; `table` contains its rows without the images."""
-    where = rocov2.CONFIGS[config].pattern.format(split=split)
+    where = rocov2.CONFIGS[config].files(split)
     narrow = [
         f"{name} {least} to {most}"
         for name, feature in rocov2.CONFIGS[config].features.items()

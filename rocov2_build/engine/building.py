@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rocov2 import FOLDERS
 from rocov2_build.worker.task import FileFacts, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256, sync_folder, write_json
@@ -167,7 +168,7 @@ class Building:
         if not (self._folder / "plan.json").is_file():
             write_json(self._folder / "plan.json", self._plan)
         self._facts.mkdir(exist_ok=True)
-        for folder in ("data", "text", "vocabulary"):
+        for folder in FOLDERS:
             (self.repository / folder).mkdir(parents=True, exist_ok=True)
         for stray in self._folder.rglob(".*.tmp"):
             stray.unlink()
@@ -205,7 +206,7 @@ class Building:
 
     def remove_others(self, paths: set[str]) -> None:
         """Remove data files that are not in `paths`: an earlier attempt's, before images were left out."""
-        for folder in ("data", "text", "vocabulary"):
+        for folder in FOLDERS:
             for file in (self.repository / folder).iterdir():
                 if f"{folder}/{file.name}" not in paths:
                     self._facts_path(f"{folder}/{file.name}").unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class Columns:
         """Count the rows of a repository."""
         splits, start = {}, 0
         for split in SPLITS:
-            path = repository / CONFIGS["text"].pattern.format(split=split)
+            path = repository / CONFIGS["text"].files(split)
             if path.is_file():
                 rows = pq.read_metadata(path).num_rows
                 splits[split] = slice(start, start + rows)
@@ -57,7 +57,7 @@ class Columns:
     def read(self, name: str) -> pa.Array:
         """One column of all rows, in one piece."""
         pa.default_memory_pool().release_unused()  # what earlier columns needed would stay the process's
-        paths = [self.repository / CONFIGS["text"].pattern.format(split=split) for split in self.splits]
+        paths = [self.repository / CONFIGS["text"].files(split) for split in self.splits]
         return pa.concat_arrays([chunk for path in paths for chunk in _read(path, [name])[name].chunks])
 
     def read_numbers(self, name: str) -> Numbers:
@@ -70,7 +70,7 @@ class Columns:
 
     def vocabulary(self) -> list[dict[str, Any]]:
         """Rows of the vocabulary: `cui`, `name` (None where there is none) and `kind`."""
-        path = self.repository / CONFIGS["vocabulary"].pattern.format(split=VOCABULARY_SPLIT)
+        path = self.repository / CONFIGS["vocabulary"].files(VOCABULARY_SPLIT)
         rows: list[dict[str, Any]] = _read(path, ["cui", "name", "kind"]).to_pylist()
         return rows
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS
+from rocov2 import COLUMNS, LABELS, LICENSES, splits_of
 from rocov2_build.facts.columns import (
     Columns,
     Numbers,
@@ -56,9 +56,8 @@ def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
     """
     sizes: dict[str, dict[str, int]] = {}
     for file in files:
-        folder, _, name = file.path.partition("/")
-        split = name.partition(".")[0].partition("-")[0]
-        part = sizes.setdefault(folder, {})
+        split = next(iter(splits_of(file.path).values()))
+        part = sizes.setdefault(file.path.partition("/")[0], {})
         part[split] = part.get(split, 0) + file.bytes
     modes = sum((Counter(file.modes) for file in files), Counter())
     return {
@@ -75,9 +74,7 @@ def compute_row_facts(repository: Path) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "images": columns.lengths,
-        "modality": _count_labels(columns, "modality", [*MODALITIES]),
-        "region": _count_labels(columns, "region", [*REGIONS, NONE]),
-        "direction": _count_labels(columns, "direction", [*DIRECTIONS, NONE]),
+        **{name: _count_labels(columns, name) for name in LABELS},
         "license": _count_licenses(columns),
         "concepts": _count_concepts(columns),
         "captions": _count_captions(columns),
@@ -90,8 +87,9 @@ def _by_split(counts: Numbers, columns: Columns) -> dict[str, int]:
     return {split: int(count) for split, count in zip(columns.splits, counts, strict=True)}
 
 
-def _count_labels(columns: Columns, name: str, labels: list[str]) -> dict[str, dict[str, int]]:
-    """Images by label and split; the last of `labels` counts those without, where there are any."""
+def _count_labels(columns: Columns, name: str) -> dict[str, dict[str, int]]:
+    """Images by label and split; if the column is nullable, the last row counts those without a label."""
+    labels = [*LABELS[name], NONE] if COLUMNS[name].nullable else [*LABELS[name]]
     numbers = np.asarray(columns.read(name).fill_null(len(labels) - 1).to_numpy())
     counts = columns.count(numbers, len(labels))
     return {label: _by_split(row, columns) for label, row in zip(labels, counts, strict=True)}

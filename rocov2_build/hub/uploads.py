@@ -14,6 +14,7 @@ from pathlib import Path
 
 from huggingface_hub.hf_api import RepoFile
 
+from rocov2 import FOLDERS
 from rocov2_shared.files import file_sha256
 
 ALLOWED = (
@@ -24,9 +25,7 @@ ALLOWED = (
     "croissant.json",
     "conversion.json",
     "facts.json",
-    "data/*.parquet",
-    "text/*.parquet",
-    "vocabulary/*.parquet",
+    *(f"{folder}/*.parquet" for folder in FOLDERS),
     "assets/*.png",
 )
 """Patterns of all that is ever uploaded; `*` stands for one name, not for folders."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS, SPLITS, TEXT_FEATURES
+from rocov2 import LABELS, LICENSES, MODALITIES, SPLITS, TEXT_FEATURES
 from rocov2_build.raw import releases
 from rocov2_build.raw.archives import Images
 from rocov2_build.raw.problems import Report
@@ -20,9 +20,7 @@ _ATTRIBUTION = re.compile(
     rf"({'|'.join(sorted(map(re.escape, LICENSES), key=len, reverse=True))})\s+(?!(?:NC|ND|SA)\b)(\S.*)", re.DOTALL
 )
 _LABELS = {
-    "modality": {cui: label for label, cui in enumerate(MODALITIES.values()) if cui},
-    "region": {cui: label for label, cui in enumerate(REGIONS.values())},
-    "direction": {cui: label for label, cui in enumerate(DIRECTIONS.values())},
+    column: {cui: label for label, cui in enumerate(labels.values()) if cui} for column, labels in LABELS.items()
 }
 _MANUAL_CODES = frozenset(cui for codes in _LABELS.values() for cui in codes)
 _COMBINED = list(MODALITIES).index("combined")

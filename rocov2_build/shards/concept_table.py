@@ -7,14 +7,9 @@ from collections import Counter
 import pandas as pd
 import pyarrow as pa
 
-from rocov2 import DIRECTIONS, MODALITIES, REGIONS, SPLITS
+from rocov2 import LABELS, SPLITS
 
-_KINDS = {
-    cui: kind
-    for kind, labels in (("modality", MODALITIES), ("region", REGIONS), ("direction", DIRECTIONS))
-    for cui in labels.values()
-    if cui
-}
+_KINDS = {cui: kind for kind, labels in LABELS.items() for cui in labels.values() if cui}
 
 
 def count_concepts(rows: pd.DataFrame, names: dict[str, str], schema: pa.Schema) -> pa.Table:

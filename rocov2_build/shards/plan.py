@@ -10,15 +10,13 @@ from itertools import accumulate, pairwise
 
 import pandas as pd
 
-from rocov2 import LICENSES, SPLITS
+from rocov2 import LICENSE_GROUPS, LICENSES, SPLITS, shard_path
 
 TRAIN_SHARDS = 8
 """A licence group's shards in train are a multiple of this once there are several: nodes and workers get equal shares."""
 
 SHUFFLED = ("train",)
 """Splits whose rows stand in a fixed shuffled order; the others keep the release's."""
-
-COMMERCIAL, NONCOMMERCIAL = "commercial", "noncommercial"
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
     shards = []
     for split in SPLITS:
         groups: list[tuple[float, str, list[int]]] = []
-        for name, members in ((COMMERCIAL, commercial), (NONCOMMERCIAL, ~commercial)):
+        for name, allowed in LICENSE_GROUPS.items():
+            members = commercial == allowed
             positions = [int(p) for p in ((rows["split"] == split) & members).to_numpy().nonzero()[0]]
             if split in SHUFFLED:
                 positions.sort(key=lambda position: hashlib.sha256(ids[position].encode()).digest())
@@ -75,7 +74,7 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
             cuts = _cut_evenly([sizes[position] for position in positions], layout.row_group_size)
             shards.append(
                 Shard(
-                    path=f"data/{split}-{index:05d}-of-{len(groups):05d}-{name}.parquet",
+                    path=shard_path(split, index, len(groups), name),
                     split=split,
                     row_groups=tuple(tuple(positions[start:end]) for start, end in cuts),
                 )
@@ -105,8 +104,9 @@ def _deal_evenly(shards: list[tuple[str, list[int]]]) -> list[tuple[str, list[in
 
 def _drift(names: Sequence[str]) -> int:
     """How far the groups' shares of a prefix are apart, at worst."""
-    total = names.count(COMMERCIAL)
-    free = accumulate(name == COMMERCIAL for name in names)
+    first = next(iter(LICENSE_GROUPS))
+    total = names.count(first)
+    free = accumulate(name == first for name in names)
     return max(abs(seen * len(names) - total * length) for length, seen in enumerate(free, 1))
 
 

@@ -46,18 +46,14 @@ def table_tasks(raw: RawRelease, rows: pd.DataFrame, images: list[FileFacts]) ->
     """Tasks for the files without images: the text of each split, in the order of its shards `images`; the vocabulary."""
     text = config_schema("text").serialize().to_pybytes()
     by_split = {
-        split: tuple((file.path, file.sha256) for file in images if file.path.startswith(f"data/{split}-"))
+        split: tuple((file.path, file.sha256) for file in images if CONFIGS["default"].split_of(file.path) == split)
         for split in SPLITS
     }
     vocabulary = config_schema("vocabulary")
     return [
-        *(
-            TextTask(CONFIGS["text"].pattern.format(split=split), text, shards)
-            for split, shards in by_split.items()
-            if shards
-        ),
+        *(TextTask(CONFIGS["text"].files(split), text, shards) for split, shards in by_split.items() if shards),
         TableTask(
-            CONFIGS["vocabulary"].pattern.format(split=VOCABULARY_SPLIT),
+            CONFIGS["vocabulary"].files(VOCABULARY_SPLIT),
             vocabulary.serialize().to_pybytes(),
             serialize(count_concepts(rows, raw.names, vocabulary)),
         ),

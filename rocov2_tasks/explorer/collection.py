@@ -18,7 +18,7 @@ import pyarrow as pa
 from huggingface_hub import hf_hub_download
 
 import rocov2
-from rocov2_tasks.explorer.filters import LABELS, Filter, conditions_of, python_code, sql_code
+from rocov2_tasks.explorer.filters import Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.explorer.packages import need
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
@@ -174,7 +174,7 @@ class Collection:
             f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
         )
         found = [value for (value,) in rows]
-        return [LABELS[column][number] for number in sorted(found)] if column in LABELS else found
+        return [_label(column, number) for number in sorted(found)] if column in rocov2.LABELS else found
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._connection.cursor().execute(sql, list(values)).fetchall()
@@ -216,8 +216,8 @@ class Collection:
             [*values, limit, offset],
         )
         rows = [dict(zip(names, row, strict=True)) for row in found]
-        for row, (column, labels) in itertools.product(rows, LABELS.items()):
-            row[column] = None if row[column] is None else labels[row[column]]
+        for row, column in itertools.product(rows, rocov2.LABELS):
+            row[column] = None if row[column] is None else _label(column, row[column])
         return rows
 
     def images(self, rows: Sequence[dict[str, Any]]) -> list[bytes]:
@@ -249,3 +249,8 @@ class Collection:
             filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
         note = 'Fetches every image before it filters; the configuration "text" has the rows without images.'
         return python_code(filter, source + revision, splits, "" if hub is None else note)
+
+
+def _label(column: str, number: int) -> str:
+    name: str = rocov2.FEATURES[column].names[number]
+    return name

@@ -14,9 +14,6 @@ from dataclasses import dataclass, fields
 import rocov2
 from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui
 
-LABELS = {column: tuple(rocov2.FEATURES[column].names) for column in ("modality", "region", "direction")}
-"""Names of the labels by column, in label order."""
-
 MOST_TERMS, MOST_LETTERS = 64, 2_000
 """Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
 
@@ -134,9 +131,9 @@ def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
         return []
     values: list[str | int] = list(dict.fromkeys(names))
     note = ""
-    if column in LABELS:
+    if column in rocov2.LABELS:
         note = ", ".join(map(str, values))
-        values = [LABELS[column].index(str(name)) for name in values]
+        values = [list(rocov2.LABELS[column]).index(str(name)) for name in values]
     marks = ", ".join("?" * len(values))
     python = f"{column} in {{{', '.join(map(repr, values))}}}"
     return [Condition(column, f"{column} IN ({marks})", tuple(values), python, note)]
