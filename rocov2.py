@@ -27,6 +27,8 @@ from datasets.table import table_cast
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
+__version__ = "0.1.0"
+
 HOMEPAGE = "https://doi.org/10.1038/s41597-024-03496-6"
 
 DESCRIPTION = (

@@ -14,7 +14,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import click
 import datasets
 import pyarrow.parquet as pq
 from markdown_it import MarkdownIt
@@ -24,7 +23,6 @@ import rocov2
 from rocov2_build.card.readme import split_front_matter
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_text, write_whole
-from rocov2_shared.terminal import run
 
 ROWS = 20
 """Rows shown of a split; the Hub's viewer has pages of 100."""
@@ -173,14 +171,7 @@ def write_preview(repository: Path, preview: Path) -> None:
     write_text(preview / "index.html", card_page((repository / "README.md").read_text(encoding="utf-8")))
 
 
-@click.command(help="Write the card and the first rows of REPOSITORY as HTML into the folder PREVIEW.")
-@click.argument("repository", type=click.Path(path_type=Path), default="rocov2")
-@click.argument("preview", type=click.Path(path_type=Path), default="rocov2.preview")
-def main(repository: Path, preview: Path) -> None:
-    """Parse, call, tell."""
-    write_preview(repository, preview)
-    click.echo(f"{preview / 'index.html'}: open it in a browser.")
-
-
 if __name__ == "__main__":
-    run(main)
+    from rocov2_commands.main import run_verb
+
+    run_verb("preview")

@@ -6,25 +6,21 @@ validation, and test is scored with the measures of ImageCLEFmedical Caption.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import click
-
-from rocov2 import SPLITS
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import run, say
+from rocov2_shared.terminal import say
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
 from rocov2_tasks.scoring import detectors
 from rocov2_tasks.scoring.detectors import ConceptMatrix, Flags, Neighbours
 from rocov2_tasks.scoring.features import Floats, read_features
 from rocov2_tasks.scoring.measures import MEASURES, REFERENCE_COLUMNS, score_predictions
-from rocov2_tasks.scoring.references import load_texts, read_provenance
+from rocov2_tasks.scoring.references import load_texts
 from rocov2_tasks.scoring.submission import MOST_CONCEPTS
 
 
@@ -207,32 +203,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-@click.command(
-    help=f"{__doc__}\n\nREPOSITORY is a folder or ORG/NAME on the Hub (default: rocov2).\n\n"
-    "Example: python -m rocov2_tasks.baseline rocov2 --limit 4000"
-)
-@click.argument("repository", default="rocov2")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images of each split.")
-@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON on standard output.")
-def main(repository: str, limit: int | None, as_json: bool) -> None:
-    """Parse, call, tell."""
-    provenance = read_provenance(repository)
-    splits: dict[str, Split] = {}
-    for split in SPLITS:
-        splits[split] = read_split(provenance.root, split, limit)
-        say("Read", f"{split}, {len(splits[split].features):,} images")
-    results = evaluate(Data(**splits))
-    images = {split: len(read.features) for split, read in splits.items()}
-    if as_json:
-        report = {"repository": repository, **asdict(provenance), "limit": limit, "images": images, "scores": results}
-        click.echo(json.dumps(report, indent=1))
-        return
-    part = f", the first {limit:,} of each split at most" if limit else ""
-    click.echo(
-        f"\n{repository} ({provenance}){part}: fitted on train ({images['train']:,} images), chosen on validation "
-        f"({images['validation']:,}), scored on test ({images['test']:,})\n\n{table(results)}"
-    )
-
-
 if __name__ == "__main__":
-    run(main)
+    from rocov2_commands.main import run_verb
+
+    run_verb("baseline")

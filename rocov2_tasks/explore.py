@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import shlex
 import socket
 import threading
-from pathlib import Path
 
 import click
 
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import run
 from rocov2_tasks.explorer.packages import require
 
 PORT = 7860
-
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def serve(path: str | os.PathLike[str], host: str | None = None, port: int | None = None) -> None:
@@ -69,34 +63,7 @@ def _require_free(host: str, port: int) -> None:
         raise OSError(f"cannot listen on {host}, port {port}: {reason}. Give {advice}") from error
 
 
-@click.command(help="Look through REPOSITORY, a folder or ORG/NAME on the Hub, in a browser.")
-@click.argument("repository", default="rocov2")
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on.")
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all of this machine."
-)
-@click.option(
-    "--space",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Write a Space that shows the dataset ORG/NAME of the Hub into FOLDER, and serve nothing.",
-)
-def main(repository: str, port: int, host: str, space: Path | None) -> None:
-    """Parse, call, tell."""
-    if space is not None and not _HUB_NAME.fullmatch(repository):
-        raise click.UsageError(f"--space: {repository!r} is no dataset on the Hub, expected ORG/NAME")
-    try:
-        if space is None:
-            serve(repository, host, port)
-            return
-        require("gradio", "duckdb")
-        from rocov2_tasks.explorer.space import write_space
-
-        write_space(space, repository)
-    except (ValueError, ModuleNotFoundError) as error:
-        raise UserError(str(error)) from error
-    click.echo(f"{space}: put it up with  hf upload ORG/SPACE {shlex.quote(str(space))} . --repo-type space")
-
-
 if __name__ == "__main__":
-    run(main)
+    from rocov2_commands.main import run_verb
+
+    run_verb("explore")

@@ -1,54 +1,11 @@
-"""Check all rules of a servable repository and report all violations at once. Warnings do not block publishing."""
+"""`rocov2 check`, in a clone of the project that is not installed."""
 
-from __future__ import annotations
-
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
-
-import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_shared.errors import UserError
-from rocov2_shared.gc_pause import collector_paused
-from rocov2_shared.terminal import run
-
-
-@click.command(help=f"{__doc__}\n\nREPOSITORY is a folder that convert_to_parquet.py has built (default: rocov2).")
-@click.argument("repository", type=click.Path(path_type=Path), default="rocov2")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
-@click.option("--fast", is_flag=True, help="Check only names, sizes, footers and the card, not the rows.")
-@click.option("--decode", is_flag=True, help="Decode every image, even if its hash shows that it was verified before.")
-def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
-    """Parse, call, tell."""
-    if fast and decode:
-        raise click.UsageError("--fast decodes no image: leave out --fast or --decode")
-    with collector_paused():
-        from rocov2_build.check import check_repository
-        from rocov2_build.checks.rules import RULES
-        from rocov2_build.checks.violations import blocking, describe_result, describe_violation
-
-    violations = check_repository(repository, fast, decode)
-    if as_json:
-        report = {
-            "rules": {code: asdict(rule) for code, rule in RULES.items()},
-            "violations": [
-                asdict(violation) | {"severity": violation.severity, "affects": violation.affects}
-                for violation in violations
-            ],
-        }
-        click.echo(json.dumps(report, indent=1))
-    else:
-        for violation in violations:
-            click.echo(describe_violation(violation), err=True)
-    result = describe_result(repository, violations, fast)
-    if blocking(violations):
-        raise UserError(result)
-    if not as_json:
-        click.echo(result)
-
+from rocov2_commands.main import run_verb
 
 if __name__ == "__main__":
-    run(main)
+    run_verb("check")

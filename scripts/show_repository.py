@@ -1,58 +1,11 @@
-"""Show what load_dataset gives for a built repository: splits, features, one row, one streamed row."""
-
-from __future__ import annotations
+"""`rocov2 show`, in a clone of the project that is not installed."""
 
 import sys
 from pathlib import Path
-from typing import Any
-
-import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import run
-
-
-def _describe(row: dict[str, Any], features: dict[str, Any]) -> str:
-    def describe(name: str, value: Any) -> str:
-        if name == "image":
-            return f"{value.format} {value.mode} {value.width} x {value.height}"
-        if hasattr(features[name], "int2str") and value is not None:
-            return f"{value} ({features[name].int2str(value)})"
-        return repr(value)
-
-    return "\n".join(f"    {name:<23}{describe(name, value)}" for name, value in row.items())
-
-
-@click.command(help=f"{__doc__}\n\nREPOSITORY is a folder or ORG/NAME on the Hub (default: rocov2).")
-@click.argument("repository", default="rocov2")
-def main(repository: str) -> None:
-    """Parse, call, tell."""
-    import datasets
-
-    from rocov2 import Repository
-
-    if Path(repository).is_dir():  # datasets ends in a traceback where dataset_infos.json is damaged
-        try:
-            Repository.open(repository)
-        except ValueError as error:
-            raise UserError(str(error)) from error
-    datasets.disable_progress_bars()
-    loaded = datasets.load_dataset(repository)
-    click.echo(f'load_dataset("{repository}")\n')
-    for split, rows in loaded.items():
-        click.echo(f"  {split}: {len(rows):,} rows")
-    split, rows = next(iter(loaded.items()))
-    click.echo("\n  features:")
-    for name, feature in rows.features.items():
-        click.echo(f"    {name:<23}{feature}")
-    click.echo(f"\n  the first row of {split}:\n{_describe(rows[0], rows.features)}")
-    stream = datasets.load_dataset(repository, split=split, streaming=True)
-    for row in stream.skip(1).take(1):
-        click.echo(f'\nload_dataset("{repository}", split="{split}", streaming=True)\n')
-        click.echo(f"  the second row of the stream:\n{_describe(row, stream.features)}")
-
+from rocov2_commands.main import run_verb
 
 if __name__ == "__main__":
-    run(main)
+    run_verb("show")

@@ -21,6 +21,14 @@ MAY_IMPORT = {
 }
 """By package, what its modules may import of the project."""
 
+ALIASES = {
+    "rocov2_build.preview": "preview",
+    "rocov2_tasks.score": "score",
+    "rocov2_tasks.baseline": "baseline",
+    "rocov2_tasks.explore": "explore",
+}
+"""Doors that `python -m` starts as a command: their last lines import `rocov2_commands.main`, and nothing else does."""
+
 DOORS = "doors"
 FLOORS: dict[str, list[set[str]]] = {
     BUILD: [
@@ -92,7 +100,16 @@ def test_the_walk_finds_imports_in_functions_and_modules_named_by_their_package(
 def test_a_package_imports_only_what_its_place_allows(package: str) -> None:
     for module, names in IMPORTS.items():
         if module.partition(".")[0] == package:
+            names = names - {"rocov2_commands.main"} if module in ALIASES else names
             assert {name.partition(".")[0] for name in names} <= MAY_IMPORT[package], module
+
+
+@pytest.mark.parametrize(("module", "verb"), ALIASES.items())
+def test_an_alias_imports_the_commands_only_when_it_is_started(module: str, verb: str) -> None:
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    body, _, start = source.partition('if __name__ == "__main__":\n')
+    assert start == f'    from rocov2_commands.main import run_verb\n\n    run_verb("{verb}")\n'
+    assert COMMANDS not in body
 
 
 def test_importing_the_shared_room_imports_nothing() -> None:

@@ -9,39 +9,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from rocov2_shared.errors import UserError
 from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 DATASET_INFO = "dataset_info.json"
 """File that LLaMA-Factory looks for in its `dataset_dir`."""
-
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
-_SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("image_id", *CREDIT)),
-        ("conversations", pa.list_(_TURN)),
-        ("images", pa.list_(_IMAGE)),
-    ]
-)
 
 
 def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
     """Write `SPLIT/00000.parquet` and so on, and an entry `rocov2_SPLIT` of `dataset_info.json`."""
+    import pyarrow.parquet as pq
+
     from rocov2_tasks.shaping.prompts import check_prompts
 
     prompts = check_prompts(tuple(options.prompts) or None, "caption")
+    schema = _schema()
     (folder / split).mkdir()
     for number, shard in enumerate(shards):
         with pq.ParquetWriter(
-            folder / split / f"{number:05d}.parquet", _SCHEMA, compression="none", use_dictionary=False
+            folder / split / f"{number:05d}.parquet", schema, compression="none", use_dictionary=False
         ) as writer:
             for table in shard:
-                writer.write_table(_converse(table, prompts, options.seed))
+                writer.write_table(_converse(table, prompts, options.seed, schema))
     path = folder / DATASET_INFO
     known = json.loads(path.read_bytes()) if path.exists() else {}
     entry = {
@@ -52,7 +46,24 @@ def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Ta
     path.write_text(json.dumps(known | {f"rocov2_{split}": entry}, indent=1) + "\n")
 
 
-def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
+def _schema() -> pa.Schema:
+    """Return the columns of a file: texts, turns of the conversation, images as bytes and path."""
+    import pyarrow as pa
+
+    turn = pa.struct([("from", pa.string()), ("value", pa.string())])
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    return pa.schema(
+        [
+            *((name, pa.string()) for name in ("image_id", *CREDIT)),
+            ("conversations", pa.list_(turn)),
+            ("images", pa.list_(image)),
+        ]
+    )
+
+
+def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
     from rocov2_tasks.shaping.prompts import choose_prompt
     from rocov2_tasks.shaping.shapes import sharegpt_turns
 
@@ -66,10 +77,12 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int) -> pa.Table:
     return pa.Table.from_arrays(
         [
             *(table[name].combine_chunks() for name in ("image_id", *CREDIT)),
-            pa.array(conversations, pa.list_(_TURN)),
-            pa.ListArray.from_arrays(pa.array(range(len(images) + 1), pa.int32()), images.cast(_IMAGE)),
+            pa.array(conversations, schema.field("conversations").type),
+            pa.ListArray.from_arrays(
+                pa.array(range(len(images) + 1), pa.int32()), images.cast(schema.field("images").type.value_type)
+            ),
         ],
-        schema=_SCHEMA,
+        schema=schema,
     )
 
 

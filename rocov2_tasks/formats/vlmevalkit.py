@@ -6,10 +6,12 @@ import base64
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HEADER = ("index", "image", "question", "answer", "category", "image_id", *CREDIT)
 

@@ -11,12 +11,13 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from rocov2_shared.errors import UserError
 from rocov2_tasks.formats.format import ExportOptions, Format
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SIZES = "sizes.json"
 """File with the number of images of each tar, for open_clip."""

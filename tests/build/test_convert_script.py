@@ -18,8 +18,8 @@ from rocov2_build.convert import Conversion
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.shards.plan import Layout
 from rocov2_build.worker.jpeg import VERIFY
+from rocov2_commands import convert
 from rocov2_shared import terminal as terminal
-from scripts import convert_to_parquet
 from tests.conftest import PROJECT, Run
 from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, jpeg, make_raw
@@ -43,7 +43,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [f"{SCRIPT}.py", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            terminal.run(convert_to_parquet.main, resumes=True)
+            terminal.run(convert.main, resumes=True)
         told = capfd.readouterr()
         return subprocess.CompletedProcess([], int(str(caught.value.code)), told.out, told.err)
 
@@ -165,9 +165,9 @@ def test_numbers_that_do_not_match(raw: Path, run: Run, tmp_path: Path) -> None:
         (("raw", "--release", "3"), "'3' is not one of '2.0.1', '1', 'any'"),
         (("raw", "--verify", "half"), "'half' is not one of 'strict', 'markers', 'none'"),
         (("raw", "--on-problem", "ask"), "'ask' is not one of 'fail', 'skip'"),
-        (("raw", "--max-shard-size", "many"), "'many' is no size: write for example 300MB or 8MiB"),
-        (("raw", "--row-group-size", "0MB"), "'0MB' is no size above 0"),
-        (("raw", "--row-group-size", "-1"), "'-1' is no size"),
+        (("raw", "--max-shard-size", "many"), "invalid size 'many': use a number above 0 with a unit"),
+        (("raw", "--row-group-size", "0MB"), "invalid size '0MB': use a number above 0 with a unit"),
+        (("raw", "--row-group-size", "-1"), "invalid size '-1': use a number above 0 with a unit"),
         (("raw", "--workers", "0"), "0 is not in the range x>=1"),
         (("raw", "--limit", "0"), "0 is not in the range x>=1"),
         (("raw", "--limit", "x"), "'x' is not a valid integer range"),
@@ -207,7 +207,7 @@ def test_bad_sizes(text: str) -> None:
 
 def parameters() -> dict[str, click.Parameter]:
     """The command's parameters by name."""
-    return {str(parameter.name): parameter for parameter in convert_to_parquet.main.params}
+    return {str(parameter.name): parameter for parameter in convert.main.params}
 
 
 def test_sizes_reach_the_plan(raw: Path, call: Run, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_choices_are_those_of_the_project() -> None:
 
 
 def test_defaults_are_those_of_the_project() -> None:
-    context = convert_to_parquet.main.make_context("", ["raw"])
+    context = convert.main.make_context("", ["raw"])
     options, layout = Conversion(Path("raw")), Layout()
     assert context.params == {
         "raw": options.raw,

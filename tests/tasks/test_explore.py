@@ -36,7 +36,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_missing_package_names_its_extra(tmp_path: Path, environment: dict[str, str]) -> None:
     program = (
         "import sys; sys.modules['gradio'] = None; sys.argv = ['explore', *sys.argv[1:]]; "
-        "from rocov2_tasks import explore; from rocov2_shared.terminal import run; run(explore.main)"
+        "from rocov2_commands.main import run_verb; run_verb('explore')"
     )
     for arguments in (["."], ["--space", "space", "org/rocov2"]):
         done = subprocess.run(

@@ -260,4 +260,4 @@ def test_bertscore_without_its_extra_ends_with_1(
 def test_help_shows_an_example(score: Score) -> None:
     done = score("--help")
     assert done.returncode == 0
-    assert "Example: python -m rocov2_tasks.score submission.csv" in done.stdout
+    assert "Examples:\n  python -m rocov2_tasks.score submission.csv" in done.stdout

@@ -1,0 +1,16 @@
+"""Choices of the command lines, known without importing the dataset's facts: `--help` and a wrong option answer at once.
+
+A test compares each list with the one that it repeats.
+"""
+
+SPLITS = ("train", "validation", "test")
+"""Keys of `rocov2.SPLITS`."""
+
+CONFIGS = ("default", "commercial")
+"""Configurations with images."""
+
+VERIFY = ("strict", "markers", "none")
+"""Keys of `rocov2_build.worker.jpeg.VERIFY`."""
+
+TASKS = ("concepts", "captions")
+"""Keys of `rocov2_tasks.scoring.submission.SECOND_COLUMN`."""

@@ -1,0 +1,131 @@
+"""`rocov2 convert`: from the raw release to a Parquet repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from rocov2_commands.choices import SPLITS, VERIFY
+from rocov2_commands.command import command
+from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.terminal import Size
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]+", value):
+        raise click.BadParameter(f"{value!r} is no address such as tcp://10.0.0.1:8786", context, parameter)
+    return value
+
+
+@command(
+    "convert",
+    "RAW is the folder with the release's 14 files. OUTPUT is the repository to make, for "
+    "load_dataset and the Hugging Face Hub (default: rocov2). The same command resumes an interrupted build.",
+    ["raw", "raw rocov2 --limit 1000 --split train", "raw --scheduler tcp://10.0.0.1:8786"],
+)
+@click.argument("raw", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path), default="rocov2")
+@click.option(
+    "--release",
+    type=click.Choice(["2.0.1", "1", "any"]),
+    default="2.0.1",
+    show_default=True,
+    help="Release that RAW contains: its published numbers are checked. 'any' checks none.",
+)
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1), help="Number of worker processes (default: one per CPU)."
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    callback=_address,
+    help="Use the workers of this Dask scheduler instead. All of them must see RAW and OUTPUT under the same paths.",
+)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Convert only the first N images of each split.")
+@click.option(
+    "--split", "splits", type=click.Choice(SPLITS), multiple=True, help="Convert only this split. May be repeated."
+)
+@click.option(
+    "--max-shard-size",
+    type=Size(),
+    default="300MB",
+    show_default=True,
+    help="Approximate number of image bytes in one file.",
+)
+@click.option(
+    "--row-group-size",
+    type=Size(),
+    default="8MB",
+    show_default=True,
+    help="Approximate number of image bytes in one row group.",
+)
+@click.option(
+    "--verify",
+    type=click.Choice(VERIFY),
+    default="strict",
+    show_default=True,
+    help="Decode every image strictly, or follow its markers to the end, or read only its header.",
+)
+@click.option(
+    "--on-problem",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="If an image is faulty: build nothing, or leave it out and list it in conversion.json.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an OUTPUT, or an unfinished build, of another release or other options."
+)
+@click.option("--dry-run", is_flag=True, help="Read the tables, print the planned shards and stop.")
+@click.option(
+    "--no-pictures", is_flag=True, help="Make a card without pictures. They need the extra card (matplotlib)."
+)
+@click.option("--quiet", is_flag=True, help="Print only errors.")
+def main(
+    raw: Path,
+    output: Path,
+    release: str,
+    workers: int | None,
+    scheduler: str | None,
+    limit: int | None,
+    splits: tuple[str, ...],
+    max_shard_size: int,
+    row_group_size: int,
+    verify: str,
+    on_problem: str,
+    overwrite: bool,
+    dry_run: bool,
+    no_pictures: bool,
+    quiet: bool,
+) -> None:
+    """Parse, call, report."""
+    # Imported here: --help and a wrong option answer at once, and the workers' imports run beside the slow ones below.
+    from rocov2_build.engine.local import default_workers
+    from rocov2_build.engine.processes import prepare_workers
+
+    if not dry_run and scheduler is None:
+        prepare_workers()
+    with collector_paused():
+        from rocov2_build.convert import Conversion, convert
+        from rocov2_build.shards.plan import Layout
+
+    convert(
+        Conversion(
+            raw=raw,
+            output=output,
+            release=release,
+            workers=workers or default_workers(),
+            scheduler=scheduler,
+            limit=limit,
+            splits=splits,
+            layout=Layout(max_shard_size, row_group_size),
+            verify=verify,
+            skip_problems=on_problem == "skip",
+            overwrite=overwrite,
+            dry_run=dry_run,
+            pictures=not no_pictures,
+            quiet=quiet,
+        )
+    )
