@@ -1,6 +1,11 @@
 """Rows by licence, modality, concept or article, and splits that share no article; map-style and streaming.
 
-No image is decoded. Map-style rows are chosen by their columns alone, and nothing is written; a stream is read whole.
+    from datasets import load_dataset
+    from rocov2_tasks.subsets import filter_commercial, filter_modality
+
+    train = filter_modality(filter_commercial(load_dataset("rocov2", split="train")), ["CT", "MRI"])
+
+No image is decoded. Map-style rows are chosen by their columns, and nothing is written; a stream is read whole.
 """
 
 from __future__ import annotations
@@ -27,50 +32,50 @@ from rocov2 import LABELS, LICENSES
 from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 from rocov2_tasks.shaping.mapping import Batch, keep_rows, of_every_split, require_columns, require_strings
+from rocov2_tasks.shaping.shapes import label_names
 from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, find_concepts
-from rocov2_tasks.views import label_names
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""Shares of articles unless others are asked for."""
+"""Default shares of articles."""
 
 
 def filter_license(dataset: Any, licenses: str | Iterable[str]) -> Any:
-    """Rows of these licences, such as `CC BY`; `rocov2.LICENSES` has all.
+    """Return the rows of these licences, such as `CC BY`; `rocov2.LICENSES` lists all.
 
     Raises:
-        ValueError: none, or one that is not known.
+        ValueError: there is none, or one is unknown.
     """
     return _filter_values(dataset, "license", _given("licenses", licenses, LICENSES))
 
 
 def filter_commercial(dataset: Any) -> Any:
-    """Rows whose licence allows commercial use; of a whole repository, the configuration `commercial` reads less."""
+    """Return the rows whose licence allows commercial use; the configuration `commercial` reads less of a repository."""
     return _filter_values(dataset, "license", {name for name, allowed in LICENSES.items() if allowed})
 
 
 def filter_modality(dataset: Any, modalities: str | Iterable[str]) -> Any:
-    """Rows of these modalities, by name: `rocov2.MODALITIES` has all.
+    """Return the rows of these modalities, by name; `rocov2.MODALITIES` lists all.
 
     Raises:
-        ValueError: none, or one that is not known.
+        ValueError: there is none, or one is unknown.
     """
     return _filter_labels(dataset, "modality", _given("modalities", modalities, label_names("modality")))
 
 
 def filter_region(dataset: Any, regions: str | Iterable[str]) -> Any:
-    """Rows (X-rays) of these body regions, by name: `rocov2.REGIONS` has all.
+    """Return the rows (X-rays) of these body regions, by name; `rocov2.REGIONS` lists all.
 
     Raises:
-        ValueError: none, or one that is not known.
+        ValueError: there is none, or one is unknown.
     """
     return _filter_labels(dataset, "region", _given("regions", regions, label_names("region")))
 
 
 def filter_direction(dataset: Any, directions: str | Iterable[str]) -> Any:
-    """Rows (X-rays) of these directions, by name: `rocov2.DIRECTIONS` has all.
+    """Return the rows (X-rays) of these directions, by name; `rocov2.DIRECTIONS` lists all.
 
     Raises:
-        ValueError: none, or one that is not known.
+        ValueError: there is none, or one is unknown.
     """
     return _filter_labels(dataset, "direction", _given("directions", directions, label_names("direction")))
 
@@ -83,20 +88,22 @@ def filter_concept(
     match: str = "any",
     **options: Any,
 ) -> Any:
-    """Rows with any, or all, of these concepts.
+    """Return the rows with any, or all, of these concepts.
+
+        nodules = filter_concept(train, ["C0034079", "Lymphadenopathy"], match="any")
 
     Args:
-        dataset: with `column`.
-        concepts: CUIs, or names as the vocabulary has them, whatever the case.
-        path: repository whose vocabulary tells them: folder, `ORG/NAME`, or `hf://datasets/ORG/NAME[@REVISION]`. None takes
-            CUIs as they are, and looks names up in `rocov2`.
+        dataset: has `column`.
+        concepts: CUIs, or names of the vocabulary in any case.
+        path: repository with the vocabulary: folder, `ORG/NAME`, or `hf://datasets/ORG/NAME[@REVISION]` (default: names are
+            looked up in `rocov2`, CUIs are not checked).
         column: `cuis` or `manual_cuis`.
-        match: `any` or `all`; a name that several CUIs have is there when one of them is.
-        **options: of `rocov2.load`, such as `revision`.
+        match: `any` or `all`; a name of several CUIs matches a row that has one of them.
+        **options: options of `rocov2.load`, such as `revision`.
 
     Raises:
-        ValueError: a concept that the vocabulary has not; says what is like it.
-        FileNotFoundError: no repository at `path`.
+        ValueError: a concept is not in the vocabulary; the message suggests similar names.
+        FileNotFoundError: there is no repository at `path`.
     """
     require_choice("column", column, CONCEPT_COLUMNS)
     require_choice("match", match, ("any", "all"))
@@ -111,50 +118,54 @@ def filter_concept(
 
 
 def filter_article(dataset: Any, pmcids: str | Iterable[str]) -> Any:
-    """Rows of these articles, by PubMed Central id such as `PMC4608653`.
+    """Return the rows of these articles, by PubMed Central id such as `PMC4608653`.
 
     Raises:
-        ValueError: none.
+        ValueError: there is none.
     """
     return _filter_values(dataset, "pmcid", _given("pmcids", pmcids, None))
 
 
 def drop_shared_articles(dataset: Any) -> Any:
-    """Rows whose article has no image in another split of the release.
+    """Return the rows whose article has no image in another split of the release.
 
-    Of train, what is left shares no article with the whole of validation and test, which may so be kept as they are.
+    The remaining rows of train share no article with the whole of validation and test, which can be kept as they are.
     """
     return _filter_values(dataset, "article_in_other_split", {False})
 
 
 def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None, seed: int = 0) -> Any:
-    """Split anew so that no article stands in two splits: the release is split by image.
+    """Split a dataset again, so that no article is in two splits (the release is split by image).
 
-    An article goes by a hash of its `pmcid` and `seed`. So it is in the same split whatever else is in the dataset, in
-    whatever order, map-style and streaming; and the fractions are those of many articles, not exactly those of rows.
+        splits = split_by_article(load_dataset("rocov2"), {"train": 0.9, "test": 0.1})
+
+    A hash of `pmcid` and `seed` chooses the split of an article. So an article is in the same split whatever the other rows
+    and their order, map-style and streaming; and the fractions hold for many articles, not exactly for rows.
 
     Args:
-        dataset: with `pmcid`; the splits of a dictionary are put together.
-        fractions: share of each split by name, together 1; `FRACTIONS` unless given.
-        seed: of the hash.
+        dataset: has `pmcid`; the splits of a dictionary are concatenated.
+        fractions: share of each split by name; they sum to 1 (default: `FRACTIONS`).
+        seed: seed of the hash.
 
     Returns:
-        `DatasetDict`, or `IterableDatasetDict`, each of whose streams reads all rows and gives its own.
+        `DatasetDict`, or `IterableDatasetDict`, in which every stream reads all rows and returns its own.
 
     Raises:
-        ValueError: fractions that are not above 0 or not 1 together, one whose name is none of a split, or no column
-            `pmcid`.
+        ValueError: the fractions are not positive or do not sum to 1, the name of a split is invalid, or the column `pmcid`
+            is missing.
     """
     require_integer("seed", seed, 0)
     shares = dict(FRACTIONS if fractions is None else fractions)
     if not shares or not all(share > 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
-        raise ValueError(f"fractions={shares}: expected shares above 0 that are 1 together, such as {FRACTIONS}")
+        raise ValueError(f"fractions={shares}: fractions must be positive and sum to 1, such as {FRACTIONS}")
     for split in shares:
         if not re.fullmatch(r"\w+(\.\w+)*", split):
-            raise ValueError(f"fractions: {split!r} is no name of a split, expected letters, digits and _")
+            raise ValueError(f"fractions: invalid split name {split!r}, expected letters, digits and _")
     whole = concatenate_datasets(list(dataset.values())) if isinstance(dataset, dict) else dataset
     if not isinstance(whole, (Dataset, IterableDataset)):
-        raise TypeError(f"split_by_article takes datasets of the library `datasets`, got {type(dataset).__name__}")
+        raise TypeError(
+            f"expected a dataset of the library `datasets`, or a dictionary of splits, got {type(dataset).__name__}"
+        )
     ends = [*list(accumulate(shares.values()))[:-1], 1.0]
     starts = [0.0, *ends[:-1]]
     parts = {
@@ -162,7 +173,7 @@ def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None,
     }
     if isinstance(whole, IterableDataset):
         return IterableDatasetDict(parts)
-    # `concatenate` is what sets the name of a split.
+    # Only concatenate_datasets() sets the name of a split.
     return DatasetDict({split: concatenate_datasets([part], split=NamedSplit(split)) for split, part in parts.items()})
 
 
@@ -170,12 +181,14 @@ def _given(option: str, values: str | Iterable[str], known: Iterable[str] | None
     wanted = set(strings_of(option, values, "one, or a list of them"))
     unknown = wanted - set(wanted if known is None else known)
     if unknown:
-        raise ValueError(f"{option}: no {', '.join(map(repr, sorted(unknown)))}; there are {', '.join(known or [])}")
+        raise ValueError(
+            f"{option}: unknown {', '.join(map(repr, sorted(unknown)))}, expected some of {', '.join(known or [])}"
+        )
     return wanted
 
 
 def _filter_labels(dataset: Any, column: str, wanted: set[str]) -> Any:
-    return _filter_values(dataset, column, {place for place, name in enumerate(label_names(column)) if name in wanted})
+    return _filter_values(dataset, column, {label for label, name in enumerate(label_names(column)) if name in wanted})
 
 
 def _filter_values(dataset: Any, column: str, values: Iterable[Any]) -> Any:
@@ -186,7 +199,7 @@ def _filter_values(dataset: Any, column: str, values: Iterable[Any]) -> Any:
 def _keep(dataset: Any, choose: Any) -> Any:
     features = require_columns(dataset, choose.column)
     if choose.column in LABELS and features[choose.column] != ClassLabel(names=label_names(choose.column)):
-        raise ValueError(f"column {choose.column} has other labels than the dataset's own: {features[choose.column]}")
+        raise ValueError(f"column {choose.column!r} must have the labels of ROCOv2, got {features[choose.column]}")
     if choose.column in ("license", "pmcid"):
         require_strings(dataset, choose.column)
     return keep_rows(dataset, choose, [choose.column])
@@ -218,10 +231,10 @@ class _InShare:
     column: str = "pmcid"
 
     def __call__(self, batch: Batch) -> list[bool]:
-        return [self.start <= _place(pmcid, self.seed) < self.end for pmcid in batch[self.column]]
+        return [self.start <= _position(pmcid, self.seed) < self.end for pmcid in batch[self.column]]
 
 
-def _place(pmcid: str, seed: int) -> float:
-    """Where an article stands between 0 and 1; below 1, since 53 bits are what a float holds."""
+def _position(pmcid: str, seed: int) -> float:
+    """Return the position of an article in [0, 1), from 53 bits, which a float can represent."""
     digest = hashlib.blake2b(f"{seed}/{pmcid}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53

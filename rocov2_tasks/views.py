@@ -1,17 +1,17 @@
-"""Shapes that trainers ask for, of map-style datasets and streams, with every JPEG byte for byte as it was.
+"""Views: the dataset in the shape that a trainer expects, map-style or streaming, with every JPEG byte for byte.
 
     from datasets import load_dataset
     from rocov2_tasks.views import to_messages
 
     train = to_messages(load_dataset("rocov2", split="train"))     # images and messages, for TRL and others
 
-A view takes a `Dataset`, an `IterableDataset`, or a dictionary of splits of either, and gives the same kind. It decodes no
-image. docs/views.md tells which trainer takes which view.
+A view takes a `Dataset`, an `IterableDataset`, or a dictionary of splits of either, and returns the same kind. It decodes no
+image. docs/views.md lists which trainer takes which view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
@@ -30,6 +30,7 @@ from rocov2_tasks.shaping.shapes import (
     Texts,
     Turns,
     clean_caption,
+    label_names,
 )
 from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, check_vocabulary, read_vocabulary
 
@@ -52,11 +53,13 @@ _TEXT = Value("string")
 
 @of_every_split
 def captioning(dataset: Any, clean: bool = False, keep: Sequence[str] = ()) -> Any:
-    """Columns `image` and `caption`; `clean` puts captions through `clean_caption`, else they are as released.
+    """Return columns `image` and `caption`.
+
+        train = captioning(load_dataset("rocov2", split="train"), clean=True)
 
     Args:
-        dataset: with `image` and `caption`.
-        clean: put captions through `clean_caption`.
+        dataset: has `image` and `caption`.
+        clean: put captions through `clean_caption` (default: as released).
         keep: columns to keep beside these, such as `image_id`, `license` and `attribution`.
 
     Raises:
@@ -73,16 +76,18 @@ def captioning(dataset: Any, clean: bool = False, keep: Sequence[str] = ()) -> A
 
 @of_every_split
 def image_text(dataset: Any, target: str = "caption", clean: bool = False, keep: Sequence[str] = ()) -> Any:
-    """Pairs for contrastive training: columns `image` and `text`.
+    """Return pairs for contrastive training: columns `image` and `text`.
+
+        train = image_text(load_dataset("rocov2", split="train"), target="concepts")
 
     Args:
-        dataset: with `image`, and the column that `target` needs.
+        dataset: has `image`, and the column that `target` needs.
         target: what the text is: `caption`; `concepts`, their names separated by semicolons; or `modality`, its name.
         clean: put captions through `clean_caption`.
         keep: columns to keep beside these.
 
     Raises:
-        ValueError: a column is missing, or an unknown target.
+        ValueError: a column is missing, or the target is unknown.
     """
     check_prompts(None, target)
     require_columns(dataset, "image")
@@ -93,15 +98,17 @@ def image_text(dataset: Any, target: str = "caption", clean: bool = False, keep:
 
 @of_every_split
 def classification(dataset: Any, column: str = "modality", keep: Sequence[str] = ()) -> Any:
-    """Columns `image` and `label`: an int64, -100 (`IGNORED`) where the row has none, so that batches stay integers.
+    """Return columns `image` and `label`: int64, -100 (`IGNORED`) for a row without label, so that batches stay integers.
+
+        train = classification(load_dataset("rocov2", split="train"), "region")
 
     Args:
-        dataset: with `image` and `column`.
-        column: `modality`, `region` or `direction`; `label_names(column)` tells what the labels stand for.
+        dataset: has `image` and `column`.
+        column: `modality`, `region` or `direction`; `label_names(column)` returns the names of the labels.
         keep: columns to keep beside these.
 
     Raises:
-        ValueError: an unknown column, one that is missing, or one with other labels than the dataset's own.
+        ValueError: the column is unknown or missing, or its labels are not those of ROCOv2.
     """
     names = label_names(column)
     features = require_columns(dataset, "image", column)
@@ -110,125 +117,117 @@ def classification(dataset: Any, column: str = "modality", keep: Sequence[str] =
     return add_columns(dataset, LabelColumn(column), [column], made, _kept(dataset, keep, "image", *made))
 
 
-def label_names(column: str) -> list[str]:
-    """Names of the labels of `modality`, `region` or `direction`, in label order.
-
-    Raises:
-        ValueError: another column.
-    """
-    require_choice("column", column, tuple(LABELS))
-    return list(LABELS[column])
-
-
 @of_every_split
 def multi_hot(dataset: Any, vocabulary: Sequence[str], column: str = "cuis") -> Any:
-    """All columns, and `labels`: float32 [len(vocabulary)], 1 where the row has the concept, else 0.
+    """Return all columns, and `labels`: float32 [len(vocabulary)], 1 for each concept that the row has, else 0.
 
-    Concepts that are not in the vocabulary are left out; a row that has none of it is all 0.
+        train = multi_hot(load_dataset("rocov2", split="train"), read_vocabulary("rocov2"))
+
+    Concepts outside the vocabulary are left out; a row with none of its concepts is all 0.
 
     Args:
-        dataset: with `column`.
-        vocabulary: CUIs in the order of their labels, as `read_vocabulary` gives them.
+        dataset: has `column`.
+        vocabulary: CUIs in the order of their labels, as `read_vocabulary` returns them.
         column: `cuis` or `manual_cuis`.
 
     Raises:
-        ValueError: an unknown or missing column, or a vocabulary that is empty, has a CUI twice, or has what is no CUI.
+        ValueError: the column is unknown or missing, or the vocabulary is empty, repeats a CUI, or contains anything else.
     """
     require_choice("column", column, CONCEPT_COLUMNS)
     cuis = check_vocabulary(vocabulary)
     features = require_columns(dataset, column)
     if "labels" in features:
-        raise ValueError("the dataset has a column labels already: remove or rename it first")
+        raise ValueError("the dataset already has a column labels: remove or rename it first")
     made = Features(labels=List(Value("float32"), length=len(cuis)))
     return add_columns(dataset, MultiHot(column, cuis), [column], made, list(features))
 
 
-@of_every_split
-def to_messages(
-    dataset: Any,
-    prompt: str | Sequence[str] | None = None,
-    target: str = "caption",
-    seed: int = 0,
-    clean: bool = False,
-    keep: Sequence[str] = (),
-) -> Any:
-    """Columns `images` and `messages`, every content a list of blocks: for TRL, axolotl, ms-swift and Unsloth.
+def _of_turns(shape: Callable[[Any], tuple[Callable[[Turns], Any], Features]]) -> Callable[..., Any]:
+    """Make a view of prompts and answers, with the name and docstring of `shape`.
+
+    The options of all these views are defined here, once.
 
     Args:
-        dataset: with `image`, what `target` needs, and for several prompts `image_id`.
-        prompt: text of the user; of several, each row gets one by its `image_id` and `seed`; None for the built-in ones.
+        shape: takes the feature of the dataset's images; returns the class that makes the new columns, and their features.
+    """
+
+    def view(
+        dataset: Any,
+        prompt: str | Sequence[str] | None = None,
+        target: str = "caption",
+        seed: int = 0,
+        clean: bool = False,
+        keep: Sequence[str] = (),
+    ) -> Any:
+        columns, made = shape(require_columns(dataset, "image")["image"])
+        turns, inputs = _turns(dataset, prompt, target, seed, clean)
+        own = tuple(made) if "images" in made else ("image", *made)
+        return add_columns(dataset, columns(turns), inputs, made, _kept(dataset, keep, *own))
+
+    view.__name__, view.__qualname__, view.__doc__ = shape.__name__, shape.__qualname__, shape.__doc__
+    return of_every_split(view)
+
+
+@_of_turns
+def to_messages(image: Any) -> tuple[type[Messages], Features]:
+    """Return columns `images` and `messages`, every content a list of blocks: for TRL, axolotl, ms-swift and Unsloth.
+
+        train = to_messages(load_dataset("rocov2", split="train"), prompt="Describe this image.", keep=["image_id"])
+
+    Args:
+        dataset: has `image`, what `target` needs, and for several prompts `image_id`.
+        prompt: text of the user; of several, each row gets one by its `image_id` and `seed` (default: built-in ones).
         target: what the assistant answers: `caption`, `concepts` (names, separated by semicolons) or `modality` (name).
-        seed: of the choice of prompts.
+        seed: seed of the choice of prompts.
         clean: put captions through `clean_caption`.
         keep: columns to keep beside these, such as `image_id`, `license` and `attribution`.
 
     Raises:
-        ValueError: a column is missing, an unknown target, or no usable prompt.
+        ValueError: a column is missing, the target is unknown, or a prompt is not usable.
     """
     block = {"type": _TEXT, "text": _TEXT}
-    made = Features(images=List(_image(dataset)), messages=List({"role": _TEXT, "content": List(block)}))
-    turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    return add_columns(dataset, Messages(turns), inputs, made, _kept(dataset, keep, *made))
+    return Messages, Features(images=List(image), messages=List({"role": _TEXT, "content": List(block)}))
 
 
-@of_every_split
-def to_prompt_completion(
-    dataset: Any,
-    prompt: str | Sequence[str] | None = None,
-    target: str = "caption",
-    seed: int = 0,
-    clean: bool = False,
-    keep: Sequence[str] = (),
-) -> Any:
-    """Columns `image`, `prompt` and `completion`, for TRL, whose loss is then on the completion alone.
+@_of_turns
+def to_prompt_completion(image: Any) -> tuple[type[PromptCompletion], Features]:
+    """Return columns `image`, `prompt` and `completion`, for TRL, which then computes the loss only on the completion.
+
+        train = to_prompt_completion(load_dataset("rocov2", split="train"), target="modality")
 
     Arguments and errors are those of `to_messages`.
     """
-    _image(dataset)
     turn = List({"role": _TEXT, "content": _TEXT})
-    turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    made = Features(prompt=turn, completion=turn)
-    return add_columns(dataset, PromptCompletion(turns), inputs, made, _kept(dataset, keep, "image", *made))
+    return PromptCompletion, Features(prompt=turn, completion=turn)
 
 
-@of_every_split
-def to_sharegpt(
-    dataset: Any,
-    prompt: str | Sequence[str] | None = None,
-    target: str = "caption",
-    seed: int = 0,
-    clean: bool = False,
-    keep: Sequence[str] = (),
-) -> Any:
-    """Columns `images` and `conversations`, with `<image>` before the prompt: for LLaMA-Factory and ms-swift.
+@_of_turns
+def to_sharegpt(image: Any) -> tuple[type[ShareGpt], Features]:
+    """Return columns `images` and `conversations`, with `<image>` before the prompt: for LLaMA-Factory and ms-swift.
+
+        train = to_sharegpt(load_dataset("rocov2", split="train"), clean=True)
 
     Arguments and errors are those of `to_messages`.
 
     Raises:
-        ValueError: when it comes to a row whose answer has `<image>` or the like in it, which LLaMA-Factory would count.
+        ValueError: an answer contains `<image>` or the like, which LLaMA-Factory would count; raised at that row.
     """
-    made = Features(images=List(_image(dataset)), conversations=List({"from": _TEXT, "value": _TEXT}))
-    turns, inputs = _turns(dataset, prompt, target, seed, clean)
-    return add_columns(dataset, ShareGpt(turns), inputs, made, _kept(dataset, keep, *made))
+    return ShareGpt, Features(images=List(image), conversations=List({"from": _TEXT, "value": _TEXT}))
 
 
 def _kept(dataset: Any, keep: Sequence[str], *own: str) -> list[str]:
-    """The column `image` where it is among the view's `own`, and those that the caller keeps."""
+    """Return the columns to keep: `image` if it is one of the view's `own`, and those of the caller."""
     wanted = strings_of("keep", keep, "names of columns", ordered=True) if len(keep) else ()
     require_columns(dataset, *wanted)
     for column in wanted:
         if column in own:
-            raise ValueError(f"keep: {column} is a column of the view itself: leave it out")
+            raise ValueError(f"keep: the view itself has a column {column!r}: leave it out")
     return [*(column for column in own if column == "image"), *dict.fromkeys(wanted)]
-
-
-def _image(dataset: Any) -> Any:
-    return require_columns(dataset, "image")["image"]
 
 
 def _require_labels(features: Features, column: str, names: list[str]) -> None:
     if not isinstance(features[column], ClassLabel) or features[column].names != names:
-        raise ValueError(f"column {column} is to have the labels {', '.join(names)}, and is {features[column]}")
+        raise ValueError(f"column {column!r} must have the labels {', '.join(names)}, got {features[column]}")
 
 
 def _answers(dataset: Any, target: str, clean: bool, output: str) -> tuple[Texts, list[str]]:
@@ -252,7 +251,7 @@ def _turns(
     if len(prompts) > 1:
         if "image_id" not in require_columns(dataset):
             raise ValueError(
-                "no column image_id, by which one of several prompts is chosen: keep it, or give one prompt"
+                "missing column image_id, which chooses one of several prompts: keep it, or pass a single prompt"
             )
         inputs = [*inputs, "image_id"]
     return Turns(prompts, seed, texts), inputs

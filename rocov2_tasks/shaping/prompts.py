@@ -1,4 +1,4 @@
-"""Prompts for instruction tuning, and which of them a row gets: always the same one, by its id and a seed."""
+"""Prompts for instruction tuning. A row always gets the same one, chosen by its id and a seed."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ PROMPTS = {
         f"What kind of image is this? Answer with one of {_MODALITIES}.",
     ),
 }
-"""By target of a view, neutral English questions whose answer is that target."""
+"""Target of a view -> neutral English questions whose answer is that target."""
 
 TAGS = ("<image>", "<video>", "<audio>")
-"""Texts that trainers take for the place of a medium, and count."""
+"""Texts that trainers count as placeholders of a medium."""
 
 
 def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str, ...]:
-    """The prompts to choose from: those of `target` when `prompt` is None.
+    """Return the prompts to choose from: the built-in ones of `target` if `prompt` is None.
 
     Raises:
-        ValueError: an unknown target; no prompt, one that is no text or empty, or one that places the image itself.
+        ValueError: the target is unknown; a prompt is missing, blank, not valid text, or contains a tag of `TAGS`.
     """
     if target not in PROMPTS:
         raise ValueError(f"target={target!r}: expected one of {', '.join(PROMPTS)}")
@@ -51,17 +51,17 @@ def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str,
         return PROMPTS[target]
     prompts = strings_of("prompt", prompt, "a text, a list of them, or None for the built-in ones", ordered=True)
     for text in prompts:
-        # An argument of a command that is no UTF-8 comes with surrogates in it, which no file takes.
+        # A command-line argument that is not UTF-8 contains surrogates, which no file can store.
         if not text.strip() or text.encode(errors="ignore").decode() != text:
-            raise ValueError(f"prompt: {text!r} is no text to ask with")
+            raise ValueError(f"prompt: {text!r} is blank or not valid text")
         for tag in TAGS:
             if tag in text:
-                raise ValueError(f"prompt: {text!r} has {tag}, but the view places the image: leave it out")
+                raise ValueError(f"prompt: {text!r} contains {tag}, but the view inserts the image: leave it out")
     return prompts
 
 
 def choose_prompt(prompts: Sequence[str], image_id: str, seed: int) -> str:
-    """One of `prompts`, by `image_id` and `seed` alone, so that it does not depend on the order of rows."""
+    """Return one of `prompts`, chosen only by `image_id` and `seed`, so that the order of rows does not matter."""
     if len(prompts) == 1:
         return prompts[0]
     digest = hashlib.blake2b(f"{seed}/{image_id}".encode(), digest_size=8).digest()

@@ -1,6 +1,6 @@
-"""What views make of a batch of rows: columns of texts, labels and conversations.
+"""The columns that views make from a batch of rows: texts, labels and conversations.
 
-These are classes of plain values, so that `datasets` can hash them for its cache.
+The shapes are classes of plain values, so that `datasets` can hash them for its cache.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rocov2_tasks.arguments import require_choice
+from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import Batch
 from rocov2_tasks.shaping.prompts import TAGS, choose_prompt
 
 IGNORED = -100
-"""Label of a row that has none: what the losses of torch and transformers leave out."""
+"""Label of a row without a label: the losses of torch and transformers ignore it."""
 
-_CONCEPT_SEPARATOR = "; "  # names have commas in them
+_CONCEPT_SEPARATOR = "; "  # names contain commas
 
 
 def clean_caption(text: str) -> str:
-    """A caption on one line: Unicode NFC, runs of white space as one blank, no control or invisible characters."""
+    r"""Return a caption on one line: Unicode NFC, single blanks, no control or invisible characters.
+
+    >>> clean_caption("Axial CT\n of the  chest.")
+    'Axial CT of the chest.'
+    """
     visible = (
         " " if character.isspace() else "" if unicodedata.category(character) in ("Cc", "Cf") else character
         for character in unicodedata.normalize("NFC", text)
@@ -30,15 +36,28 @@ def clean_caption(text: str) -> str:
     return " ".join("".join(visible).split())
 
 
+def label_names(column: str) -> list[str]:
+    """Return the names of the labels of `modality`, `region` or `direction`, in label order.
+
+        >>> label_names("modality")[:2]
+        ['CT', 'X-ray']
+
+    Raises:
+        ValueError: another column.
+    """
+    require_choice("column", column, tuple(LABELS))
+    return list(LABELS[column])
+
+
 @dataclass(frozen=True)
 class Texts:
     """Texts of a column.
 
     Attributes:
-        column: that is read.
-        output: that is made.
+        column: column to read.
+        output: column to make.
         clean: whether texts go through `clean_caption`.
-        names: of the labels in the column; empty where it has texts, or lists of names.
+        names: label names, if the column contains labels; empty if it contains texts or lists of names.
     """
 
     column: str
@@ -47,10 +66,10 @@ class Texts:
     names: tuple[str, ...] = ()
 
     def text(self, value: Any) -> str:
-        """The text of one value."""
+        """Return the text of one value."""
         if self.names:
             return self.names[int(value)]
-        # A concept may stand twice in a list, as released: an answer says it once.
+        # The release lists some concepts twice: an answer names them once.
         text: str = value if isinstance(value, str) else _CONCEPT_SEPARATOR.join(dict.fromkeys(value))
         return clean_caption(text) if self.clean else text
 
@@ -60,7 +79,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """Labels of a column, `IGNORED` where there is none."""
+    """Labels of a column, `IGNORED` for a row without one."""
 
     column: str
 
@@ -76,16 +95,16 @@ class MultiHot:
     vocabulary: tuple[str, ...]
 
     def __call__(self, batch: Batch) -> dict[str, pa.Array]:
-        places = {cui: place for place, cui in enumerate(self.vocabulary)}
-        labels = np.zeros((len(batch[self.column]), len(places)), dtype=np.float32)
+        index = {cui: number for number, cui in enumerate(self.vocabulary)}
+        labels = np.zeros((len(batch[self.column]), len(index)), dtype=np.float32)
         for row, cuis in enumerate(batch[self.column]):
-            labels[row, [places[cui] for cui in cuis if cui in places]] = 1
-        return {"labels": pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), len(places))}
+            labels[row, [index[cui] for cui in cuis if cui in index]] = 1
+        return {"labels": pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), len(index))}
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Prompt and answer of each row of a batch."""
+    """Returns the prompt and the answer of each row of a batch."""
 
     prompts: tuple[str, ...]
     seed: int
@@ -102,7 +121,7 @@ class Turns:
 
 @dataclass(frozen=True)
 class Messages:
-    """`messages`, all of whose contents are lists of blocks; the picture is the first."""
+    """`messages`, in which every content is a list of blocks; the first block is the image."""
 
     turns: Turns
 
@@ -120,7 +139,7 @@ class Messages:
 
 @dataclass(frozen=True)
 class PromptCompletion:
-    """`prompt` and `completion`: one message each, whose content is a text."""
+    """`prompt` and `completion`: one message each, with a text as content."""
 
     turns: Turns
 
@@ -145,14 +164,14 @@ class ShareGpt:
 
 
 def sharegpt_turns(prompt: str, answer: str) -> list[dict[str, str]]:
-    """One question about one image, and its answer.
+    """Return one question about one image and its answer.
 
     Raises:
-        ValueError: the answer has a tag in it that would be counted as another medium.
+        ValueError: the answer contains a tag that trainers would count as another medium.
     """
     for tag in TAGS:
         if tag in answer:
             raise ValueError(
-                f"an answer has {tag} in it, which trainers count as a medium: {answer!r}; leave that row out"
+                f"the answer {answer!r} contains {tag}, which trainers count as a medium: leave that row out"
             )
     return [{"from": "human", "value": f"<image>{prompt}"}, {"from": "gpt", "value": answer}]

@@ -12,26 +12,29 @@ from rocov2_shared.ids import is_cui
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 
 CONCEPT_COLUMNS = ("cuis", "manual_cuis")
-"""Columns of concepts: all, and only those that were assigned by hand."""
+"""Columns of concepts: all, and only the manually assigned ones."""
 
 
 def read_vocabulary(
     path: str | os.PathLike[str] = "rocov2", column: str = "cuis", minimum: int = 1, **options: Any
 ) -> list[str]:
-    """Read the concepts to tell apart; the place of a CUI in the list is the index of its label.
+    """Read the vocabulary of a model: the index of a CUI in the list is the index of its label.
+
+        vocabulary = read_vocabulary("rocov2", minimum=10)
+        train = multi_hot(train, vocabulary)
 
     Args:
         path: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
         column: `cuis` for all concepts; `manual_cuis` for the codes of modality, body region and direction alone.
-        minimum: least number of images of train that have the concept among their `cuis`.
-        **options: of `rocov2.load`, such as `revision`.
+        minimum: least number of train images that must have the concept among their `cuis`.
+        **options: options of `rocov2.load`, such as `revision`.
 
     Returns:
-        CUIs; those of the most images of all splits first, equal ones by CUI.
+        CUIs, ordered by the number of images in all splits (most first), then by CUI.
 
     Raises:
-        ValueError: an unknown column, a `minimum` below 0, or no concept left.
-        FileNotFoundError: no repository at `path`.
+        ValueError: the column is unknown, `minimum` is below 0, or no concept is left.
+        FileNotFoundError: there is no repository at `path`.
     """
     require_choice("column", column, CONCEPT_COLUMNS)
     require_integer("minimum", minimum, 0)
@@ -39,8 +42,8 @@ def read_vocabulary(
     cuis = [row["cui"] for row in rows if row["train"] >= minimum and (column == "cuis" or row["kind"] != "concept")]
     if not cuis:
         raise ValueError(
-            f"no concept of {os.fspath(path)} has {minimum} images in train; the commonest has "
-            f"{max(row['train'] for row in rows)}: lower minimum"
+            f"minimum={minimum}: no concept of {os.fspath(path)} has so many train images, the most common has "
+            f"{max(row['train'] for row in rows)}"
         )
     return cuis
 
@@ -48,14 +51,14 @@ def read_vocabulary(
 def find_concepts(
     concepts: str | Iterable[str], path: str | os.PathLike[str] = "rocov2", **options: Any
 ) -> dict[str, frozenset[str]]:
-    """CUIs of concepts that are given as CUIs or by name, whatever the case; a name that several have stands for all.
+    """Return the CUIs of concepts that are given as CUIs or names, in any case; a name may belong to several CUIs.
 
     Returns:
         CUIs by concept as given.
 
     Raises:
-        ValueError: none are given, or one is not in the vocabulary; says what is like it.
-        FileNotFoundError: no repository at `path`.
+        ValueError: there are no concepts, or one is not in the vocabulary; the message suggests similar names.
+        FileNotFoundError: there is no repository at `path`.
     """
     wanted = strings_of("concepts", concepts, "a CUI or a name, or a list of them")
     rows = _read(path, **options)
@@ -67,7 +70,9 @@ def find_concepts(
     for concept in wanted:
         cuis = {concept.upper()} & known or by_name.get(concept.casefold(), set())
         if not cuis:
-            raise ValueError(f"no concept {concept!r} in the vocabulary of {os.fspath(path)}{_suggest(concept, rows)}")
+            raise ValueError(
+                f"unknown concept {concept!r} in the vocabulary of {os.fspath(path)}{_suggest(concept, rows)}"
+            )
         found[concept] = frozenset(cuis)
     return found
 
@@ -79,23 +84,25 @@ def _suggest(concept: str, rows: list[dict[str, Any]]) -> str:
 
 
 def check_vocabulary(vocabulary: Sequence[str]) -> tuple[str, ...]:
-    """CUIs in the order of their labels.
+    """Return the CUIs of a vocabulary, in the order of their labels.
 
     Raises:
-        ValueError: none, one twice, or one that is no CUI.
+        ValueError: the vocabulary is empty, contains a CUI twice, or something that is not a CUI.
     """
     cuis = strings_of(
         "vocabulary",
         vocabulary,
-        "a list of CUIs in the order of their labels, as read_vocabulary() gives",
+        "a list of CUIs in the order of their labels, as read_vocabulary() returns",
         ordered=True,
     )
     for cui in cuis:
         if not is_cui(cui):
-            raise ValueError(f"vocabulary: {cui!r} is no CUI such as C0040405; read_vocabulary() gives a list of them")
+            raise ValueError(
+                f"vocabulary: {cui!r} is not a CUI such as C0040405; read_vocabulary() returns a list of CUIs"
+            )
     twice = sorted({cui for cui in cuis if cuis.count(cui) > 1}) if len(set(cuis)) < len(cuis) else []
     if twice:
-        raise ValueError(f"vocabulary: {', '.join(twice)} stands in it twice")
+        raise ValueError(f"vocabulary: {', '.join(twice)} occurs more than once")
     return cuis
 
 

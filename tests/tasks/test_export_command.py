@@ -73,12 +73,20 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
             2,
             "--seed does not apply to --format webdataset, which has no questions",
         ),
-        (["{built}", "out", "--format", "llamafactory", "--prompt", " "], 2, "--prompt: ' ' is no text to ask with"),
-        (["{built}", "out", "--format", "vlmevalkit", "--prompt", "\udcff"], 2, r"--prompt: '\udcff' is no text"),
+        (
+            ["{built}", "out", "--format", "llamafactory", "--prompt", " "],
+            2,
+            "--prompt: ' ' is blank or not valid text",
+        ),
+        (
+            ["{built}", "out", "--format", "vlmevalkit", "--prompt", "\udcff"],
+            2,
+            r"--prompt: '\udcff' is blank or not valid text",
+        ),
         (
             ["{built}", "out", "--format", "llamafactory", "--prompt", "<image>q"],
             2,
-            "--prompt: '<image>q' has <image>, but the view",
+            "--prompt: '<image>q' contains <image>, but the view",
         ),
     ],
 )

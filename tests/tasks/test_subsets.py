@@ -152,29 +152,32 @@ def test_shares_are_those_of_many_articles() -> None:
     [
         (
             lambda d, _: subsets.filter_license(d, "GPL"),
-            "licenses: no 'GPL'; there are CC BY, CC BY-NC, MIT, BSD-3-Clause, Apache-2.0",
+            "licenses: unknown 'GPL', expected some of CC BY, CC BY-NC, MIT, BSD-3-Clause, Apache-2.0",
         ),
         (lambda d, _: subsets.filter_license(d, []), "licenses=[]: expected one, or a list of them"),
         (
             lambda d, _: subsets.filter_modality(d, ["CT", "Xray"]),
-            "modalities: no 'Xray'; there are CT, X-ray, MRI, ultrasound, angiography, PET, combined",
+            "modalities: unknown 'Xray', expected some of CT, X-ray, MRI, ultrasound, angiography, PET, combined",
         ),
         (
             lambda d, _: subsets.filter_region(d, "knee"),
-            "regions: no 'knee'; there are chest, cranium, lower extremity",
+            "regions: unknown 'knee', expected some of chest, cranium, lower extremity",
         ),
-        (lambda d, _: subsets.filter_direction(d, "ap"), "directions: no 'ap'; there are AP, PA, sagittal, transverse"),
+        (
+            lambda d, _: subsets.filter_direction(d, "ap"),
+            "directions: unknown 'ap', expected some of AP, PA, sagittal",
+        ),
         (lambda d, _: subsets.filter_modality(d, cast(Any, 0)), "modalities=0: expected one, or a list of them"),
         (lambda d, _: subsets.filter_modality(d, iter(["CT"])), "modalities=<list_iterator"),
-        (lambda d, _: subsets.split_by_article(d, {"a b": 1.0}), "fractions: 'a b' is no name of a split"),
+        (lambda d, _: subsets.split_by_article(d, {"a b": 1.0}), "fractions: invalid split name 'a b'"),
         (lambda d, _: subsets.filter_article(d, []), "pmcids=[]: expected one, or a list of them"),
         (
             lambda d, path: subsets.filter_concept(d, "Lymphadenopathi", path),
-            "no concept 'Lymphadenopathi' in the vocabulary of {root}; did you mean Lymphadenopathy (C0497156)?",
+            "unknown concept 'Lymphadenopathi' in the vocabulary of {root}; did you mean Lymphadenopathy (C0497156)?",
         ),
         (
             lambda d, path: subsets.filter_concept(d, ["C0497156", "C9999999"], path),
-            "no concept 'C9999999' in the vocabulary of {root}",
+            "unknown concept 'C9999999' in the vocabulary of {root}",
         ),
         (
             lambda d, path: subsets.filter_concept(d, [], path),
@@ -191,12 +194,12 @@ def test_shares_are_those_of_many_articles() -> None:
         ),
         (
             lambda d, _: subsets.split_by_article(d, {"a": 0.5, "b": 0.6}),
-            "fractions={{'a': 0.5, 'b': 0.6}}: expected shares above 0 that are 1 together, such as "
+            "fractions={{'a': 0.5, 'b': 0.6}}: fractions must be positive and sum to 1, such as "
             "{{'train': 0.8, 'validation': 0.1, 'test': 0.1}}",
         ),
         (
             lambda d, _: subsets.split_by_article(d, {"a": 1.0, "b": 0.0}),
-            "fractions={{'a': 1.0, 'b': 0.0}}: expected shares above 0 that are 1 together, such as "
+            "fractions={{'a': 1.0, 'b': 0.0}}: fractions must be positive and sum to 1, such as "
             "{{'train': 0.8, 'validation': 0.1, 'test': 0.1}}",
         ),
         (lambda d, _: subsets.split_by_article(d, seed=-1), "seed=-1: expected an integer of at least 0"),
@@ -209,5 +212,5 @@ def test_wrong_requests(splits: Any, built: Path, call: Callable[[Any, Path], An
 
 
 def test_a_concept_that_is_not_near_any_is_not_guessed_at(built: Path) -> None:
-    with pytest.raises(ValueError, match=f"^no concept 'zzz' in the vocabulary of {re.escape(str(built))}$"):
+    with pytest.raises(ValueError, match=f"^unknown concept 'zzz' in the vocabulary of {re.escape(str(built))}$"):
         subsets.filter_concept(rocov2.load(built, split="test"), "zzz", built)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -248,9 +249,9 @@ def test_columns_are_kept_beside_those_of_the_view(view: Any, train: Any) -> Non
 # What is refused.
 
 REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
-    (lambda d: views.to_messages(d, ""), "prompt: '' is no text to ask with"),
-    (lambda d: views.to_messages(d, " \n"), "prompt: ' \\n' is no text to ask with"),
-    (lambda d: views.to_messages(d, "a\udcff"), r"prompt: 'a\udcff' is no text to ask with"),
+    (lambda d: views.to_messages(d, ""), "prompt: '' is blank or not valid text"),
+    (lambda d: views.to_messages(d, " \n"), "prompt: ' \\n' is blank or not valid text"),
+    (lambda d: views.to_messages(d, "a\udcff"), r"prompt: 'a\udcff' is blank or not valid text"),
     (
         lambda d: views.to_messages(d, []),
         "prompt=[]: expected a text, a list of them, or None for the built-in ones",
@@ -265,7 +266,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.to_sharegpt(d, "<image>Why?"),
-        "prompt: '<image>Why?' has <image>, but the view places the image: leave it out",
+        "prompt: '<image>Why?' contains <image>, but the view inserts the image: leave it out",
     ),
     (lambda d: views.to_messages(d, target="x"), "target='x': expected one of caption, concepts, modality"),
     (lambda d: views.to_messages(d, seed=-1), "seed=-1: expected an integer of at least 0"),
@@ -274,21 +275,21 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda d: views.multi_hot(d, VOCABULARY, "region"), "column='region': expected one of cuis, manual_cuis"),
     (
         lambda d: views.multi_hot(d, []),
-        "vocabulary=[]: expected a list of CUIs in the order of their labels, as read_vocabulary() gives",
+        "vocabulary=[]: expected a list of CUIs in the order of their labels, as read_vocabulary() returns",
     ),
     (
         lambda d: views.multi_hot(d, cast(Any, {"C0040405"})),
         "vocabulary={'C0040405'}: a set has no order: expected a list of CUIs in the order of their labels, as "
-        "read_vocabulary() gives",
+        "read_vocabulary() returns",
     ),
     (
         lambda d: views.multi_hot(d, ["chest"]),
-        "vocabulary: 'chest' is no CUI such as C0040405; read_vocabulary() gives a list of them",
+        "vocabulary: 'chest' is not a CUI such as C0040405; read_vocabulary() returns a list of CUIs",
     ),
-    (lambda d: views.multi_hot(d, ["C0040405"] * 2), "vocabulary: C0040405 stands in it twice"),
+    (lambda d: views.multi_hot(d, ["C0040405"] * 2), "vocabulary: C0040405 occurs more than once"),
     (
         lambda d: views.multi_hot(views.multi_hot(d, VOCABULARY), VOCABULARY),
-        "the dataset has a column labels already: remove or rename it first",
+        "the dataset already has a column labels: remove or rename it first",
     ),
     (
         lambda d: views.captioning(d.select_columns(["caption"])),
@@ -301,7 +302,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.captioning(d, keep=["image_id", "caption"]),
-        "keep: caption is a column of the view itself: leave it out",
+        "keep: the view itself has a column 'caption': leave it out",
     ),
     (
         lambda d: views.image_text(d, keep=cast(Any, {"url"})),
@@ -309,7 +310,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.to_messages(d.select_columns(["image", "caption"])),
-        "no column image_id, by which one of several prompts is chosen: keep it, or give one prompt",
+        "missing column image_id, which chooses one of several prompts: keep it, or pass a single prompt",
     ),
     (
         lambda d: views.captioning(d.remove_columns("caption").rename_column("modality", "caption")),
@@ -318,7 +319,7 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.classification(d.remove_columns("modality").rename_column("width", "modality")),
-        "column modality is to have the labels CT, X-ray, MRI, ultrasound, angiography, PET, combined, and is "
+        "column 'modality' must have the labels CT, X-ray, MRI, ultrasound, angiography, PET, combined, got "
         "Value('int32')",
     ),
 ]
@@ -328,6 +329,21 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
 def test_wrong_requests(train: Any, call: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         call(train)
+
+
+@pytest.mark.parametrize("view", [views.to_messages, views.to_prompt_completion, views.to_sharegpt])
+def test_the_views_of_turns_take_the_same_options(view: Callable[..., Any]) -> None:
+    parameters = inspect.signature(view).parameters
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        "dataset": inspect.Parameter.empty,
+        "prompt": None,
+        "target": "caption",
+        "seed": 0,
+        "clean": False,
+        "keep": (),
+    }
+    assert getattr(views, view.__name__) is view
+    assert str(view.__doc__).startswith("Return columns ")
 
 
 def test_one_prompt_needs_no_id(train: Any) -> None:
@@ -352,7 +368,7 @@ def test_a_stream_that_does_not_know_its_columns_is_refused(built: Path) -> None
     [
         ({"column": "region"}, "column='region': expected one of cuis, manual_cuis"),
         ({"minimum": -1}, "minimum=-1: expected an integer of at least 0"),
-        ({"minimum": 999}, "no concept of {root} has 999 images in train; the commonest has {most}: lower minimum"),
+        ({"minimum": 999}, "minimum=999: no concept of {root} has so many train images, the most common has {most}"),
     ],
 )
 def test_wrong_vocabularies(built: Path, options: dict[str, Any], message: str) -> None:
