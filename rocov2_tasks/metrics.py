@@ -4,10 +4,9 @@
 
     concept_f1({"ROCOv2_2023_test_000001": ["C0040405"]}, {"ROCOv2_2023_test_000001": ["C0040405", "C0856747"]})    # 2/3
 
-They give what the official evaluators give, https://github.com/taubsity/clef-caption-evaluation (2025) and
-https://github.com/taubsity/clef-caption-evaluation-2026, in `concept_detection/evaluator.py` and
-`caption_prediction/evaluator.py`: named "the evaluators" below. docs/metrics.md tells how these measures differ from
-namesakes in other libraries.
+They return what the official evaluators return: `concept_detection/evaluator.py` and `caption_prediction/evaluator.py` of
+https://github.com/taubsity/clef-caption-evaluation (2025) and https://github.com/taubsity/clef-caption-evaluation-2026, named
+"the evaluators" below. docs/metrics.md explains how these measures differ from measures of the same names in other libraries.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ Captions = Mapping[str, str]
 """Caption by image id."""
 
 SECONDARY_CUIS = frozenset({*filter(None, MODALITIES.values()), *REGIONS.values(), "C0920367"})
-"""What the secondary measure looks at, `allowed_concepts` of the evaluators: six modalities, eight body regions of X-rays,
-and since 2025 optical coherence tomography, which ROCOv2 has not. The directions of X-rays are not among them."""
+"""The concepts of the secondary measure, `allowed_concepts` of the evaluators: six modalities, eight body regions of X-rays,
+and since 2025 optical coherence tomography, which does not occur in ROCOv2. Directions of X-rays are not among them."""
 
 BERT_MODEL = "microsoft/deberta-xlarge-mnli"
-"""The model of BERTScore, in all years."""
+"""Model of BERTScore, in all years."""
 
 _NO_LIMIT = 2**31 - 1
 _EMPTY = frozenset({""})
@@ -43,12 +42,14 @@ _Value = TypeVar("_Value")
 
 
 def concept_f1(predictions: Concepts, references: Concepts) -> float:
-    """The primary measure of concept detection: F1 of each image's concepts, averaged over the images.
+    """Return the primary measure of concept detection: F1 of each image's concepts, averaged over the images.
+
+        concept_f1({"a": ["C1"]}, {"a": ["C1", "C2"]})    # 2/3
 
     F1 of an image is 2 |P & R| / (|P| + |R|). Codes are compared in upper case and without surrounding blanks; order and
-    repetition do not count. An empty list counts as one concept, the empty string: the evaluators split the empty field of
-    a CSV file at `;`, and their branch that would leave out an image without reference is never reached. So nothing
-    predicted where nothing is to be found gives 1, and either alone gives 0.
+    repetition do not matter. An empty list counts as one concept, the empty string: the evaluators split the empty field of
+    a CSV file at `;`, and never reach their branch that would skip an image without reference. So an empty prediction for an
+    empty reference scores 1; if only one of them is empty, the image scores 0.
 
     Args:
         predictions, references: concepts by image id, the same ids in both.
@@ -57,31 +58,33 @@ def concept_f1(predictions: Concepts, references: Concepts) -> float:
         0 (worst) to 1.
 
     Raises:
-        ValueError: there is no image; an image is missing in one of them; what should be a list of codes is none.
+        ValueError: there are no images, an image is missing in one of them, or a value is not a list of codes.
 
     Source: `compute_primary_score` of the evaluators, which call `sklearn.metrics.f1_score(..., average="binary")` over the
-    union of both lists. Limits of a submission (100 concepts, none twice) are checked where files are read, in
-    `rocov2_tasks.scoring.submission`, as there.
+    union of both lists. As there, the limits of a submission (100 concepts, no repetition) are checked when a file is read,
+    in `rocov2_tasks.scoring.submission`.
     """
     pairs = _concept_pairs(predictions, references)
     return _mean(_f1(predicted or _EMPTY, reference or _EMPTY) for predicted, reference in pairs)
 
 
 def concept_f1_secondary(predictions: Concepts, references: Concepts) -> float:
-    """The secondary measure of concept detection: as `concept_f1`, of `SECONDARY_CUIS` alone, against the manual concepts.
+    """Return the secondary measure of concept detection: `concept_f1` of only `SECONDARY_CUIS`, against manual concepts.
 
-    All other codes are struck out of both lists first, also directions and whatever else was predicted: that costs nothing
-    here. An image that has no reference left (a combined modality) is left out altogether.
+        concept_f1_secondary({"a": ["C0040405", "C1"]}, {"a": ["C0040405"]})    # 1.0
+
+    All other codes are removed from both lists first, also directions: other predictions cost nothing here. An image without
+    a remaining reference (a combined modality) is left out.
 
     Args:
-        predictions: concepts by image id, those that `concept_f1` gets.
+        predictions: concepts by image id, as for `concept_f1`.
         references: manual concepts (`manual_cuis`) by image id, the same ids.
 
     Returns:
         0 (worst) to 1.
 
     Raises:
-        ValueError: as `concept_f1`; also when no image has any of these codes.
+        ValueError: as `concept_f1`; also if no image has any of these codes.
 
     Source: `compute_secondary_score` of the evaluators.
     """
@@ -99,9 +102,11 @@ def concept_f1_secondary(predictions: Concepts, references: Concepts) -> float:
 
 
 def prepare_caption(text: str) -> str:
-    """A caption as all text measures see it: lower case, then numbers as the word "number", then without ASCII punctuation.
+    """Return a caption as all text measures see it: in lower case, with "number" for digits, without ASCII punctuation.
 
-    In this order: "7.7 cm" becomes "numbernumber cm". Quotation marks and dashes beyond ASCII stay; no word is left out.
+        prepare_caption("A 7.7 cm mass.")    # "a numbernumber cm mass"
+
+    The steps have this order. Quotation marks and dashes beyond ASCII stay, and no word is left out.
 
     Source: `preprocess_caption` of the evaluators.
     """
@@ -109,10 +114,12 @@ def prepare_caption(text: str) -> str:
 
 
 def rouge1(predictions: Captions, references: Captions) -> float:
-    """ROUGE-1 of captions: F1 of the words that both have, each as often as both have it, averaged over the images.
+    """Return ROUGE-1 of captions: F1 of their common words, with repetitions, averaged over the images.
 
-    Words are runs of a-z and 0-9 in the prepared captions (any other letter parts words), not stemmed. Two captions that
-    are empty as given score 1; any other pair without a common word 0.
+        rouge1({"a": "CT of the chest"}, {"a": "Chest CT"})    # 2/3
+
+    Words are runs of a-z and 0-9 in the prepared captions (any other letter separates words), not stemmed. Two captions that
+    are both empty before preparation score 1; any other pair without a common word scores 0.
 
     Args:
         predictions, references: captions by image id, the same ids in both.
@@ -121,11 +128,11 @@ def rouge1(predictions: Captions, references: Captions) -> float:
         0 (worst) to 1.
 
     Raises:
-        ValueError: there is no image; an image is missing in one of them; a caption is no string.
+        ValueError: there are no images, an image is missing in one of them, or a caption is not a string.
 
     Source: `compute_rouge` of the evaluators, which call `evaluate.load("rouge")` with `use_stemmer=False` and take its
-    `rouge1`, the F-measure of the library `rouge_score`. It is computed here, since `evaluate` would fetch that measure's
-    code from the network. A conversion refuses empty captions, so no reference is one.
+    `rouge1`, the F-measure of the library `rouge_score`. It is computed here, since `evaluate` would download code for that
+    measure. References are never empty: the conversion refuses empty captions.
     """
     return _mean(
         1.0 if not predicted and not reference else unigram_f1(unigrams(predicted), unigrams(reference))
@@ -134,26 +141,28 @@ def rouge1(predictions: Captions, references: Captions) -> float:
 
 
 def unigrams(caption: str) -> Counter[str]:
-    """The words of a caption as ROUGE-1 counts them, prepared."""
+    """Return the words of a caption with their counts, as ROUGE-1 compares them."""
     return Counter(_TOKEN.findall(prepare_caption(caption)))
 
 
 def unigram_f1(prediction: Counter[str], reference: Counter[str]) -> float:
-    """ROUGE-1 of one pair of captions, from their `unigrams`; 0 where neither has a word."""
+    """Return ROUGE-1 of one pair of captions, from their `unigrams`; 0 if neither has a word."""
     total = prediction.total() + reference.total()
     return 2 * (prediction & reference).total() / total if total else 0.0
 
 
 def bertscore(predictions: Captions, references: Captions, device: str | None = None) -> float:
-    """BERTScore of captions: F1 with `BERT_MODEL`, words weighted by their rareness in all references, without rescaling.
+    """Return BERTScore of captions: F1 with `BERT_MODEL`, words weighted by their rarity in all references, not rescaled.
 
-    Captions are prepared, and scored one pair at a time. Two captions that are empty as given score 1; any other pair of
-    which one has nothing left scores 0, as by `bert_score` itself, which fails there with transformers 5. For the same reason
-    a reference without anything left has no part in the weights. The first call downloads the model.
+        bertscore({"a": "CT of the chest"}, {"a": "Chest CT"}, device="cpu")
+
+    Captions are prepared and scored pair by pair. Two captions that are both empty before preparation score 1. Any other
+    pair with an empty prepared caption scores 0, as in `bert_score`, which fails there with transformers 5. For the same
+    reason an empty prepared reference has no part in the weights. The first call downloads the model.
 
     Args:
         predictions, references: captions by image id, the same ids in both.
-        device: of torch; None takes a GPU where there is one.
+        device: device of torch (default: a GPU if there is one).
 
     Returns:
         The mean over the images.
@@ -162,7 +171,7 @@ def bertscore(predictions: Captions, references: Captions, device: str | None = 
         ModuleNotFoundError: the extra `metrics` is not installed.
         ValueError: as `rouge1`.
 
-    Source: `compute_bertscore` of the evaluators. (That of 2023 gave all words the same weight.)
+    Source: `compute_bertscore` of the evaluators. (In 2023 all words had the same weight.)
     """
     pairs = _caption_pairs(predictions, references)
     prepared = [(prepare_caption(predicted), prepare_caption(reference)) for predicted, reference in pairs]
@@ -181,13 +190,13 @@ def _make_bert_scorer(references: list[str], device: str | None) -> Any:
         from bert_score import BERTScorer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"BERTScore needs the extra metrics (no module {error.name!r}): run pip install -e '.[metrics]' in the clone of "
-            "this project",
+            f"BERTScore needs the extra metrics (module {error.name!r} is missing): run pip install -e '.[metrics]' in the "
+            "clone of this project",
             name=error.name,
         ) from error
     scorer = BERTScorer(model_type=BERT_MODEL, idf=True, device=device)
-    # The tokenizer of this model states no length, so the evaluators cut no caption; `bert_score` passes on what transformers
-    # then takes for it, 10^30, which is too large for the tokenizers of today.
+    # The tokenizer of this model has no length limit, so the evaluators cut no caption. transformers then sets 10^30, which
+    # `bert_score` passes on, and which is too large for current tokenizers.
     scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, _NO_LIMIT)
     scorer.compute_idf(references)
     return scorer
@@ -210,12 +219,12 @@ def _concept_pairs(predictions: Concepts, references: Concepts) -> list[tuple[fr
 
 
 def _codes(image_id: str, codes: Iterable[str]) -> frozenset[str]:
-    # A string would be taken for a list of letters.
+    # A string is also an iterable, of letters.
     if isinstance(codes, Iterable) and not isinstance(codes, str):
         listed = list(codes)
         if all(isinstance(code, str) and ";" not in code for code in listed):
             return frozenset(code.strip().upper() for code in listed)
-    raise ValueError(f"{image_id}: expected a list of concept codes, each a string of its own, found {codes!r}")
+    raise ValueError(f"{image_id}: expected a list of concept codes, each a separate string, got {codes!r}")
 
 
 def _caption_pairs(predictions: Captions, references: Captions) -> list[tuple[str, str]]:
@@ -223,17 +232,17 @@ def _caption_pairs(predictions: Captions, references: Captions) -> list[tuple[st
     for image_id, *captions in pairs:
         for caption in captions:
             if not isinstance(caption, str):
-                raise ValueError(f"{image_id}: expected a caption, found {caption!r}")
+                raise ValueError(f"{image_id}: expected a caption, got {caption!r}")
     return [(predicted, reference) for _, predicted, reference in pairs]
 
 
 def _pairs(predictions: Mapping[str, _Value], references: Mapping[str, _Value]) -> list[tuple[str, _Value, _Value]]:
-    """Image id, prediction and reference of all images, in the order of the references."""
+    """Return image id, prediction and reference of all images, in the order of the references."""
     for name, given in (("predictions", predictions), ("references", references)):
         if not isinstance(given, Mapping):
-            raise ValueError(f"{name}: expected a dictionary by image id, found {type(given).__name__}")
+            raise ValueError(f"{name}: expected a dictionary by image id, got {type(given).__name__}")
     if not references:
-        raise ValueError("no image: the references are empty")
+        raise ValueError("there are no images: the references are empty")
     faults = [
         f"{len(ids):,} {what} ({', '.join(map(repr, ids[:_EXAMPLES]))}{', ...' if len(ids) > _EXAMPLES else ''})"
         for ids, what in (

@@ -1,7 +1,7 @@
-"""Small concept detectors and captioners over features: what a trained model has to beat.
+"""Small concept detectors and captioners over features: a baseline for trained models.
 
-Each is fitted on the training images, and its one or two settings are those with which it does best on the validation images.
-All of it is linear algebra in NumPy, without chance: the same repository gives the same numbers.
+Each is fitted on the training images; its one or two settings are those that score best on the validation images. All of it
+is linear algebra in NumPy, without randomness: the same repository gives the same numbers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Flags = npt.NDArray[np.bool_]
 Neighbours = npt.NDArray[np.int64]
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Scores from which on a concept is predicted, to choose from."""
+"""Thresholds to choose from: a concept is predicted if its score reaches the threshold."""
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 """Numbers of neighbours to choose from."""
 
 CAPTION_NEIGHBOURS = (1, 3, 5, 10)
-"""Numbers of neighbours whose captions stand for election, to choose from."""
+"""Numbers of neighbours to choose from, among whose captions one is elected."""
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
 """Strengths of the ridge penalty to choose from."""
@@ -39,8 +39,8 @@ class ConceptMatrix:
     """The concepts of a split.
 
     Attributes:
-        known: bool [images, vocabulary]: which have a concept of the vocabulary.
-        sizes: int [images]: concepts of each image, also those beyond the vocabulary.
+        known: bool [images, vocabulary]: which image has which concept of the vocabulary.
+        sizes: int [images]: number of concepts of each image, also outside the vocabulary.
     """
 
     known: Flags
@@ -48,13 +48,13 @@ class ConceptMatrix:
 
 
 def make_vocabulary(lists: Sequence[Sequence[str]]) -> list[str]:
-    """All concepts, the commonest first, equally common ones by code."""
+    """Return all concepts, the most common first, equally common ones by code."""
     counts = Counter(code for codes in lists for code in set(codes))
     return sorted(counts, key=lambda code: (-counts[code], code))
 
 
 def make_concept_matrix(lists: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> ConceptMatrix:
-    """The concepts of images, as `ConceptMatrix`."""
+    """Return the concepts of images as a matrix over the vocabulary."""
     columns = {code: column for column, code in enumerate(vocabulary)}
     known = np.zeros((len(lists), len(vocabulary)), dtype=bool)
     for row, codes in enumerate(lists):
@@ -63,13 +63,13 @@ def make_concept_matrix(lists: Sequence[Sequence[str]], vocabulary: Sequence[str
 
 
 def mean_f1(predicted: Flags, labels: ConceptMatrix) -> float:
-    """`metrics.concept_f1` of predictions in the vocabulary, for images that all have concepts, at least one predicted."""
+    """Return `metrics.concept_f1` of predictions in the vocabulary; every image must have a concept, also a predicted one."""
     overlaps = (predicted & labels.known).sum(axis=1)
     return float(np.mean(2 * overlaps / (predicted.sum(axis=1) + labels.sizes)))
 
 
 def above(scores: Floats, threshold: float) -> Flags:
-    """Concepts whose score reaches the threshold; where none does, the highest one, since no image is without concepts."""
+    """Return the concepts whose score reaches the threshold; if none does, the highest one: every image has concepts."""
     predicted = scores >= np.float32(threshold)
     lacking = np.flatnonzero(~predicted.any(axis=1))
     predicted[lacking, scores[lacking].argmax(axis=1)] = True
@@ -77,40 +77,40 @@ def above(scores: Floats, threshold: float) -> Flags:
 
 
 def best_threshold(scores: Floats, labels: ConceptMatrix) -> tuple[float, float]:
-    """F1 and the threshold that gives it, the lowest of equals."""
+    """Return the best F1 and its threshold, the lowest of equals."""
     return max(((mean_f1(above(scores, value), labels), value) for value in THRESHOLDS), key=lambda pair: pair[0])
 
 
 def choose_majority(validation: ConceptMatrix, most: int) -> int:
-    """How many of the commonest concepts, at most `most`, to predict for every image; the least of equally good numbers."""
+    """Return how many of the most common concepts, at most `most`, to predict for every image; the lowest of equals."""
     overlaps = validation.known[:, :most].cumsum(axis=1)
     counts = np.arange(1, overlaps.shape[1] + 1)
     return int(np.mean(2 * overlaps / (counts + validation.sizes[:, None]), axis=0).argmax()) + 1
 
 
 def nearest(features: Floats, train: Floats, count: int) -> Neighbours:
-    """For each image the `count` most alike training images, the nearest first, the earlier one of equals."""
+    """Return for each image the `count` most similar training images, the nearest first, the earlier one of equals."""
     count = min(count, len(train))
     found = []
     for start in range(0, len(features), _ROWS):
-        likeness = features[start : start + _ROWS] @ train.T
-        candidates = np.sort(np.argpartition(-likeness, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(-np.take_along_axis(likeness, candidates, axis=1), axis=1, kind="stable")
+        similarity = features[start : start + _ROWS] @ train.T
+        candidates = np.sort(np.argpartition(-similarity, count - 1, axis=1)[:, :count], axis=1)
+        order = np.argsort(-np.take_along_axis(similarity, candidates, axis=1), axis=1, kind="stable")
         found.append(np.take_along_axis(candidates, order, axis=1))
     return np.concatenate(found)
 
 
 def neighbour_scores(neighbours: Neighbours, train: ConceptMatrix) -> Iterator[tuple[int, Floats]]:
-    """For each of `NEIGHBOURS`: the share of so many neighbours that have a concept, float32 [images, vocabulary]."""
+    """Yield each of `NEIGHBOURS` with the share of so many neighbours that have a concept, float32 [images, vocabulary]."""
     sums = np.zeros((len(neighbours), train.known.shape[1]), dtype=np.float32)
-    for place in range(neighbours.shape[1]):
-        sums += train.known[neighbours[:, place]]
-        if place + 1 in NEIGHBOURS:
-            yield place + 1, sums / np.float32(place + 1)
+    for count in range(1, neighbours.shape[1] + 1):
+        sums += train.known[neighbours[:, count - 1]]
+        if count in NEIGHBOURS:
+            yield count, sums / np.float32(count)
 
 
 def fit_ridge(features: Floats, labels: ConceptMatrix) -> Iterator[tuple[float, Floats, Floats]]:
-    """Least squares from features to concepts, for each of `PENALTIES` on large weights.
+    """Fit least squares from features to concepts, for each of `PENALTIES` on large weights.
 
     Yields:
         penalty; weights, float32 [features, vocabulary]; constants, float32 [vocabulary]. Scores are
@@ -130,7 +130,7 @@ def fit_ridge(features: Floats, labels: ConceptMatrix) -> Iterator[tuple[float, 
 
 
 def elect_caption(captions: Sequence[str]) -> int:
-    """Which caption agrees best with the others: the one with the highest mean ROUGE-1, the first of equals."""
+    """Return the index of the caption with the highest mean ROUGE-1 against the others, the first of equals."""
     words = [unigrams(caption) for caption in captions]
     agreement = [sum(unigram_f1(one, other) for other in words) for one in words]
-    return max(range(len(captions)), key=lambda place: (agreement[place], -place))
+    return max(range(len(captions)), key=lambda index: (agreement[index], -index))

@@ -1,4 +1,4 @@
-"""Plain numbers of a picture, without any training: a thumbnail, a histogram, colour and shape."""
+"""Plain features of a picture, without any training: a thumbnail, a histogram and colour."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SIDE = 32
 """Pixels of a side of the thumbnail."""
 
 BINS = 32
-"""Of the histogram of grey levels."""
+"""Number of grey levels of the histogram."""
 
 _BATCH = 256
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's convert("L")
 
 
 def read_features(repository: str, split: str, limit: int | None = None) -> tuple[list[str], Floats]:
-    """Image ids and features of a split, in the order of its rows; of the first `limit` images.
+    """Return image ids and features of a split, in the order of its rows; of at most `limit` images.
 
     Raises:
         FileNotFoundError: there is no repository, or one of its files is missing.
-        DamagedImageError: an image cannot be decoded; names it.
+        DamagedImageError: an image cannot be decoded; the message names it.
     """
     stream = PretrainingStream(
         repository,
@@ -49,10 +49,10 @@ def read_features(repository: str, split: str, limit: int | None = None) -> tupl
 
 
 def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
-    """Features of small pictures, each of length 1, so that their product is a likeness.
+    """Return features of small pictures, each of length 1, so that their product is a similarity.
 
-    The thumbnail counts without its brightness and contrast, the histogram by the square roots of its shares (so that its
-    length is 1, too), colour by how far the channels lie apart.
+    The thumbnail is normalized for brightness and contrast, the histogram contains square roots of shares (so that its length
+    is 1, too), and colour is the distance between the channels.
 
     Args:
         pixels: uint8 [images, height, width, 3].

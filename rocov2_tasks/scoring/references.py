@@ -1,4 +1,4 @@
-"""The texts of a repository's splits, for what is scored and what learns from them: loaded by `load_dataset`."""
+"""The reference texts of a repository, for measures and baselines, and where they come from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rocov2_shared.errors import UserError
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a number that was measured on a repository belongs to, from its `conversion.json`.
+    """The data that a score belongs to, from the `conversion.json` of the repository.
 
     Attributes:
-        root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`: what is loaded from there is of that commit.
-        release: `2.0.1` or `1`; `sample`, which is none; None where it was not held against one (`--release any`).
-        partial: whether it holds a part of it.
-        rows_sha256: hash of its rows: equal where the rows are.
+        root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`, from which that commit is loaded.
+        release: `2.0.1`, `1`, or `sample` (not a release); None if it was built with `--release any`.
+        partial: whether the repository contains only a part of the release.
+        rows_sha256: hash of its rows.
     """
 
     root: str
@@ -31,7 +31,7 @@ class Provenance:
     rows_sha256: str
 
     def __str__(self) -> str:
-        """For a person, such as `ROCOv2 2.0.1, rows 69928f86973b`."""
+        """Return words for a person, such as `ROCOv2 2.0.1, rows 69928f86973b`."""
         named = {None: "no known release", "sample": "the sample"}
         what = named.get(self.release, f"ROCOv2 {self.release}")
         part = "part of " if self.partial and self.release != "sample" else ""
@@ -39,7 +39,7 @@ class Provenance:
 
 
 def read_provenance(repository: str) -> Provenance:
-    """Read what `repository` was made of.
+    """Read where the rows of `repository` come from.
 
     Raises:
         FileNotFoundError: there is no repository.
@@ -57,7 +57,7 @@ def read_provenance(repository: str) -> Provenance:
 
 
 def load_texts(repository: str, split: str, columns: Sequence[str], limit: int | None = None) -> dict[str, list[Any]]:
-    """Columns of the configuration `text`, as lists; of the first `limit` rows.
+    """Return columns of the configuration `text` as lists, of at most `limit` rows.
 
     Args:
         repository: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
@@ -65,7 +65,7 @@ def load_texts(repository: str, split: str, columns: Sequence[str], limit: int |
 
     Raises:
         FileNotFoundError: there is no repository, or one of its files is missing.
-        UserError: it has no such split, or a file of it is damaged.
+        UserError: the repository does not have the split, or one of its files is damaged.
     """
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
@@ -75,7 +75,7 @@ def load_texts(repository: str, split: str, columns: Sequence[str], limit: int |
         raise UserError(str(error)) from error
     except DatasetsError as error:
         raise UserError(
-            f"{repository}: the texts of {split} cannot be read ({error.__cause__ or error}): find out what is wrong with "
+            f"{repository}: the texts of {split} cannot be read ({error.__cause__ or error}): check the repository with "
             "check_repository.py, or build it again"
         ) from error
     finally:

@@ -1,12 +1,12 @@
-"""A submission file of ImageCLEFmedical Caption: read whole, with every fault in it found before any is told.
+"""A submission file of ImageCLEFmedical Caption: read as a whole, so that all its faults are reported together.
 
     ID,CUIs                                           ID,Caption
     ROCOv2_2023_test_000001,C0040405;C0856747         ROCOv2_2023_test_000001,"CT of the chest, axial view"
 
 The rules are those of the official evaluators and of their check of 2026, `submission_check.py` in both folders of
-https://github.com/taubsity/clef-caption-evaluation-2026, but for what cannot change a score: the order of the rows, blanks
-around the field of codes, and line breaks in captions. CSV itself is read more strictly: text after a closing quotation mark
-or a mark that is never closed is a fault.
+https://github.com/taubsity/clef-caption-evaluation-2026, except for rules that cannot change a score: the order of the rows,
+blanks around the field of codes, and line breaks in captions. CSV itself is read more strictly: text after a closing
+quotation mark, or a quotation mark that is never closed, is a fault.
 """
 
 from __future__ import annotations
@@ -18,29 +18,31 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from rocov2_shared.sizes import format_count
+
 SECOND_COLUMN = {"concepts": "CUIs", "captions": "Caption"}
 """Task -> second column of its submissions; the first is `ID`."""
 
 MOST_CONCEPTS = 100
-"""Concepts of an image, at most."""
+"""Largest number of concepts of an image."""
 
 MEANINGS = {
     "bad-encoding": "not UTF-8 without byte order mark",
     "bad-header": "the first line names other columns",
-    "bad-csv": "what follows cannot be read as CSV",
+    "bad-csv": "the rest cannot be read as CSV",
     "blank-line": "a line without content",
     "bad-row": "not two fields",
-    "unknown-id": "an image that the split does not have",
-    "duplicate-id": "an image for the second time",
-    "missing-id": "an image of the split that is not there",
+    "unknown-id": "an image that is not in the split",
+    "duplicate-id": "an image that has a row already",
+    "missing-id": "an image of the split without a row",
     "malformed-cui": "not a concept code",
-    "repeated-cui": "a concept twice for one image",
-    "too-many-concepts": "more concepts than are allowed",
+    "repeated-cui": "a concept more than once for one image",
+    "too-many-concepts": "more concepts than allowed",
 }
-"""Code of a fault -> what it means."""
+"""Code of a fault -> its meaning."""
 
 _FIRST = ("bad-encoding", "bad-header", "bad-csv")
-"""Faults of the whole file, from which others follow."""
+"""Faults of the whole file, which cause others."""
 _CUI = re.compile(r"C\d+", re.ASCII)
 _OTHER_DELIMITER = re.compile(r"ID([\t;|])(?:CUIs|Caption)", re.IGNORECASE)
 _DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -50,7 +52,7 @@ _LONGEST_SHOWN = 80
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a submission; `line` of the file is 0, `id` of the image "" where there is none."""
+    """A fault of a submission; `line` of the file is 0, and `id` of the image is "", if there is none."""
 
     code: str
     line: int
@@ -65,12 +67,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        task: `concepts` or `captions`; None when neither the header nor the caller says which.
-        texts: second field by image id, as it stands in the file.
-        faults: all of them, in the order of the file; with any, `texts` is no submission.
+        task: `concepts` or `captions`; None if it is neither in the header nor chosen by the caller.
+        texts: second field by image id, as in the file.
+        faults: all faults, in the order of the file; if there are any, `texts` is not a valid submission.
     """
 
     task: str | None
@@ -78,22 +80,22 @@ class Submission:
     faults: list[Fault]
 
     def concepts(self) -> dict[str, list[str]]:
-        """Concepts by image id, of a submission of concepts."""
+        """Return the concepts by image id, for a submission of concepts."""
         return {image_id: split_codes(text) for image_id, text in self.texts.items()}
 
 
 def split_codes(text: str) -> list[str]:
-    """Codes of a field, without surrounding blanks; none of an empty field."""
+    """Return the codes of a field, without surrounding blanks; none for an empty field."""
     return [code.strip() for code in text.split(";")] if text.strip() else []
 
 
 def read_submission(data: bytes, ids: Collection[str], task: str | None = None) -> Submission:
-    """Read a submission and hold it against the images of a split.
+    """Read a submission and compare it with the images of a split.
 
     Args:
-        data: what the file holds.
-        ids: image ids of the split, all of which must be there.
-        task: `concepts` or `captions`; None goes by the header.
+        data: content of the file.
+        ids: image ids of the split; each needs a row.
+        task: `concepts` or `captions` (default: from the header).
     """
     reading = _Reading(dict.fromkeys(ids), task)
     text = reading.decode(data)
@@ -103,7 +105,7 @@ def read_submission(data: bytes, ids: Collection[str], task: str | None = None) 
 
 
 class _Reading:
-    """Where the reading of one file stands."""
+    """The reading of one file: what was found so far."""
 
     def __init__(self, ids: dict[str, None], task: str | None) -> None:
         self.task = task
@@ -117,12 +119,12 @@ class _Reading:
         self.faults.append(Fault(code, line, id, expected, _shortened(shown)))
 
     def decode(self, data: bytes) -> str | None:
-        """The text of the file; None when it has no such."""
+        """Return the text of the file; None if it is not text."""
         if data.startswith(_ZIP):
-            self._add("bad-encoding", 1, "", "a CSV file", "a zip archive: unpack it, and score the CSV file in it")
+            self._add("bad-encoding", 1, "", "a CSV file", "a zip archive: unpack it, and score its CSV file")
             return None
         if data.startswith(b"\xef\xbb\xbf"):
-            self._add("bad-encoding", 1, "", "no byte order mark", "one at the beginning: save as UTF-8, not UTF-8-BOM")
+            self._add("bad-encoding", 1, "", "no byte order mark", "a byte order mark: save as UTF-8, not UTF-8-BOM")
             data = data[3:]
         try:
             return data.decode()
@@ -132,7 +134,7 @@ class _Reading:
             return None
 
     def read_rows(self, text: str) -> bool:
-        """Read all rows; whether the file has rows that could be read to its end."""
+        """Read all rows; return whether the file could be read to its end."""
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         line = 1
         try:
@@ -166,7 +168,7 @@ class _Reading:
         return " or ".join(f"ID,{SECOND_COLUMN[task]}" for task in self._tasks())
 
     def _read_header(self, header: list[str]) -> bool:
-        """Find the task; whether the line is a row, since the file has no header."""
+        """Find the task; return whether the line is a row, because the file has no header."""
         named = [task for task in self._tasks() if header == ["ID", SECOND_COLUMN[task]]]
         if named:
             self.task = named[0]
@@ -208,22 +210,22 @@ class _Reading:
             self._add("too-many-concepts", line, image_id, f"at most {MOST_CONCEPTS}", f"{len(codes):,}")
 
     def find_missing(self) -> None:
-        """Find the images without row."""
+        """Find the images without a row."""
         for image_id in self._ids:
             if image_id not in self._lines:
                 self._add("missing-id", 0, image_id, "every image of the split", "no row")
 
 
 def fault_lines(faults: Iterable[Fault], examples: int = 3) -> list[str]:
-    """The faults for a person: by code, those of the whole file before those of rows, the commonest first; a few of each."""
+    """Return lines for a person: a few faults of each code, those of the whole file first, then the most frequent codes."""
     groups: dict[str, list[Fault]] = {}
     for fault in faults:
         groups.setdefault(fault.code, []).append(fault)
     lines = []
     for code, cases in sorted(groups.items(), key=lambda item: (item[0] not in _FIRST, -len(item[1]), item[0])):
-        lines.append(f"{code}: {MEANINGS[code]} ({len(cases):,} {'case' if len(cases) == 1 else 'cases'})")
+        lines.append(f"{code}: {MEANINGS[code]} ({format_count(len(cases), 'case')})")
         for case in cases[:examples]:
-            # What a terminal would obey is left out here; `found` has it, with its escapes written out.
+            # An id with control characters is left out; `found` contains it with escapes.
             image = _shortened(case.id) if case.id.isprintable() else ""
             where = " ".join(filter(None, (f"line {case.line}" if case.line else "", image)))
             lines.append(f"    {where}: expected {case.expected}, found {case.found}")

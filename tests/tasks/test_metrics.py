@@ -138,24 +138,24 @@ def test_every_image_needs_a_prediction_and_a_reference(measure: Any) -> None:
         measure({"a": [CT], "c": [CT]}, {"a": [CT], "b": [CT]})
     with pytest.raises(ValueError, match=r"5 without prediction \('0', '1', '2', ...\)"):
         measure({}, {str(number): [CT] for number in range(5)})
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="there are no images"):
         measure({}, {})
 
 
 @pytest.mark.parametrize("measure", [concept_f1, concept_f1_secondary, rouge1])
 @pytest.mark.parametrize("given", [None, [["C1"]], "C1"])
 def test_what_is_no_dictionary_is_refused(measure: Any, given: Any) -> None:
-    with pytest.raises(ValueError, match="predictions: expected a dictionary by image id, found"):
+    with pytest.raises(ValueError, match="predictions: expected a dictionary by image id, got"):
         measure(given, {"a": [CT]})
-    with pytest.raises(ValueError, match="references: expected a dictionary by image id, found"):
+    with pytest.raises(ValueError, match="references: expected a dictionary by image id, got"):
         measure({"a": [CT]}, given)
 
 
 @pytest.mark.parametrize("codes", [CT, None, [CT, None], [4], 4, [f"{CT};{AP}"]])
 def test_what_is_no_list_of_codes_is_refused(codes: Any) -> None:
-    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a string of its own, found"):
+    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a separate string, got"):
         concept_f1({"a": codes}, {"a": [CT]})
-    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a string of its own, found"):
+    with pytest.raises(ValueError, match="a: expected a list of concept codes, each a separate string, got"):
         concept_f1({"a": [CT]}, {"a": codes})
 
 
@@ -240,9 +240,9 @@ def test_rouge1_is_the_mean_over_images() -> None:
 def test_rouge1_needs_captions_of_the_same_images() -> None:
     with pytest.raises(ValueError, match="1 without prediction"):
         rouge1({}, {"a": "CT"})
-    with pytest.raises(ValueError, match="a: expected a caption, found None"):
+    with pytest.raises(ValueError, match="a: expected a caption, got None"):
         rouge1({"a": None}, {"a": "CT"})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="there are no images"):
         rouge1({}, {})
 
 

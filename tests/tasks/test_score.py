@@ -145,7 +145,7 @@ def test_faults_end_with_1_and_without_scores(repository: Path, score: Score, tm
     (tmp_path / "s.csv").write_text(lines(HEADER, "stranger,C1"))
     done = score("s.csv", repository)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "missing-id: an image of the split that is not there (6 cases)" in done.stderr
+    assert "missing-id: an image of the split without a row (6 cases)" in done.stderr
     assert done.stderr.endswith("Error: s.csv is not a valid submission for this split: 7 faults, nothing was scored\n")
     done = score("s.csv", repository, "--json")
     told = json.loads(done.stdout)["faults"]

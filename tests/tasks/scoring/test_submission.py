@@ -132,7 +132,7 @@ def test_a_file_without_header_loses_no_row() -> None:
             "bad-header",
             "'ID;Caption': it is separated by semicolons, save it with commas",
         ),
-        (b"PK\x03\x04" + bytes(40), "bad-encoding", "a zip archive: unpack it, and score the CSV file in it"),
+        (b"PK\x03\x04" + bytes(40), "bad-encoding", "a zip archive: unpack it, and score its CSV file"),
     ],
 )
 def test_a_file_of_another_kind_is_told_alone(content: bytes, code: str, found: str) -> None:
