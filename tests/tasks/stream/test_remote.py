@@ -75,8 +75,8 @@ def test_a_range_that_does_not_come_is_asked_for_again(
 def test_in_the_end_it_is_told(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(*[ConnectionResetError("reset by peer")] * 9)
     message = (
-        r"hf://datasets/org/rocov2@0/data/a\.parquet: bytes 0 to 10 did not come in 5 attempts, last: reset by peer\. "
-        r"No sample is lost: go on from the last state"
+        r"hf://datasets/org/rocov2@0/data/a\.parquet: 5 attempts to read bytes 0 to 10 failed, last: reset by peer\. "
+        r"No sample is lost: resume from the last state"
     )
     with pytest.raises(ConnectionError, match=message):
         files(server, monkeypatch).fetch("data/a.parquet", 0, 10)
