@@ -284,13 +284,13 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
 
 IMPATIENT = """
 import sys
-from rocov2_tasks.explorer import collection
-collection.PATIENCE = 1.0
-collection = collection.Collection("org/rocov2")
+from rocov2_tasks.explorer import collection as module
+module.PATIENCE = 1.0
+collection = module.Collection("org/rocov2")
 print("open", flush=True)
 sys.stdin.readline()
 try:
-    collection.images(collection.rows(collection.Filter()))
+    collection.images(collection.rows(module.Filter()))
 except ConnectionError as error:
     print(error, flush=True)
 """
