@@ -16,7 +16,6 @@ from typing import Any
 
 from datasets import ClassLabel, Features, List, Value
 
-from rocov2 import LABELS
 from rocov2_tasks.arguments import require_choice, require_integer, strings_of
 from rocov2_tasks.shaping.mapping import add_columns, of_every_split, require_columns, require_strings
 from rocov2_tasks.shaping.prompts import check_prompts

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rocov2 import LABELS
 from rocov2_tasks.arguments import require_choice
-from rocov2_tasks.explorer.filters import LABELS
 from rocov2_tasks.shaping.mapping import Batch
 from rocov2_tasks.shaping.prompts import TAGS, choose_prompt
 
