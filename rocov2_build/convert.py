@@ -31,7 +31,7 @@ from rocov2_build.engine.building import (
     problems_path,
 )
 from rocov2_build.engine.cluster import require_scheduler
-from rocov2_build.engine.local import default_workers, run_tasks
+from rocov2_build.engine.local import run_tasks
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Report, write_problems
 from rocov2_build.raw.release import RawRelease, read_release
@@ -41,6 +41,7 @@ from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.task import FileFacts, ImageFault, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_json
+from rocov2_shared.processors import usable_processors
 from rocov2_shared.sizes import format_size
 from rocov2_shared.terminal import Progress, format_seconds, say
 
@@ -57,7 +58,7 @@ class Conversion:
     raw: Path
     output: Path = Path("rocov2")
     release: str = LATEST
-    workers: int = field(default_factory=default_workers)
+    workers: int = field(default_factory=usable_processors)
     scheduler: str | None = None
     limit: int | None = None
     splits: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import click
 from rocov2_commands.choices import SPLITS, VERIFY
 from rocov2_commands.command import command
 from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.processors import usable_processors
 from rocov2_shared.terminal import Size
 
 
@@ -102,7 +103,6 @@ def main(
 ) -> None:
     """Parse, call, report."""
     # Imported here: --help and a wrong option answer at once, and the workers' imports run beside the slow ones below.
-    from rocov2_build.engine.local import default_workers
     from rocov2_build.engine.processes import prepare_workers
 
     if not dry_run and scheduler is None:
@@ -116,7 +116,7 @@ def main(
             raw=raw,
             output=output,
             release=release,
-            workers=workers or default_workers(),
+            workers=workers or usable_processors(),
             scheduler=scheduler,
             limit=limit,
             splits=splits,

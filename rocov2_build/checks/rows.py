@@ -17,8 +17,8 @@ from rocov2_build.checks.images import check_images
 from rocov2_build.checks.records import Records, check_hash
 from rocov2_build.checks.viewer_values import check_values
 from rocov2_build.checks.violations import Check
-from rocov2_build.engine.local import default_workers
 from rocov2_build.worker.write import RowsHash
+from rocov2_shared.processors import usable_processors
 
 
 def check_rows(check: Check, readable: Collection[str], records: Records, decode: bool) -> None:
@@ -32,7 +32,7 @@ def check_rows(check: Check, readable: Collection[str], records: Records, decode
     """
     texts: dict[tuple[str, str], list[pa.Table]] = {}
     files = [file for file in check.files if file.endswith(".parquet")]
-    with ThreadPoolExecutor(default_workers()) as threads:  # reading, hashing and decoding release the GIL
+    with ThreadPoolExecutor(usable_processors()) as threads:  # reading, hashing and decoding release the GIL
         tables = threads.map(lambda file: _check_file(check, file, file in readable, records, decode), files)
         for file, table in zip(files, tables, strict=True):
             if table is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -15,14 +14,10 @@ from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import remove_unfinished
+from rocov2_shared.processors import usable_processors
 
 MAX_DEATHS = 3
 """Workers that may die of one task: then the task itself kills them, or the machine has too little memory for it."""
-
-
-def default_workers() -> int:
-    """Number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def run_tasks(
@@ -53,7 +48,7 @@ def _run_here(
 ) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
     # Where all processors are meant to be used, a worker's second thread takes one that another leaves idle: at the end of
     # the work, or while a file is synced.
-    threads = 2 if workers >= default_workers() else 1
+    threads = 2 if workers >= usable_processors() else 1
     work = partial(run_task, repository=str(repository), threads=threads)
     source = iter(tasks)
     waiting: deque[AnyTask] = deque()

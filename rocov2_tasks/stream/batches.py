@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from rocov2_shared.processors import usable_processors
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Order
 from rocov2_tasks.stream.plain_resize import Pixels
 from rocov2_tasks.stream.prefetch import Loader, Schedule, plan_reading
 from rocov2_tasks.stream.reading import GroupReader, Rows
-from rocov2_tasks.stream.world import Share, usable_processors
+from rocov2_tasks.stream.world import Share, local_world_size
 
 HANDFUL = 8
 """Images that a thread decodes per task: everything around the decoding runs inside the interpreter's lock."""
@@ -187,7 +188,7 @@ def read_batches(
     finalizing = sys.is_finalizing
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
     reader = GroupReader(plan.layout, plan.columns)
-    decoding = ThreadPoolExecutor(plan.threads or max(1, usable_processors() // workers), "decode")
+    decoding = ThreadPoolExecutor(plan.threads or usable_processors(local_world_size() * workers), "decode")
     loading = ThreadPoolExecutor(REMOTE_READERS if plan.layout.remote else 1, "load")
     try:
         loader = Loader(schedule.pieces, reader, loading, plan.read_ahead)

@@ -51,10 +51,9 @@ def find_worker() -> tuple[int, int] | None:
     return (worker.id, worker.num_workers) if worker is not None else None
 
 
-def usable_processors() -> int:
-    """Processors that this process may use, divided among the processes of its machine where a launcher tells how many."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, processors // (_integer("LOCAL_WORLD_SIZE") or 1))
+def local_world_size() -> int:
+    """Return the number of ranks on this machine, if the launcher states it in LOCAL_WORLD_SIZE; 1 by default."""
+    return max(1, _integer("LOCAL_WORLD_SIZE") or 1)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from rocov2_build.engine import local
-from rocov2_build.engine.local import default_workers, run_tasks
+from rocov2_build.engine.local import run_tasks
 from rocov2_build.worker.task import FileFacts, TableTask, serialize
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_whole
@@ -128,7 +128,3 @@ def hang_in_the_second(task: TableTask, repository: str, threads: int) -> None:
     with write_whole(Path(repository, task.path)):
         if task.path != "0.parquet":
             time.sleep(600)
-
-
-def test_workers_by_default_are_the_processors_that_may_be_used() -> None:
-    assert default_workers() == len(os.sched_getaffinity(0))

@@ -6,8 +6,9 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from rocov2_shared.processors import usable_processors
 from rocov2_tasks.stream.order import Order
-from rocov2_tasks.stream.world import Share, find_world, usable_processors
+from rocov2_tasks.stream.world import Share, find_world, local_world_size
 from tests.conftest import Seeds
 
 SCHEDULES = 3_000
@@ -132,10 +133,10 @@ def test_an_environment_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatc
         find_world(None, None)
 
 
-def test_processes_of_a_machine_share_its_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_of_a_machine_share_its_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    assert usable_processors() == 8
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert usable_processors() == 2
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
-    assert usable_processors() == 1
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for size, processors in [(None, 8), ("0", 8), ("4", 2), ("16", 1)]:
+        if size is not None:
+            monkeypatch.setenv("LOCAL_WORLD_SIZE", size)
+        assert usable_processors(local_world_size()) == processors
