@@ -101,8 +101,9 @@ format: $(DEVELOPED) ## format the code
 	$(BIN)/ruff format
 
 .PHONY: card
-card: $(INSTALLED) ## rewrite README.md, LICENSE.md and dataset_infos.json
+card: $(INSTALLED) ## rewrite README.md, LICENSE.md, dataset_infos.json and docs/commands.md
 	$(BIN)/python -m rocov2_build.card.readme
+	$(BIN)/python -m rocov2_commands.reference
 
 .PHONY: clean
 clean: ## remove environments and caches (never a built repository)

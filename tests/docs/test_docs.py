@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rocov2_build.convert import Conversion, convert
+from rocov2_commands.group import load_verb
+from rocov2_commands.verbs import VERBS
 from tests.conftest import PROJECT, Run
 from tests.support.blocks import RECIPE_PAGES, find_blocks, run_block
 
@@ -94,20 +97,40 @@ def test_no_block_of_python_is_left_out_by_a_slip() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_option_is_in_the_readme(script: str, run: Run) -> None:
-    readme = (PROJECT / "README.md").read_text()
+def test_every_option_is_in_the_reference(script: str, run: Run) -> None:
+    page = (PROJECT / "docs" / "commands.md").read_text()
     help_text = run(script, "--help").stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", help_text.partition("Options:")[2]))
+    options = set(re.findall(r"--[a-z][a-z-]+", help_text.partition("Options:")[2].partition("Examples:")[0]))
     assert options
-    for option in options:
-        assert option in readme, f"{option} of {script}.py is not documented"
-    assert f"{script}.py" in readme
+    verb = next(name for name, verb in VERBS.items() if verb.alias == f"python scripts/{script}.py")
+    section = page.partition(f"## rocov2 {verb}\n")[2].partition("\n## ")[0]
+    for option in options - {"--help"}:
+        assert option in section, f"{option} of {script}.py is not documented"
+    assert f"{script}.py" in page
 
 
-def test_every_option_in_the_readme_exists(run: Run) -> None:
-    known = set().union(*(re.findall(r"--[a-z][a-z-]+", run(script, "--help").stdout) for script in SCRIPTS))
-    table = (PROJECT / "README.md").read_text().partition("| option of")[2].partition("\n\n")[0]
-    assert set(re.findall(r"--[a-z][a-z-]+", table)) <= known
+def used_options(text: str) -> Iterator[tuple[str, str]]:
+    """Verb and option of every command line in a text, whichever way it is started."""
+    starts = {verb: (f"rocov2 {verb}", VERBS[verb].alias.split("/")[-1].removeprefix("python -m ")) for verb in VERBS}
+    for verb, (command, alias) in starts.items():
+        for line in re.findall(rf"(?:{command}|{re.escape(alias)}) ([^`|#\n]*)", text):
+            yield from ((verb, option) for option in re.findall(r"(?<!\S)--[a-z][a-z-]+", line))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_in_a_command_line_exists(page: Path) -> None:
+    for verb, option in used_options(page.read_text()):
+        assert option in {name for parameter in load_verb(verb).params for name in parameter.opts}, (verb, option)
+
+
+def test_options_in_command_lines_are_found() -> None:
+    text = "python scripts/export.py a b --format x --seed 1\n`rocov2 score s --json` --other\n-m rocov2_tasks.explore --port"
+    assert [*used_options(text)] == [
+        ("export", "--format"),
+        ("export", "--seed"),
+        ("score", "--json"),
+        ("explore", "--port"),
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
