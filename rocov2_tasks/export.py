@@ -1,4 +1,7 @@
-"""A built repository in the forms of tools that do not read its Parquet: WebDataset, LLaMA-Factory, VLMEvalKit.
+"""Exports of a built repository for tools that do not read its Parquet: WebDataset, LLaMA-Factory, VLMEvalKit.
+
+    options = ExportOptions("webdataset", split="train")
+    export(make_plan("rocov2", options), Path("tars"), options)
 
 The JPEGs are copied byte for byte. The same repository gives the same bytes. The output folder appears whole or not at all.
 """
@@ -27,25 +30,25 @@ _BUILD_AGAIN = "check the repository with `python scripts/check_repository.py`, 
 
 
 class Progress(Protocol):
-    """Is told what is done."""
+    """Counts what is done."""
 
     def advance(self, items: int) -> None:
-        """So many images of a shard."""
+        """Count `items` images of a shard."""
 
     def add(self, items: int) -> None:
-        """A shard, with so many images more."""
+        """Count a shard, with `items` more images."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be read.
+    """What an export reads.
 
     Attributes:
-        repository: that is read.
+        repository: the repository.
         shards: its files, by split.
-        rows: how many it states, by split.
-        hashes: SHA-256 that it states of each file. None of a dataset on the Hub: its shards are read in parts while they
-            come, and are not hashed.
+        rows: recorded number of rows, by split.
+        hashes: recorded SHA-256 of each file. None for a dataset on the Hub: its shards are read in parts during the export,
+            and are not hashed.
     """
 
     repository: Repository
@@ -58,9 +61,9 @@ def make_plan(path: str, options: ExportOptions) -> Plan:
     """Find what an export reads.
 
     Raises:
-        FileNotFoundError: no repository at `path` (a folder, or `ORG/NAME` on the Hub), or one of its files is missing.
-        UserError: it has not the configuration or split, what it states of itself is damaged, or an option does not fit
-            the format.
+        FileNotFoundError: there is no repository at `path` (a folder, or `ORG/NAME` on the Hub), or a file of it is missing.
+        UserError: the repository has no such configuration or split, a record of it is damaged, or an option does not apply
+            to the format.
     """
     try:
         FORMATS[options.format].check(options.max_shard_size, options.prompts)
@@ -81,7 +84,7 @@ def _is_remote(path: str) -> bool:
 
 
 def _read_hashes(root: str) -> dict[str, str]:
-    """SHA-256 by file."""
+    """Return the recorded SHA-256 by file."""
     return read_conversion(
         root,
         lambda stated: {name: facts["sha256"] for name, facts in stated["files"].items()},
@@ -91,18 +94,18 @@ def _read_hashes(root: str) -> dict[str, str]:
 
 
 def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress | None = None) -> None:
-    """Write the folder `output`, which appears when it is whole.
+    """Write the folder `output`, which appears when it is complete.
 
     Args:
-        plan: of `make_plan` with the same options.
-        output: a folder that is empty, or not there yet.
+        plan: result of `make_plan` with the same options.
+        output: an empty folder, or a new one.
         options: what is asked for.
-        progress: is told of row groups and shards as they are done.
+        progress: counts row groups and shards.
 
     Raises:
-        UserError: `output` is not empty, or another export is at work on it; a shard cannot be read, or has other bytes,
-            columns or rows than the repository states.
-        OSError: the disk is full, or the like; nothing is left behind.
+        UserError: `output` is not empty, or another export is writing it; a shard cannot be read, or its bytes, columns or
+            rows differ from the record of the repository.
+        OSError: such as a full disk; nothing is left behind.
     """
     with new_folder(output) as folder:
         for split, shards in plan.shards.items():
@@ -110,13 +113,13 @@ def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress 
             FORMATS[options.format].write(folder, split, map(reading.read, shards), options)
             if reading.rows != plan.rows[split]:
                 raise UserError(
-                    f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, dataset_infos.json states "
+                    f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, but dataset_infos.json records "
                     f"{plan.rows[split]:,}: check it with `python scripts/check_repository.py`, or build it again"
                 )
 
 
 class _Reading:
-    """Row groups of shards, counted."""
+    """Reads row groups of shards, and counts their rows."""
 
     def __init__(self, plan: Plan, progress: Progress | None) -> None:
         self._plan, self._progress = plan, progress
@@ -133,37 +136,38 @@ class _Reading:
 
 
 def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
-    """Row groups of a shard, each as a table in one piece.
+    """Yield the row groups of a shard, each as a table in one piece.
 
     Raises:
-        UserError: it does not come from the Hub, is no whole Parquet file, or has other bytes or columns than are stated.
+        UserError: the Hub does not send the shard, it is not a whole Parquet file, or its bytes or columns are not those that
+            are recorded.
     """
     path = f"{plan.repository.root}/{shard}"
-    with _telling(path), fsspec.open(path, "rb") as stream:
+    with _errors_of_users(path), fsspec.open(path, "rb") as stream:
         file = pq.ParquetFile(stream, pre_buffer=True)
         _require_columns(path, file.schema_arrow.names)
         if plan.hashes is not None:
-            # Before its rows are given out: what is damaged in it would be found one by one, and some of it never.
+            # Checked before its rows are used: some damage would be found late, and some never.
             _require_hash(path, plan.hashes.get(shard))
         for group in range(file.num_row_groups):
             yield file.read_row_group(group).combine_chunks()
 
 
 @contextmanager
-def _telling(path: str) -> Iterator[None]:
-    """Tell what goes wrong while a shard is read as a UserError; what the system says of a local file stays an OSError."""
+def _errors_of_users(path: str) -> Iterator[None]:
+    """Turn errors of reading a shard into a UserError; a system error of a local file stays an OSError."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # those of the Hub's clients are of requests or httpx, by the version of huggingface_hub
-        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
         if isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None):  # of pyarrow
-            raise UserError(f"{path} cannot be read ({said}): {_remedy(path)}") from error
+            raise UserError(f"{path} cannot be read ({reason}): {_remedy(path)}") from error
         if not _is_remote(path):
             raise
         raise UserError(
-            f"{path} did not come from the Hub ({said}): check the network, and run the same command again"
+            f"{path} could not be read from the Hub ({reason}): check the network, and run the same command again"
         ) from error
 
 
@@ -171,17 +175,17 @@ def _require_columns(path: str, found: list[str]) -> None:
     expected = list(FEATURES)
     if sorted(found) != sorted(expected):
         raise UserError(
-            f"{path} has other columns, expected {', '.join(expected)}, found {', '.join(found)}: {_remedy(path)}"
+            f"{path} has other columns (expected {', '.join(expected)}, found {', '.join(found)}): {_remedy(path)}"
         )
 
 
-def _require_hash(path: str, stated: str | None) -> None:
+def _require_hash(path: str, recorded: str | None) -> None:
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != stated:
-        expected = f"the SHA-256 {stated}, as conversion.json states" if stated else "an entry in conversion.json"
-        raise UserError(f"{path} is not as it was written, expected {expected}, found {found}: {_remedy(path)}")
+    if found != recorded:
+        expected = f"the SHA-256 {recorded} of conversion.json" if recorded else "an entry in conversion.json"
+        raise UserError(f"{path} is not as it was written (expected {expected}, found {found}): {_remedy(path)}")
 
 
 def _remedy(path: str) -> str:
-    return "tell those who publish it, or name another revision" if _is_remote(path) else _BUILD_AGAIN
+    return "report it to its publisher, or use another revision" if _is_remote(path) else _BUILD_AGAIN

@@ -1,6 +1,11 @@
-"""What the page of `rocov2_tasks.explore` is made of.
+"""The page behind `rocov2_tasks.explore`, in the order of the data.
 
-filters says what is asked for; collection finds the rows by DuckDB and reads images by their offset; page has the fields and
-what they show, cards the HTML of an image, style the CSS, address the link to a view. space writes all of it as a Space of
-the Hub; packages says what has to be installed.
+filters       a filter, as SQL and as Python
+collection    rows of a filter by DuckDB, and their images
+page          the widgets, what they show, and the server
+cards         HTML of an image
+style         CSS and JavaScript
+address       the query of an address, as a link to a view
+space         all of it as a Space of the Hub
+packages      the packages that have to be installed
 """

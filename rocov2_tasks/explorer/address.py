@@ -1,4 +1,4 @@
-"""What the page shows as the query of its address, so that a link can be shared and the browser's way back leads there."""
+"""The view of the page as the query of its address, for links and for the browser's Back button."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 from rocov2_tasks.explorer.filters import Filter
 
 PER_PAGE = (12, 24, 48)
-"""Images on a page that one may choose."""
+"""Choices of images on a page; the first one is the default."""
 
 _NAMES = {
     "text": "text",
@@ -24,12 +24,12 @@ _NAMES = {
 """Field of a filter -> its name in an address, in the order of the fields of the page."""
 
 _PAGE, _PER_PAGE = "at", "per_page"
-"""`page` is Gradio's own: it fails where there is no page of that name."""
+"""Names in an address. Gradio uses `page` itself, and fails if no page has that name."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A page of a search: what is searched for, the number of the page from 1 on, images on a page."""
+    """A page of a search: the filter, the number of the page, starting at 1, and the images on a page."""
 
     filter: Filter
     page: int = 1
@@ -37,13 +37,13 @@ class View:
 
     @property
     def fields(self) -> list[str | bool | list[str]]:
-        """Values of the filter, in the order of the fields of the page."""
+        """Return the values of the filter, in the order of the fields of the page."""
         values = [getattr(self.filter, name) for name in _NAMES]
         return [list(value) if isinstance(value, tuple) else value for value in values]
 
 
 def make_filter(values: Sequence[Any]) -> Filter:
-    """The filter of the fields of the page.
+    """Return the filter of the fields of the page.
 
     Raises:
         ValueError: as `Filter`.
@@ -54,7 +54,7 @@ def make_filter(values: Sequence[Any]) -> Filter:
 
 
 def write_address(view: View) -> str:
-    """The query of a view, with a question mark; what is as it is at first is left out."""
+    """Return the query of a view, with a question mark; default values are omitted."""
     query: list[tuple[str, str | int]] = []
     for field, name in _NAMES.items():
         value = getattr(view.filter, field)
@@ -65,14 +65,14 @@ def write_address(view: View) -> str:
 
 
 def read_address(query: str, choices: Mapping[str, Sequence[str]]) -> View:
-    """The view of a query.
+    """Return the view of a query.
 
     Args:
-        query: of an address; names that are none of these are let be.
-        choices: by field of a filter, what may be chosen.
+        query: query of an address; unknown names are ignored.
+        choices: field of a filter -> its choices.
 
     Raises:
-        ValueError: it asks for something that is not there, or for more than is searched for.
+        ValueError: the query contains a value that is not one of the choices, or more terms than a filter may have.
     """
     asked = parse_qs(query.removeprefix("?"))
     values: list[Any] = []
@@ -80,7 +80,7 @@ def read_address(query: str, choices: Mapping[str, Sequence[str]]) -> View:
         found = asked.get(name, [])
         if field in choices:
             if unknown := [value for value in found if value not in choices[field]]:
-                raise ValueError(f"the link asks for {name} {unknown[0]!r}, which is not in this repository")
+                raise ValueError(f"invalid link: this repository has no {name} {unknown[0]!r}")
             values.append(list(dict.fromkeys(found)))
         elif field == "commercial":
             values.append(found[-1:] == ["1"])

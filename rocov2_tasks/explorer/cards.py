@@ -1,4 +1,4 @@
-"""Rows with their images as HTML: one card an image, with all that its licence asks to be told."""
+"""Rows with their images as HTML: one card per image, with the attribution that its licence requires."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _text(value: Any) -> str:
 
 
 def _link(url: str, text: str) -> str:
-    # What the release calls a link is trusted to be one only when a browser can do no more with it than go there.
+    # Links of the release are not trusted: only http(s) is a link, since other schemes can run code in the browser.
     if not url.lower().startswith(("https://", "http://")):
         return _text(text)
     return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{_text(text)}</a>'
@@ -39,7 +39,7 @@ def _card(row: dict[str, Any], image: bytes) -> str:
 
 
 def show_cards(rows: Sequence[dict[str, Any]], images: Sequence[bytes]) -> str:
-    """HTML of rows as `Collection.rows` gives them and their JPEGs; nothing of them is taken for markup."""
+    """Return the HTML of rows of `Collection.rows` and their JPEGs; all texts are escaped."""
     if not rows:
-        return '<p class="none">No image is like that: ask for less.</p>'
+        return '<p class="none">No image matches this filter: remove a part of it.</p>'
     return f'<div class="cards">{"".join(_card(*pair) for pair in zip(rows, images, strict=True))}</div>'

@@ -1,7 +1,7 @@
-"""Searching a built repository: rows found by DuckDB in `text/`, images read from `data/` by the place of their rows.
+"""Search in a built repository: DuckDB finds rows in `text/`, and their images are read from `data/` by row number.
 
-The rows of `text/<split>.parquet` are those of `data/<split>-*` in the same order, so the number of a row says where its
-image lies, and only the images that are asked for are read.
+The rows of `text/<split>.parquet` are those of `data/<split>-*` in the same order, so the number of a row locates its image,
+and only the requested images are read.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from rocov2_tasks.stream.remote import split_root
 SHOWN_COLUMNS = tuple(rocov2.TEXT_FEATURES)
 
 _READERS = 8
-"""Images, or row groups of the Hub, that are read at a time."""
+"""Images, or row groups of the Hub, that are read at the same time."""
 
 PATIENCE = 10.0
-"""Seconds that a reader waits for an image of the Hub before it is asked whether it is still there."""
+"""Seconds to wait for an image of the Hub before checking whether the Hub still answers."""
 
-_REOPEN = "start the explorer again; where that does not help, check_repository.py tells what is wrong"
+_REOPEN = "start the explorer again; if that does not help, run check_repository.py"
 _AGAIN = "download it again, or build the repository again"
 
 Value = TypeVar("Value")
@@ -42,22 +42,22 @@ class Images:
     """JPEGs of a split by the number of their row.
 
     Raises:
-        ValueError: a shard is missing, or is not the one that `conversion.json` tells of.
+        ValueError: a shard is missing, or does not match `conversion.json`.
     """
 
     def __init__(self, repository: rocov2.Repository, split: str) -> None:
         self._layout = read_layout(repository, "default", split)
         self._stops = list(itertools.accumulate(group.rows for group in self._layout.groups))
-        self._reader = _told(lambda: GroupReader(self._layout, ["image"], PATIENCE), _AGAIN)
+        self._reader = _with_remedy(lambda: GroupReader(self._layout, ["image"], PATIENCE), _AGAIN)
         self.rows = self._layout.rows
-        """Their number."""
+        """Number of rows."""
 
     def read(self, rows: Sequence[int]) -> dict[int, bytes]:
-        """JPEGs by the number of their row, byte for byte as released."""
+        """Return JPEGs by row number, byte for byte as released."""
         by_read: dict[tuple[int, int], list[int]] = {}
         for row in rows:
             group = bisect.bisect_right(self._stops, row)
-            # A folder is read image by image. The Hub gives a row group in one request, and each only once.
+            # A folder is read image by image. From the Hub a row group is read in one request, and only once.
             by_read.setdefault((group, 0 if self._layout.remote else row), []).append(row)
         with ThreadPoolExecutor(_READERS) as pool:
             parts = pool.map(lambda key: self._read_group(key[0], by_read[key]), by_read)
@@ -66,13 +66,13 @@ class Images:
     def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
         first = self._stops[group] - self._layout.groups[group].rows
         wanted = min(rows) - first, max(rows) + 1 - first
-        read = _told(lambda: self._reader.read(group, *wanted), _REOPEN)
+        read = _with_remedy(lambda: self._reader.read(group, *wanted), _REOPEN)
         images = {row: bytes(read.image(row - first)) for row in rows}
         self._reader.give_back(read)
         return images
 
 
-def _told(read: Callable[[], Value], remedy: str) -> Value:
+def _with_remedy(read: Callable[[], Value], remedy: str) -> Value:
     try:
         return read()
     except (ChangedShardError, pa.ArrowInvalid) as error:
@@ -81,22 +81,25 @@ def _told(read: Callable[[], Value], remedy: str) -> Value:
 
 
 class Collection:
-    """The rows of a built repository, to be searched; its methods may be called from several threads.
+    """The searchable rows of a built repository; its methods may be called from several threads.
+
+        collection = Collection("rocov2")
+        rows = collection.rows(Filter(modalities=("CT",), text="axial"), limit=3)
 
     Args:
-        path: folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`. Of a dataset on the Hub the files of `text/` and
-            `vocabulary/` are fetched into the cache of huggingface_hub, images when they are shown.
+        path: folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`. From the Hub the files of `text/` and `vocabulary/`
+            are downloaded into the cache of huggingface_hub, and images when they are shown.
 
     Attributes:
         root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
-        name: that of the folder, or `ORG/NAME`.
-        url: where a browser finds it; none of a folder.
+        name: name of the folder, or `ORG/NAME`.
+        url: web page of the dataset; None for a folder.
         counts: rows by split.
 
     Raises:
-        FileNotFoundError: no repository there, or one of its files is missing.
-        ConnectionError: the Hub could not be asked.
-        ValueError: its files do not belong together, are damaged, or of an older version.
+        FileNotFoundError: there is no repository, or one of its files is missing.
+        ConnectionError: the Hub did not answer.
+        ValueError: its files are from different builds, damaged, or from an older version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -127,8 +130,8 @@ class Collection:
         found = self._query("SELECT count(*) FROM images WHERE split = ?", [split])[0][0]
         if found != self._images[split].rows:
             raise ValueError(
-                f"{self.root}/{file} has {found:,} rows, the images of the split are {self._images[split].rows:,}: they are "
-                f"of two builds: {_AGAIN}"
+                f"{self.root}/{file} has {found:,} rows, but the split has {self._images[split].rows:,} images: the files "
+                f"are from two builds: {_AGAIN}"
             )
 
     def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
@@ -147,7 +150,7 @@ class Collection:
         try:
             return hf_hub_download(name, file, repo_type="dataset", revision=commit)
         except Exception as error:  # of requests or httpx, by the version of huggingface_hub
-            raise ConnectionError(f"{file} of {self.root} could not be fetched: {error}") from error
+            raise ConnectionError(f"{file} of {self.root} could not be downloaded: {error}") from error
 
     @property
     def _hub(self) -> tuple[str, str] | None:
@@ -165,11 +168,11 @@ class Collection:
 
     @property
     def concepts(self) -> list[tuple[str, str, int]]:
-        """CUI, name and number of images of every concept that an image has, the commonest first."""
+        """CUI, name and number of images of every concept with images, the most common first."""
         return self._concepts
 
     def values(self, column: str) -> list[str]:
-        """Labels or licences that occur: labels in label order, licences the commonest first."""
+        """Return the labels or licences that occur: labels in label order, licences with the most common first."""
         rows = self._query(
             f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
         )
@@ -188,26 +191,26 @@ class Collection:
         return " AND ".join(parts), values
 
     def splits(self, filter: Filter) -> list[str]:
-        """The splits that a filter asks for, in the order of the repository.
+        """Return the splits of a filter, in the order of the repository.
 
         Raises:
             ValueError: the repository has none of them.
         """
         splits = [split for split in self.counts if split in (filter.splits or self.counts)]
         if not splits:
-            raise ValueError(f"no split {' or '.join(filter.splits)} in {self.root}: it has {', '.join(self.counts)}")
+            raise ValueError(f"{self.root} has no split {' or '.join(filter.splits)}, only {', '.join(self.counts)}")
         return splits
 
     def count(self, filter: Filter) -> int:
-        """Number of rows."""
+        """Return the number of rows of a filter."""
         where, values = self._where(filter)
         return int(self._query(f"SELECT count(*) FROM images WHERE {where}", values)[0][0])
 
     def rows(self, filter: Filter, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
-        """Some of the rows of a filter, in the order of the repository.
+        """Return rows of a filter, in the order of the repository.
 
         Returns:
-            By row: the columns of the configuration `text` (labels by name), `split`, and `row`, its number there.
+            For each row: the columns of the configuration `text` (labels by name), `split`, and its number in it, `row`.
         """
         where, values = self._where(filter)
         names = ["split", "row", *SHOWN_COLUMNS]
@@ -221,10 +224,10 @@ class Collection:
         return rows
 
     def images(self, rows: Sequence[dict[str, Any]]) -> list[bytes]:
-        """JPEGs of rows that `rows` gave.
+        """Return the JPEGs of rows of `rows`.
 
         Raises:
-            ValueError: the files have changed since.
+            ValueError: the files have changed.
             ConnectionError: the Hub does not answer.
         """
         found = {
@@ -234,20 +237,20 @@ class Collection:
         return [found[row["split"]][row["row"]] for row in rows]
 
     def sql(self, filter: Filter) -> str:
-        """The filter as a query of DuckDB: the same rows in the same order, without images."""
+        """Return the filter as a query of DuckDB: the same rows in the same order, without images."""
         return sql_code(filter, [f"{self.root}/text/{split}.parquet" for split in self.splits(filter)])
 
     def python(self, filter: Filter) -> str:
-        """The filter as a program with `datasets`: the same rows in the same order, with images.
+        """Return the filter as a program with `datasets`: the same rows in the same order, with images.
 
-        Of images that allow commercial use it loads the configuration `commercial`, where a wanted split has some.
+        For images that allow commercial use it loads the configuration `commercial`, if a split of the filter has some.
         """
         hub, splits = self._hub, self.splits(filter)
         source, revision = (repr(self.root), "") if hub is None else (repr(hub[0]), f", revision={hub[1]!r}")
         if filter.commercial and (free := [split for split in splits if split in self._commercial]):
-            # The images of the other licences need not even be fetched.
+            # The images of other licences are not even downloaded.
             filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
-        note = 'Fetches every image before it filters; the configuration "text" has the rows without images.'
+        note = 'Downloads every image before it filters; the configuration "text" has the rows without images.'
         return python_code(filter, source + revision, splits, "" if hub is None else note)
 
 

@@ -1,7 +1,7 @@
-"""What is searched for, and a filter as code: SQL for DuckDB and Python with `datasets`.
+"""Filters, and a filter as code: SQL for DuckDB and Python with `datasets`.
 
-Every condition is written once, as SQL and as Python beside each other: what is searched and what is copied cannot differ.
-Values never stand in SQL that is run, only marks for them; in SQL that is copied they are quoted.
+Every condition is defined once, as SQL and as Python side by side, so that the search and the copied code cannot differ. SQL
+that is run contains only placeholders for values; SQL that is copied contains quoted values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import rocov2
 from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui
 
 MOST_TERMS, MOST_LETTERS = 64, 2_000
-"""Of a text; of concepts as many. DuckDB plans a query in the square of its conditions: thousands of them take all memory."""
+"""Limits of a filter: terms of a text and concepts, and letters of a text. DuckDB plans a query in the square of its
+conditions: thousands of them use all memory."""
 
 _TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
 _IDS: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
@@ -33,12 +34,12 @@ _LOWER = """def lower(text):  # letter by letter, as DuckDB does
 
 
 def lower(text: str) -> str:
-    """Small letters as DuckDB's `lower()` makes them: without the Greek final sigma, and İ is i."""
+    """Return a text in lower case as DuckDB's `lower()` does it: without the Greek final sigma, and İ becomes i."""
     return "".join(map(str.lower, text.replace("İ", "i")))
 
 
 def _terms(text: str) -> dict[str, list[str]]:
-    """Words and phrases by the column that they are searched in: names where they belong, the others in the caption."""
+    """Return words and phrases by the column in which they are searched: ids in their columns, all others in the caption."""
     clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
     found: dict[str, list[str]] = {column: [] for column in (*_IDS, "caption")}
     for *phrases, word in _TERM.findall(clean):
@@ -58,29 +59,31 @@ def _find_id(term: str) -> tuple[str, str] | None:
 
 
 def terms(text: str) -> list[str]:
-    """What a caption has to hold: words, and phrases in double quotes of any shape; in small letters, each once.
+    """Return what a caption must contain: words, and phrases in double quotes of any shape, in lower case, each once.
 
-    A quote that is not closed reaches to the end of the text, and one within a word (5") belongs to it. Words that name
-    an image, an article or a concept are searched elsewhere.
+    A phrase without a closing quote ends with the text, and a quote within a word (5") belongs to the word. Ids of images,
+    articles and concepts are searched in their own columns.
     """
     return _terms(text)["caption"]
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What the rows have to be; an empty field asks for nothing.
+    """The rows that match all fields; an empty field matches every row.
+
+        Filter(modalities=("CT", "MRI"), commercial=True, text='axial "contrast enhanced"')
 
     Attributes:
-        splits: in one of these.
-        modalities, regions: names of labels, one of which the image has.
-        licenses: one of which it has.
-        commercial: whether its licence has to allow commercial use.
-        cuis: concepts, all of which it has.
-        text: all the words, and phrases in double quotes, that its caption holds, in capital or small letters. A word
-            that is an id asks for what it names: an image id or a PMCID for one of those, a CUI for the concept.
+        splits: the row is in one of these.
+        modalities, regions: names of labels; the image has one of them.
+        licenses: the image has one of them.
+        commercial: whether the licence must allow commercial use.
+        cuis: concepts; the image has all of them.
+        text: words, and phrases in double quotes; the caption contains all of them, in any case. A word that is an id is
+            searched in its column: the row has one of the image ids, one of the PMCIDs, all CUIs.
 
     Raises:
-        ValueError: an unknown name, a malformed CUI, or more of a text or of concepts than is searched for.
+        ValueError: an unknown name, an invalid CUI, or more terms, letters or concepts than allowed.
     """
 
     splits: tuple[str, ...] = ()
@@ -101,10 +104,10 @@ class Filter:
         for field in fields(self):
             for name in getattr(self, field.name) if field.name in known else ():
                 if name not in known[field.name]:
-                    raise ValueError(f"{field.name}: no {name!r}, there are {', '.join(known[field.name])}")
+                    raise ValueError(f"{field.name}: unknown {name!r}, expected one of {', '.join(known[field.name])}")
         for cui in self.cuis:
             if not is_cui(cui):
-                raise ValueError(f"cuis: {cui!r} is no concept code, expected C and seven digits")
+                raise ValueError(f"cuis: {cui!r} is not a CUI, expected C and seven digits")
         _require_few("text", "characters", len(self.text), MOST_LETTERS)
         _require_few("text", "words and phrases", sum(map(len, _terms(self.text).values())), MOST_TERMS)
         _require_few("cuis", "concepts", len(self.cuis), MOST_TERMS)
@@ -112,12 +115,12 @@ class Filter:
 
 def _require_few(field: str, what: str, number: int, most: int) -> None:
     if number > most:
-        raise ValueError(f"{field}: {number:,} {what}, at most {most:,} are searched for")
+        raise ValueError(f"{field}: at most {most:,} {what}, got {number:,}")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on `column`: SQL with a `?` for each of `values`, the same as Python, and a note for a reader."""
+    """A condition on `column`: SQL with a `?` for each of `values`, the same in Python, and a note for the reader."""
 
     column: str
     sql: str
@@ -140,6 +143,7 @@ def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
 
 
 def conditions_of(filter: Filter) -> list[Condition]:
+    """Return the conditions of a filter, all of which a row must meet."""
     commercial = [name for name, allowed in rocov2.LICENSES.items() if allowed] if filter.commercial else []
     text = _terms(filter.text)
     return [
@@ -175,7 +179,7 @@ def _with_notes(texts: Sequence[str], conditions: Sequence[Condition], between: 
 
 
 def sql_code(filter: Filter, files: Sequence[str]) -> str:
-    """A query of DuckDB that gives the rows of `filter`, without images, of the Parquet files of the wanted splits."""
+    """Return a query of DuckDB for the rows of `filter`, without images, in the Parquet files of its splits."""
     tables = ",\n".join(f"    {_quote(file)}" for file in files)
     select = f"SELECT *\nFROM read_parquet([\n{tables}\n])"
     conditions = conditions_of(filter)
@@ -186,13 +190,13 @@ def sql_code(filter: Filter, files: Sequence[str]) -> str:
 
 
 def python_code(filter: Filter, source: str, splits: Sequence[str], note: str = "") -> str:
-    """A program with `datasets` that gives the rows of `filter`, with images.
+    """Return a program with `datasets` for the rows of `filter`, with images.
 
     Args:
-        filter: the filter; its splits are not looked at.
+        filter: the filter; its splits are ignored.
         source: first arguments of `load_dataset`, as Python.
-        splits: the wanted ones.
-        note: on what it loads before it filters, a line for a reader.
+        splits: the splits to load.
+        note: a line for the reader about what the program loads before it filters.
     """
     conditions = conditions_of(filter)
     note = f"# {note}\n" if note else ""

@@ -1,4 +1,4 @@
-"""The packages of the extra `explore`: looked for without being imported, since that takes seconds."""
+"""The packages of the extra `explore`, which are found without importing them, since that takes seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def require(*modules: str) -> None:
-    """Raise ModuleNotFoundError where a package is not installed, without importing it."""
+    """Raise ModuleNotFoundError if a package is not installed, without importing it."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(
@@ -20,7 +20,7 @@ def need(module: str) -> Any:
     """Import a package.
 
     Raises:
-        ModuleNotFoundError: it is not installed; says how to.
+        ModuleNotFoundError: the package is not installed; the message says how to install it.
     """
     require(module)
     return importlib.import_module(module)

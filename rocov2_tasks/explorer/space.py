@@ -1,7 +1,7 @@
-"""The explorer as a Space of the Hugging Face Hub: a folder to be put up as it is.
+"""The explorer as a Space of the Hugging Face Hub: a folder to upload unchanged.
 
-It holds the modules of this project that it runs, since the project is in no package index, and the versions of packages
-that it was written with.
+The folder contains the modules of this project that the Space runs, since the project is not in a package index, and the
+versions of the packages that are installed here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import rocov2_tasks
 from rocov2_tasks.explorer.packages import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
-"""What the modules import; Gradio is the Space's own, by `sdk_version`."""
+"""Packages that the modules import; the Space brings Gradio, by `sdk_version`."""
 
 APP = '''\
 """Shows the dataset {dataset}: its text is fetched when the Space starts, an image when it is shown."""
@@ -56,12 +56,12 @@ def write_space(folder: Path, dataset: str) -> None:
     """Write the Space that shows a dataset of the Hub, whole or not at all.
 
     Args:
-        folder: made; may be there when it is empty.
+        folder: new, or empty.
         dataset: `ORG/NAME`.
 
     Raises:
-        FileExistsError: there is something in `folder`, or a file where a folder has to be.
-        FileNotFoundError: this project has lost its licence.
+        FileExistsError: `folder` is not empty, or is a file.
+        FileNotFoundError: the licence of this project is missing.
         ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
     require("gradio", "duckdb")

@@ -1,4 +1,4 @@
-"""How the page looks, beside what Gradio gives it, and what it does in the browser by itself."""
+"""CSS and JavaScript of the page, in addition to Gradio's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THEME: dict[str, Any] = {
         "link_text_color_dark": "*secondary_400",
     },
 }
-"""The reader's own fonts: Gradio has some that come from another host. Its colors of some texts are too pale to be read."""
+"""System fonts, since Gradio's come from another host, and darker colours for texts that are too pale to read."""
 
 STYLE = """\
 .gradio-container > .main, .gradio-container .html-container { padding: 0 !important; }
@@ -77,5 +77,5 @@ addEventListener("keydown", event => {
   }
 });
 """
-"""The way back of the browser; Escape and Tab make a large picture small again, Enter makes one large, as Space does. A list
-of choices is no stop of Tab, though it scrolls: it is gone when it is reached, and its field would keep the ring of focus."""
+"""Handles the Back button; Escape and Tab close an enlarged image, Enter enlarges one, like the space bar. Tab skips lists of
+choices, although they scroll: they close when they get the focus, and their field would keep the focus ring."""

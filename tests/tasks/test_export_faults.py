@@ -80,7 +80,7 @@ def test_a_network_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.fullmatch(
-        r"Error: hf://datasets/org/rocov2@\w+/data/train-00001-of-\d{5}-commercial\.parquet did not come from the Hub "
+        r"Error: hf://datasets/org/rocov2@\w+/data/train-00001-of-\d{5}-commercial\.parquet could not be read from the Hub "
         r"\(ConnectError: .+\): check the network, and run the same command again",
         done.stderr.splitlines()[-1],
     )
@@ -127,7 +127,7 @@ def test_only_of_the_hub_every_error_of_reading_is_the_networks(
     with pytest.raises(UserError) as told:
         export(replace(plan, repository=replace(plan.repository, root=root), hashes=None), tmp_path / "out", TARS)
     expected = (
-        f"{root}/{plan.shards['train'][0]} did not come from the Hub ({said}): check the network, and run the same"
+        f"{root}/{plan.shards['train'][0]} could not be read from the Hub ({said}): check the network, and run the same"
     )
     assert str(told.value) == f"{expected} command again"
     assert os.listdir(tmp_path) == []
@@ -141,7 +141,7 @@ def test_a_damaged_shard_of_the_hub_is_its_publishers_matter(
     monkeypatch.setattr("fsspec.open", lambda *_: (tmp_path / "damaged").open("rb"))
     repository = replace(plan.repository, root="hf://datasets/org/rocov2@0")
     with pytest.raises(
-        UserError, match=r"cannot be read \(ArrowInvalid: .+\): tell those who publish it, or name another"
+        UserError, match=r"cannot be read \(ArrowInvalid: .+\): report it to its publisher, or use another"
     ):
         export(replace(plan, repository=repository, hashes=None), tmp_path / "out", TARS)
 
@@ -166,7 +166,7 @@ def test_other_columns_are_told(
     table = change(pq.read_table(shard, partitioning=None))
     pq.write_table(table, shard)
     assert refused(repository, tmp_path / "out", ExportOptions(format)) == (
-        f"{shard} has other columns, expected {', '.join(FEATURES)}, found {', '.join(table.column_names)}: check the "
+        f"{shard} has other columns (expected {', '.join(FEATURES)}, found {', '.join(table.column_names)}): check the "
         "repository with `python scripts/check_repository.py`, and build or copy it again"
     )
 
@@ -183,9 +183,11 @@ def test_damage_that_still_decodes_is_told(format: str, repository: Path, tmp_pa
     stated = json.loads((repository / "conversion.json").read_bytes())["files"][f"data/{shard.name}"]["sha256"]
     told = refused(repository, tmp_path / "out", ExportOptions(format))
     assert told.startswith(
-        f"{shard} is not as it was written, expected the SHA-256 {stated}, as conversion.json states, found "
+        f"{shard} is not as it was written (expected the SHA-256 {stated} of conversion.json, found "
     )
-    assert told.endswith(": check the repository with `python scripts/check_repository.py`, and build or copy it again")
+    assert told.endswith(
+        "): check the repository with `python scripts/check_repository.py`, and build or copy it again"
+    )
 
 
 def test_a_shard_that_conversion_json_does_not_state_is_told(repository: Path, tmp_path: Path) -> None:

@@ -55,10 +55,10 @@ def test_what_is_no_number_or_no_name_is_let_be(query: str, view: View) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("?modality=MRI", "the link asks for modality 'MRI', which is not in this repository"),
-        ("?split=valid", "the link asks for split 'valid', which"),
-        ("?concept=<b>", "the link asks for concept '<b>', which"),
-        ("?text=" + "x" * 3_000, "text: 3,000 characters"),
+        ("?modality=MRI", "invalid link: this repository has no modality 'MRI'"),
+        ("?split=valid", "invalid link: this repository has no split 'valid'"),
+        ("?concept=<b>", "invalid link: this repository has no concept '<b>'"),
+        ("?text=" + "x" * 3_000, "text: at most 2,000 characters, got 3,000"),
     ],
 )
 def test_what_is_not_there_is_refused(query: str, message: str) -> None:

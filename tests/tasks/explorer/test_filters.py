@@ -49,9 +49,9 @@ def test_words_that_are_ids_ask_for_what_they_name() -> None:
 @pytest.mark.parametrize(
     ("most", "message"),
     [
-        ({"text": " ".join(map(str, range(64)))}, "text: 65 words and phrases, at most 64 are searched for"),
-        ({"text": "x" * 1_998}, "text: 2,001 characters, at most 2,000 are searched for"),
-        ({"cuis": ("C0040405",) * 64}, "cuis: 65 concepts, at most 64 are searched for"),
+        ({"text": " ".join(map(str, range(64)))}, "text: at most 64 words and phrases, got 65"),
+        ({"text": "x" * 1_998}, "text: at most 2,000 characters, got 2,001"),
+        ({"cuis": ("C0040405",) * 64}, "cuis: at most 64 concepts, got 65"),
     ],
     ids=["words", "characters", "concepts"],
 )
@@ -86,11 +86,11 @@ def test_labels_are_named_in_copied_code() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"splits": ("valid",)}, "splits: no 'valid', there are train, validation, test"),
-        ({"modalities": ("CT", "x-ray")}, "modalities: no 'x-ray', there are CT, X-ray"),
-        ({"regions": ("knee",)}, "regions: no 'knee', there are chest"),
-        ({"licenses": ("GPL",)}, "licenses: no 'GPL', there are CC BY"),
-        ({"cuis": ("C0040405", "chest")}, "cuis: 'chest' is no concept code, expected C and seven digits"),
+        ({"splits": ("valid",)}, "splits: unknown 'valid', expected one of train, validation, test"),
+        ({"modalities": ("CT", "x-ray")}, "modalities: unknown 'x-ray', expected one of CT, X-ray"),
+        ({"regions": ("knee",)}, "regions: unknown 'knee', expected one of chest"),
+        ({"licenses": ("GPL",)}, "licenses: unknown 'GPL', expected one of CC BY"),
+        ({"cuis": ("C0040405", "chest")}, "cuis: 'chest' is not a CUI, expected C and seven digits"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(fields: dict[str, Any], message: str) -> None:

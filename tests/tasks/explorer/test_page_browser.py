@@ -186,7 +186,9 @@ def test_next_goes_on_from_what_is_shown(page: Page, repository: Path) -> None:
 @with_gradio
 def test_too_many_words_are_told_and_change_nothing(page: Page) -> None:
     page.type(" ".join(f"w{number}" for number in range(70)) + "\ue007")
-    page.wait("return document.querySelector('.toast-body')?.innerText.includes('70 words and phrases, at most 64')")
+    page.wait(
+        "return document.querySelector('.toast-body')?.innerText.includes('at most 64 words and phrases, got 70')"
+    )
     assert page.found == "56 images of 56 · page 1 of 5"
     page.element("#text input").clear()
     page.type("x" * 2_010)
