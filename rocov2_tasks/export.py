@@ -87,7 +87,7 @@ def _read_hashes(root: str) -> dict[str, str]:
     """Return the recorded SHA-256 by file."""
     return read_conversion(
         root,
-        lambda stated: {name: facts["sha256"] for name, facts in stated["files"].items()},
+        lambda content: {name: file["sha256"] for name, file in content["files"].items()},
         _BUILD_AGAIN,
         "the hashes of the files",
     )
@@ -99,7 +99,7 @@ def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress 
     Args:
         plan: result of `make_plan` with the same options.
         output: an empty folder, or a new one.
-        options: what is asked for.
+        options: options of the export.
         progress: counts row groups and shards.
 
     Raises:

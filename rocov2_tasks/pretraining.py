@@ -148,7 +148,7 @@ class PretrainingStream:
 
     @property
     def __class__(self) -> Any:
-        # isinstance(stream, IterableDataset) asks for it: the last moment to become one, for torch and its workers.
+        # isinstance(stream, IterableDataset) reads it: the last moment to register the stream and to share its position.
         if _register_with_torch():
             self._start.share()
         return PretrainingStream

@@ -126,7 +126,7 @@ class Collection:
             "FROM read_parquet(?, file_row_number = true)"
         )
         into = "INSERT INTO images" if number else "CREATE TABLE images AS"
-        self._read_file(file, lambda place: self._connection.execute(f"{into} {rows}", [place]))
+        self._read_file(file, lambda path: self._connection.execute(f"{into} {rows}", [path]))
         found = self._query("SELECT count(*) FROM images WHERE split = ?", [split])[0][0]
         if found != self._images[split].rows:
             raise ValueError(
@@ -135,12 +135,12 @@ class Collection:
             )
 
     def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
-        place = self._local(file)
+        path = self._local(file)
         try:
-            return read(place)
+            return read(path)
         except need("duckdb").Error as error:
-            fact = str(error).partition("\n")[0]
-            raise ValueError(f"{place} cannot be read ({fact}): {_AGAIN}") from error
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
 
     def _local(self, file: str) -> str:
         hub = self._hub

@@ -223,7 +223,7 @@ def _dropdown(gr: Any, id: str, label: str, choices: Any) -> Any:
 
 
 def _connect(gr: Any, page: Any, explorer: Explorer, widgets: _Widgets) -> None:
-    """Let the widgets show what they ask for."""
+    """Connect the widgets: which event shows what."""
     text, *others = widgets.fields
     inputs = [widgets.shown, widgets.number, widgets.per_page, *widgets.fields]
     outputs = [

@@ -21,7 +21,7 @@ PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec
 """Packages that the modules import; the Space brings Gradio, by `sdk_version`."""
 
 APP = '''\
-"""Shows the dataset {dataset}: its text is fetched when the Space starts, an image when it is shown."""
+"""Shows the dataset {dataset}: downloads its text when the Space starts, and an image when it is shown."""
 
 from rocov2_tasks.explore import serve
 
@@ -47,8 +47,8 @@ short_description: Search the images and captions of ROCOv2
 Search the radiology images of [{dataset}](https://huggingface.co/datasets/{dataset}) by modality, body region, licence,
 concept and the words of their captions, and copy the search as Python or SQL.
 
-The licence and the attribution of every image stand beside it. The licence above is that of the code, which is copied from
-the project that made the dataset: `LICENSE` has it.
+Every image is shown with its licence and attribution. The licence above is that of the code, which is copied from the project
+that made the dataset: see `LICENSE`.
 """
 
 
@@ -72,7 +72,7 @@ def write_space(folder: Path, dataset: str) -> None:
     if there == folder and any(folder.iterdir()):
         raise FileExistsError(f"{folder} exists and is not empty: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Inside a folder that is there, since it may be the one that the reader works in: it cannot be replaced.
+    # An existing folder may be the current one, which cannot be replaced: build inside of it.
     where = folder if there == folder else folder.parent
     building = where / f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
@@ -81,7 +81,7 @@ def write_space(folder: Path, dataset: str) -> None:
         if there != folder:
             building.rename(folder)
             return
-        for path in sorted(building.iterdir(), key=lambda path: path.name == "app.py"):  # last what starts it
+        for path in sorted(building.iterdir(), key=lambda path: path.name == "app.py"):  # what starts the Space is last
             path.rename(folder / path.name)
         building.rmdir()
     except BaseException:
@@ -91,9 +91,9 @@ def write_space(folder: Path, dataset: str) -> None:
 
 
 def _write(folder: Path, dataset: str) -> None:
-    facts = {"dataset": dataset, "gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info)}
+    values = {"dataset": dataset, "gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info)}
     pins = [f"{package}=={version(package)}\n" for package in PACKAGES]
-    texts = {"app.py": APP.format(**facts), "README.md": README.format(**facts), "requirements.txt": "".join(pins)}
+    texts = {"app.py": APP.format(**values), "README.md": README.format(**values), "requirements.txt": "".join(pins)}
     for name, text in (texts | {"LICENSE": _license()}).items():
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copy(str(rocov2.__file__), folder)
@@ -111,5 +111,7 @@ def _license() -> str:
     except PackageNotFoundError:
         text = None
     if text is None:
-        raise FileNotFoundError(f"no LICENSE beside {rocov2.__file__}: get the project anew, a Space has to have it")
+        raise FileNotFoundError(
+            f"missing LICENSE beside {rocov2.__file__}, which a Space needs: install the project again"
+        )
     return text

@@ -1,4 +1,4 @@
-"""What a format of `rocov2_tasks.export` is, and what an export is asked for."""
+"""A format of `rocov2_tasks.export`, and the options of an export."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 CREDIT = ("license", "attribution", "url")
-"""Columns that go with an image wherever it goes: CC BY asks for them."""
+"""Columns that every format keeps with an image: CC BY requires them."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an export is asked for.
+    """Options of an export.
 
     Attributes:
         format: name of one of `rocov2_tasks.formats.FORMATS`.

@@ -51,7 +51,7 @@ def read_provenance(repository: str) -> Provenance:
         raise UserError(str(error)) from error
     return read_conversion(
         root,
-        lambda stated: Provenance(root, stated["release"], stated["partial"], stated["rows_sha256"]["text"]),
+        lambda content: Provenance(root, content["release"], content["partial"], content["rows_sha256"]["text"]),
         "build the repository again, or download that file again",
     )
 

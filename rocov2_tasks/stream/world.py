@@ -20,7 +20,7 @@ def find_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
     source = "rank= and world_size="
     given = (rank, world_size)
     if given == (None, None):
-        # Torch is asked only if the program has imported it.
+        # Only if the program has imported torch.
         distributed = sys.modules.get("torch.distributed")
         if distributed is not None and distributed.is_available() and distributed.is_initialized():
             return distributed.get_rank(), distributed.get_world_size()
