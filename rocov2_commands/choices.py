@@ -9,8 +9,5 @@ SPLITS = ("train", "validation", "test")
 CONFIGS = ("default", "commercial")
 """Configurations with images."""
 
-VERIFY = ("strict", "markers", "none")
-"""Keys of `rocov2_build.worker.jpeg.VERIFY`."""
-
 TASKS = ("concepts", "captions")
 """Keys of `rocov2_tasks.scoring.submission.SECOND_COLUMN`."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from rocov2_commands.choices import SPLITS, VERIFY
+from rocov2_build.worker.verification import Verification
+from rocov2_commands.choices import SPLITS
 from rocov2_commands.command import command
 from rocov2_shared.gc_pause import collector_paused
 from rocov2_shared.processors import usable_processors
@@ -64,8 +65,8 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--verify",
-    type=click.Choice(VERIFY),
-    default="strict",
+    type=click.Choice([choice.value for choice in Verification]),
+    default=Verification.STRICT.value,
     show_default=True,
     help="Decode every image strictly, or follow its markers to the end, or read only its header.",
 )

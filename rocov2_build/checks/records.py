@@ -7,6 +7,7 @@ from typing import Any
 
 from rocov2_build.checks.json_files import as_object, read_object
 from rocov2_build.checks.violations import Check
+from rocov2_build.worker.verification import Verification
 from rocov2_shared.files import file_sha256
 
 _FILE = "conversion.json"
@@ -43,7 +44,7 @@ def check_records(check: Check, layouts: dict[str, dict[str, Any]]) -> Records:
     records = Records(
         {file: as_object(record) for file, record in as_object(conversion.get("files")).items()},
         as_object(conversion.get("image_modes")),
-        as_object(conversion.get("plan")).get("verify") == "strict",
+        as_object(conversion.get("plan")).get("verify") == Verification.STRICT,
     )
     for file in sorted(records.files.keys() | {file for file in check.files if file.endswith(".parquet")}):
         if file not in check.files:

@@ -14,11 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import perceptual_hash
+from rocov2_build.worker.verification import Verification
 
 Image.preinit()  # or each worker would import Pillow's plugins for its first image
-
-VERIFY = ("strict", "markers", "none")
-"""How much of an image is checked: a strict decode, the markers up to its end, or its header alone."""
 
 MAX_SIDE = 30_000
 MAX_PIXELS = 89_478_485
@@ -59,20 +57,20 @@ class ImageFacts(NamedTuple):
     perceptual: str = ""
 
 
-def inspect(data: bytes, verify: str = "strict") -> ImageFacts:
+def inspect(data: bytes, verify: str = Verification.STRICT) -> ImageFacts:
     """Check one JPEG and measure it.
 
     Args:
         data: the file's bytes.
-        verify: one of `VERIFY`.
+        verify: how much of it is checked, one of `Verification`.
 
     Raises:
         BadImageError: `not-a-jpeg`, `image-too-large`, `truncated-jpeg` or `damaged-jpeg`.
     """
     width, height, mode = _measure(data)
-    if verify == "none":
+    if verify == Verification.NONE:
         return ImageFacts(width, height, mode)
-    if verify == "markers":
+    if verify == Verification.MARKERS:
         _walk_markers(data)
         return ImageFacts(width, height, mode)
     grey, benign = _decode_strictly(data, 1 if min(width, height) < SMALL_SIDE else 8)

@@ -21,7 +21,7 @@ class ShardTask:
         row_groups: number of rows of each row group.
         source: zip or folder that holds the images.
         members: the image of each row.
-        verify: how much of each image is checked.
+        verify: how much of each image is checked, one of `Verification`.
     """
 
     path: str

@@ -23,6 +23,7 @@ from rocov2_build.worker import parquet
 from rocov2_build.worker.jpeg import ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError, Member, MemberReader
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, Task, TextTask, deserialize
+from rocov2_build.worker.verification import Verification
 from rocov2_shared.files import file_sha256
 
 _HANDFUL = 8
@@ -43,7 +44,7 @@ def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileF
     schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
     if isinstance(task, ShardTask):
         # Without decoding, most of the time is spent inside the interpreter's lock, and threads would wait for each other.
-        return _write_shard(task, path, schema, threads if task.verify == "strict" else 1)
+        return _write_shard(task, path, schema, threads if task.verify == Verification.STRICT else 1)
     if isinstance(task, TextTask):
         return _write_tables(task.path, path, schema, _text_tables(task, Path(repository), schema))
     return _write_tables(task.path, path, schema, iter([deserialize(task.rows)]))

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rocov2_build.worker import jpeg as module
-from rocov2_build.worker.jpeg import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, VERIFY, ImageFacts, inspect
+from rocov2_build.worker.jpeg import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import hash_distance
+from rocov2_build.worker.verification import Verification
 from tests.support.examples import examples
 from tests.support.raw import jpeg
 
@@ -88,7 +89,7 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
 NOISY = noisy()
 
 
-@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize("verify", Verification)
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("size", [(40, 32), (1, 1), (1, 37), (37, 1), (17, 9)])
@@ -97,7 +98,7 @@ def test_intact(mode: str, size: tuple[int, int], progressive: bool, verify: str
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 9)])
-@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize("verify", Verification)
 def test_orientation(orientation: int | None, verify: str) -> None:
     data = jpeg(40, 32, orientation=orientation)
     facts = inspect(data, verify)
@@ -174,7 +175,7 @@ def test_thumbnail_with_an_end_of_its_own() -> None:
     assert refusal(data[:-2])[0] == "truncated-jpeg"
 
 
-@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize("verify", Verification)
 @pytest.mark.parametrize(
     "data",
     [
@@ -193,7 +194,7 @@ def test_not_a_jpeg(data: bytes, verify: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize("verify", Verification)
 @pytest.mark.parametrize(
     "size", [(60_000, 60_000), (MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (10_000, 9_000), (14_000, 12_000)]
 )
@@ -216,7 +217,7 @@ def test_cut_tail(mode: str) -> None:
         assert measured(data[:cut], "none") == ImageFacts(128, 128, mode, False)
 
 
-@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize("verify", Verification)
 def test_cut_head(verify: str) -> None:
     scan = segments(NOISY)[0xDA]
     for cut in (3, 10, 20, segments(NOISY)[0xC0] + 4, scan - 1):
