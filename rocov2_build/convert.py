@@ -1,54 +1,34 @@
-"""The whole way: a raw release in one folder -> a repository in another, or a full account of why not."""
+"""Convert a raw release in one folder to a repository in another, or report everything that prevents it."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from rocov2 import CONFIGS
 from rocov2_build import FORMAT_VERSION
-from rocov2_build.account import NOTES, VERIFIED, describe_plan, describe_release, describe_tables, fail
-from rocov2_build.card.blocks import Contents, Picture
-from rocov2_build.card.croissant import croissant
-from rocov2_build.card.describe import can_draw, draw_pictures
-from rocov2_build.card.readme import measure, write_card
-from rocov2_build.engine.building import (
-    Building,
-    built_plan,
-    damaged_files,
-    describe_differences,
-    locked,
-    problems_path,
-)
+from rocov2_build.card.describe import can_draw, describe_repository
+from rocov2_build.engine.building import Building, locked, problems_path
 from rocov2_build.engine.cluster import require_scheduler
 from rocov2_build.engine.local import run_tasks
-from rocov2_build.facts.compute import compute_facts
-from rocov2_build.raw.problems import Report, write_problems
-from rocov2_build.raw.release import RawRelease, read_release
+from rocov2_build.engine.resume import is_built, require_space, run_unfinished
+from rocov2_build.raw.problems import Report, describe_count, write_problems
+from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
 from rocov2_build.raw.releases import LATEST
-from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
 from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
-from rocov2_build.worker.task import FileFacts, ImageFault, Task
+from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
+from rocov2_build.worker.verification import Verification
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import write_json
 from rocov2_shared.processors import usable_processors
-from rocov2_shared.sizes import format_size
+from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, format_seconds, say
-
-_PROJECT = "rocov2-hub"
-_TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")
-_SPARE = 1.05
-"""Space to have free, relative to the images: the tables and footers beside them are small."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +43,7 @@ class Conversion:
     limit: int | None = None
     splits: tuple[str, ...] = ()
     layout: Layout = field(default_factory=Layout)
-    verify: str = "strict"
+    verify: str = Verification.STRICT.value
     skip_problems: bool = False
     overwrite: bool = False
     dry_run: bool = False
@@ -72,108 +52,122 @@ class Conversion:
 
     @property
     def part(self) -> str | None:
-        """The options that make the result a part of the release, None for the whole."""
+        """Return the options that make the result a part of the release, None for the whole."""
         chosen = [f"--limit {self.limit}"] if self.limit else []
         return " ".join([*chosen, *(f"--split {split}" for split in sorted(set(self.splits)))]) or None
 
+    def report(self, step: str, text: str) -> None:
+        """Print one line about a step, unless quiet."""
+        if not self.quiet:
+            say(step, text)
 
-def convert(options: Conversion) -> None:
+    def run(self, tasks: Iterable[AnyTask], root: Path) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
+        """Run tasks with the chosen workers, and yield each with its result."""
+        return run_tasks(tasks, root, self.workers, self.scheduler)
+
+    def select(self, rows: pd.DataFrame, faulty_ids: set[str]) -> pd.DataFrame:
+        """Return the rows to build: intact, of the wanted splits, up to the limit of each."""
+        rows = rows[~rows["image_id"].isin(faulty_ids)]
+        if self.splits:
+            rows = rows[rows["split"].isin(self.splits)]
+        if self.limit:
+            rows = rows.groupby("split", sort=False).head(self.limit)
+        return rows.reset_index(drop=True)
+
+    def plan(self, raw: RawRelease) -> dict[str, Any]:
+        """Return everything that decides which bytes are written: versions, inputs, parameters, but not the workers."""
+        return {
+            "format": FORMAT_VERSION,
+            "pyarrow": pa.__version__,
+            "release": raw.name,
+            "inputs": raw.files,
+            "limit": self.limit,
+            "splits": sorted(set(self.splits)),
+            "verify": self.verify,
+            **asdict(self.layout),
+        }
+
+
+def convert(conversion: Conversion) -> None:
     """Convert a raw release.
 
     Raises:
-        UserError: with the full account of what is wrong; nothing is then under OUTPUT.
+        UserError: with every problem found; nothing is then under OUTPUT.
         OSError: the disk is full, a folder cannot be written, ...
     """
     begin = time.monotonic()
-    tell = (lambda *_: None) if options.quiet else say
-    report = Report()
-    if not options.output.name:
-        raise UserError(f"{options.output} is the folder that you are in: name one that can be made, such as rocov2")
-    if options.scheduler and not options.dry_run:
-        require_scheduler(options.scheduler)
-    raw = read_release(options.raw, options.release, report, options.output)
-    tell(*describe_release(raw, options.raw))
-    tell("Tables", describe_tables(report))
-    if report.problems and (report.faulty_files or not options.skip_problems):
-        _check_images(raw, options, report)
-        _fail(report, options)
-    rows = _select(raw.rows, options, report)
+    output, report = conversion.output, Report()
+    if not output.name:
+        raise UserError(f"OUTPUT must be a new folder, not the current one ({output}): name one, such as rocov2")
+    if conversion.scheduler and not conversion.dry_run:
+        require_scheduler(conversion.scheduler)
+    raw = read_release(conversion.raw, conversion.release, report, output)
+    conversion.report(*describe_release(raw, conversion.raw))
+    conversion.report("Tables", describe_tables(report))
+    if report.problems and (report.faulty_files or not conversion.skip_problems):
+        _check_images(raw, conversion, report)
+        raise _refusal(report, conversion)
+    rows = conversion.select(raw.rows, report.faulty_ids)
     if rows.empty and report.problems:
-        _fail(report, options)
+        raise _refusal(report, conversion)
     if rows.empty:
-        raise UserError(f"no image is left to convert in {options.raw}")
-    plan = _plan(raw, options)
-    if options.dry_run:
-        describe_plan(plan_shards(rows, options.layout), rows)
+        raise UserError(f"no image is left to convert in {conversion.raw}")
+    if conversion.dry_run:
+        for step, text in describe_plan(plan_shards(rows, conversion.layout), rows):
+            say(step, text)
         return
-    with locked(options.output):
-        existing = built_plan(options.output)
-        building = Building(options.output, plan)
-        damaged = damaged_files(options.output)
-        if existing == plan and not damaged:
+    plan = conversion.plan(raw)
+    with locked(output):
+        building = Building(output, plan)
+        if is_built(output, plan, conversion.overwrite):
             building.remove()
-            tell("Done", f"{options.output}/ is built already, from the same release with the same options.")
+            conversion.report("Done", f"{output}/ was already built, from the same release with the same options.")
             return
-        if damaged and not options.overwrite:
-            raise UserError(f"{options.output} is damaged ({', '.join(damaged)}): add --overwrite to build it again")
-        if existing is not None and not options.overwrite:
-            differences = "; ".join(describe_differences(existing, plan))
-            raise UserError(
-                f"{options.output} is built from something else ({differences}): add --overwrite to replace it"
-            )
-        building.start(discard=options.overwrite)
-        told = set(report.warnings)
-        files, rows = _build(raw, rows, options, building, report)
-        for code in sorted(set(report.warnings) - told):
-            tell("Noted", f"{report.warnings[code]:,} {NOTES[code]}.")
-        _finish(raw, options, plan, building, files, report)
-    shards = sum(bool(file.modes) for file in files)
-    left = (
-        f" {len(report.problems):,} problems left out, see {problems_path(options.output)}." if report.problems else ""
-    )
-    tell(
+        building.start(discard=conversion.overwrite)
+        reported = set(report.warnings)
+        files = _build(raw, rows, conversion, building, report)
+        for code in sorted(set(report.warnings) - reported):
+            conversion.report("Noted", f"{describe_count(code, report.warnings[code])}.")
+        pictures = conversion.pictures and can_draw()
+        if conversion.pictures and not pictures:
+            text = "the card has no pictures, since matplotlib is missing: pip install -e '.[card]' in this project"
+            conversion.report("Noted", text)
+        describe_repository(
+            building.repository,
+            files,
+            plan,
+            part=conversion.part,
+            warnings=report.warnings,
+            left_out=report.problems,
+            pictures=pictures,
+        )
+        building.publish(files)
+        if report.problems:
+            write_problems(problems_path(output), report.problems)
+        else:
+            problems_path(output).unlink(missing_ok=True)
+    shards = [file for file in files if file.modes]
+    images = sum(file.rows for file in shards)
+    conversion.report(
         "Done",
-        f"{options.output}/ in {format_seconds(time.monotonic() - begin)}: {len(rows):,} images in {shards} shards, "
-        f"{format_size(sum(file.bytes for file in files))}, {VERIFIED[options.verify]}.{left} "
-        f'Use: load_dataset("{options.output}")',
+        f"{output}/ in {format_seconds(time.monotonic() - begin)}: {format_count(images, 'image')} in "
+        f"{format_count(len(shards), 'shard')}, {format_size(sum(file.bytes for file in files))}, "
+        f'{Verification(conversion.verify).result}.{_left_out(report, output)} Use: load_dataset("{output}")',
     )
 
 
-def _select(rows: pd.DataFrame, options: Conversion, report: Report) -> pd.DataFrame:
-    """The rows to build: those not at fault, of the wanted splits, up to the limit of each."""
-    rows = rows[~rows["image_id"].isin(report.faulty_ids)]
-    if options.splits:
-        rows = rows[rows["split"].isin(options.splits)]
-    if options.limit:
-        rows = rows.groupby("split", sort=False).head(options.limit)
-    return rows.reset_index(drop=True)
+def _left_out(report: Report, output: Path) -> str:
+    if not report.problems:
+        return ""
+    return f" {format_count(len(report.problems), 'problem')} left out, see {problems_path(output)}."
 
 
-def _plan(raw: RawRelease, options: Conversion) -> dict[str, Any]:
-    """All that decides which bytes a build writes: versions, inputs and parameters, but not how the work is done."""
-    return {
-        "format": FORMAT_VERSION,
-        "pyarrow": pa.__version__,
-        "release": raw.name,
-        "inputs": raw.files,
-        "limit": options.limit,
-        "splits": sorted(set(options.splits)),
-        "verify": options.verify,
-        **asdict(options.layout),
-    }
-
-
-def _fail(report: Report, options: Conversion) -> NoReturn:
-    fail(report, options.output, skip_problems=options.skip_problems, dry_run=options.dry_run)
-
-
-def _check_images(raw: RawRelease, options: Conversion, report: Report) -> None:
-    """Look at every image of a release that cannot be built, so that all its problems are told at once."""
-    tasks = check_tasks(raw, options.verify)
-    with Progress(
-        "Checking", sum(len(task.ids) for task in tasks), len(tasks), "images", "parts", options.quiet
-    ) as progress:
-        for task, faults in run_tasks(tasks, options.raw, options.workers, options.scheduler):
+def _check_images(raw: RawRelease, conversion: Conversion, report: Report) -> None:
+    """Check every image of a release that cannot be built, so that all its problems are reported at once."""
+    tasks = check_tasks(raw, conversion.verify)
+    images = sum(len(task.ids) for task in tasks)
+    with Progress("Checking", images, len(tasks), "images", "parts", conversion.quiet) as progress:
+        for task, faults in conversion.run(tasks, conversion.raw):
             if isinstance(faults, list):
                 _add_faults(faults, report)
             progress.add(len(task.ids))
@@ -185,138 +179,60 @@ def _add_faults(faults: list[ImageFault], report: Report) -> None:
 
 
 def _build(
-    raw: RawRelease, rows: pd.DataFrame, options: Conversion, building: Building, report: Report
-) -> tuple[list[FileFacts], pd.DataFrame]:
+    raw: RawRelease, rows: pd.DataFrame, conversion: Conversion, building: Building, report: Report
+) -> list[FileFacts]:
     """Write all data files; with faulty images, fail, or plan anew without them until there are none.
 
     Returns:
-        Facts of the files, and the rows that they hold.
+        Facts of the files, in the order of the rows.
     """
     while True:
-        shards = plan_shards(rows, options.layout)
-        _require_space(rows, building, options.output)
-        sizes = {shard.path: len(shard.rows) for shard in shards}
+        shards = plan_shards(rows, conversion.layout)
+        require_space(int(rows["size"].sum()), building, conversion.output)
+        images = {shard.path: len(shard.rows) for shard in shards}
         # The largest first: then no worker is left alone with one at the end.
-        largest_first = sorted(shards, key=lambda shard: sizes[shard.path], reverse=True)
-        images, faults = _run(shard_tasks(raw, rows, largest_first, options.verify), sizes, "Images", options, building)
+        largest_first = sorted(shards, key=lambda shard: images[shard.path], reverse=True)
+        tasks = shard_tasks(raw, rows, largest_first, conversion.verify)
+        with Progress("Images", len(rows), len(shards), "images", "shards", conversion.quiet) as progress:
+            done, faults = run_unfinished(tasks, images, building, conversion.run, progress)
         if not faults:
             break
         _add_faults(faults, report)
-        rows = _select(raw.rows, options, report)
-        if rows.empty or not options.skip_problems:
+        rows = conversion.select(raw.rows, report.faulty_ids)
+        if rows.empty or not conversion.skip_problems:
             building.remove()
-            _fail(report, options)
+            raise _refusal(report, conversion)
     raw.forget_members()
-    in_order = [images[shard.path] for shard in shards]
-    tasks = table_tasks(raw, rows, in_order)
-    tables, _ = _run(tasks, dict.fromkeys((task.path for task in tasks), 1), "Tables", options, building)
-    files = [*in_order, *(tables[task.path] for task in tasks)]
+    in_order = [done[shard.path] for shard in shards]
+    others = table_tasks(raw, rows, in_order)
+    with Progress("Tables", len(others), len(others), "files", "files", conversion.quiet) as progress:
+        done, _ = run_unfinished(
+            others, dict.fromkeys((task.path for task in others), 1), building, conversion.run, progress
+        )
+    files = [*in_order, *(done[task.path] for task in others)]
     building.remove_others({file.path for file in files})
     report.warn("benign-jpeg", sum(file.benign for file in files))
     seen = Counter(digest for file in files for digest in file.images)
     report.warn("duplicate-image", sum(count for count in seen.values() if count > 1))
-    return files, rows
+    return files
 
 
-def _run(
-    tasks: Iterable[Task], sizes: dict[str, int], step: str, options: Conversion, building: Building
-) -> tuple[dict[str, FileFacts], list[ImageFault]]:
-    """Run the tasks that are not done yet; facts by path, and the faults of images.
-
-    `sizes` says by path how many images (or files) the progress bar counts for a task.
-    """
-    done: dict[str, FileFacts] = {}
-    faulty: list[ImageFault] = []
-    unit, part = ("images", "shards") if step == "Images" else ("files", "files")
-    with Progress(step, sum(sizes.values()), len(sizes), unit, part, options.quiet) as progress:
-
-        def unfinished() -> Iterator[Task]:
-            for task in tasks:
-                facts = building.finished(task)
-                if facts is None:
-                    yield task
-                else:
-                    done[task.path] = facts
-                    progress.add(sizes[task.path], skipped=True)
-
-        for task, result in run_tasks(unfinished(), building.repository, options.workers, options.scheduler):
-            if isinstance(result, FileFacts):
-                building.record(task, result)
-                done[task.path] = result
-            else:
-                faulty += result
-            progress.add(sizes[task.path])
-    return done, faulty
-
-
-def _require_space(rows: pd.DataFrame, building: Building, output: Path) -> None:
-    written = sum(file.stat().st_size for file in building.repository.rglob("*.parquet"))
-    needed = int(rows["size"].sum() * _SPARE) - written
-    free = shutil.disk_usage(building.repository).free
-    if needed > free:
-        raise UserError(
-            f"{output} needs {format_size(needed)} more, but {format_size(free)} are free there: make room, or choose an "
-            "OUTPUT on another disk"
-        )
-
-
-def _finish(
-    raw: RawRelease,
-    options: Conversion,
-    plan: dict[str, Any],
-    building: Building,
-    files: list[FileFacts],
-    report: Report,
-) -> None:
-    """Add what the repository says of itself, and put it in its place."""
-    sizes = measure(files)
-    identity = {
-        config: _combine([file.rows_sha256 for file in files if CONFIGS[config].split_of(file.path)])
-        for config in sizes
-    }
-    facts = compute_facts(building.repository, files)
-    write_json(building.repository / "facts.json", facts)
-    examples: Picture | None = None
-    charts: list[Picture] = []
-    if options.pictures and can_draw():
-        examples, charts = draw_pictures(building.repository, facts)
-    elif options.pictures and not options.quiet:
-        say("Noted", "The card has no pictures: they need matplotlib, pip install -e '.[card]' in this project.")
-    contents = Contents(sizes, raw.name, options.part, identity, facts, raw.files, examples, charts)
-    write_card(building.repository, contents)
-    write_json(building.repository / "croissant.json", croissant(contents, files))
-    conversion = {
-        "project": {"name": _PROJECT, "version": importlib.metadata.version(_PROJECT)},
-        "release": raw.name,
-        "partial": contents.partial,
-        "part": options.part,
-        "rows_sha256": identity,
-        "files": {
-            file.path: {
-                "rows": file.rows,
-                "bytes": file.bytes,
-                "sha256": file.sha256,
-                "rows_sha256": file.rows_sha256,
-                **file.layout,
-            }
-            for file in files
-        },
-        "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
-        "warnings": dict(sorted(report.warnings.items())),
-        "left_out": [
-            {"image_id": problem.id, "code": problem.code, "file": problem.file, "found": problem.found}
-            for problem in sorted(report.problems)
-        ],
-        "versions": {name: importlib.metadata.version(name) for name in _TOOLS},
-        "plan": plan,
-    }
-    write_json(building.repository / "conversion.json", conversion)
-    building.publish(files)
-    if report.problems:
-        write_problems(problems_path(options.output), report.problems)
+def _refusal(report: Report, conversion: Conversion) -> UserError:
+    """List all problems beside OUTPUT, unless nothing is to be written, and return the error that reports them."""
+    path = problems_path(conversion.output)
+    images = {problem.id for problem in report.problems if problem.id}
+    hint = ""
+    if any(problem.code == "wrong-count" for problem in report.problems):
+        hint = " To convert another release, a part of one or the sample, add --release any."
+    elif conversion.skip_problems and not report.faulty_files:
+        hint = " Without the images at fault, no image is left to convert."
+    elif not report.faulty_files:
+        hint = f" Correct the release, or leave out {format_count(len(images), 'image')} with --on-problem skip."
+    if conversion.dry_run:
+        listed = f"Without --dry-run, {path} lists all of them."
     else:
-        problems_path(options.output).unlink(missing_ok=True)
-
-
-def _combine(hashes: list[str]) -> str:
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        conversion.output.parent.mkdir(parents=True, exist_ok=True)
+        write_problems(path, report.problems)
+        listed = f"{path} lists all of them."
+    found = f"{format_count(len(report.problems), 'problem')} found; nothing was built."
+    return UserError("\n".join([found, *report.lines(), f"{listed}{hint}"]))

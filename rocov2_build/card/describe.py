@@ -1,31 +1,109 @@
-"""The card's pictures, for which matplotlib has to be installed (the extra `card`)."""
+"""What a repository says of itself: facts, card, pictures, Croissant and `conversion.json`."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.card.blocks import Picture
+from rocov2 import CONFIGS
+from rocov2_build.card.blocks import Contents, Picture
+from rocov2_build.card.croissant import croissant
+from rocov2_build.card.readme import measure, write_card
+from rocov2_build.facts.compute import compute_facts
+from rocov2_build.raw.problems import Problem
+from rocov2_build.worker.task import FileFacts
+from rocov2_shared.files import write_json
+
+_PROJECT = "rocov2-hub"
+_TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")
+
+
+def describe_repository(
+    root: Path,
+    files: list[FileFacts],
+    plan: dict[str, Any],
+    *,
+    part: str | None,
+    warnings: Mapping[str, int],
+    left_out: Iterable[Problem],
+    pictures: bool,
+) -> None:
+    """Write everything beside the Parquet files of a repository.
+
+    Args:
+        root: its folder.
+        files: its Parquet files, in the order of the rows.
+        plan: everything that decided their bytes, with the release and its inputs.
+        part: options that made it a part of the release, None for the whole.
+        warnings: number of cases by code.
+        left_out: why rows were left out.
+        pictures: whether the card gets its contact sheet and charts, which need matplotlib.
+    """
+    sizes = measure(files)
+    identity = {
+        config: _combine([file.rows_sha256 for file in files if CONFIGS[config].split_of(file.path)])
+        for config in sizes
+    }
+    facts = compute_facts(root, files)
+    write_json(root / "facts.json", facts)
+    examples, charts = draw_pictures(root, facts) if pictures else (None, [])
+    contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], examples, charts)
+    write_card(root, contents)
+    write_json(root / "croissant.json", croissant(contents, files))
+    conversion = {
+        "project": {"name": _PROJECT, "version": importlib.metadata.version(_PROJECT)},
+        "release": plan["release"],
+        "partial": contents.partial,
+        "part": part,
+        "rows_sha256": identity,
+        "files": {
+            file.path: {
+                "rows": file.rows,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+                "rows_sha256": file.rows_sha256,
+                **file.layout,
+            }
+            for file in files
+        },
+        "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
+        "warnings": dict(sorted(warnings.items())),
+        "left_out": [
+            {"image_id": problem.id, "code": problem.code, "file": problem.file, "found": problem.found}
+            for problem in sorted(left_out)
+        ],
+        "versions": {name: importlib.metadata.version(name) for name in _TOOLS},
+        "plan": plan,
+    }
+    write_json(root / "conversion.json", conversion)
+
+
+def _combine(hashes: list[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is there."""
+    """Return whether matplotlib (the extra `card`) is installed."""
     return find_spec("matplotlib") is not None
 
 
-def draw_pictures(repository: Path, facts: dict[str, Any]) -> tuple[Picture | None, list[Picture]]:
+def draw_pictures(root: Path, facts: dict[str, Any]) -> tuple[Picture | None, list[Picture]]:
     """Draw the contact sheet and the charts into `assets/` of a repository.
 
     Args:
-        repository: its folder.
+        root: its folder.
         facts: content of its `facts.json`.
 
     Returns:
-        The contact sheet, None where no image can be shown; and the charts.
+        The contact sheet, None if no image can be shown; and the charts.
     """
     from rocov2_build.card.charts import write_charts  # slow to import
     from rocov2_build.card.contact_sheet import write_sheet
 
-    (repository / "assets").mkdir(exist_ok=True)
-    return write_sheet(repository), write_charts(repository, facts)
+    (root / "assets").mkdir(exist_ok=True)
+    return write_sheet(root), write_charts(root, facts)

@@ -1,4 +1,4 @@
-"""What can be wrong with a release: a catalogue of codes, and the report that collects every case before any is told."""
+"""What can be wrong with a release: a catalogue of codes, and the report that collects every case."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
+from typing import NamedTuple
+
+from rocov2_shared.sizes import format_count
 
 
 class Severity(enum.Enum):
@@ -18,61 +21,103 @@ class Severity(enum.Enum):
     WARNING = "warning"  # counted and reported, never stops a build
 
 
-_CATALOGUE = {
-    Severity.FILE: {
-        "missing-file": "a file of the release is not there",
-        "extra-file": "a file that is not one of the release's",
-        "bad-header": "the first line of a table is not the release's",
-        "bad-csv": "a table cannot be read",
-        "bad-mapping": "cui_mapping.csv contradicts itself",
-        "damaged-zip": "a zip cannot be opened",
-        "wrong-count": "not the numbers of the named release",
-    },
-    Severity.ROW: {
-        "bad-id": "an id that is not one of the split",
-        "duplicate-id": "an id stands twice in one table",
-        "id-in-two-splits": "an id stands in the tables of two splits",
-        "id-without-image": "an id without image",
-        "image-without-id": "an image that no table lists",
-        "missing-row": "an id is not in every table",
-        "missing-license": "an image without licence row",
-        "malformed-cui": "not a concept code (C and seven digits)",
-        "empty-concepts": "an image without concepts",
-        "two-modalities": "a manual list with two modalities",
-        "no-modality": "a manual list that is not empty, but has no modality",
-        "unknown-manual-code": "a code that the manual vocabulary does not have",
-        "empty-caption": "an image without caption",
-        "unknown-license": "an unknown licence",
-        "bad-source": "an article id or link that cannot be right",
-        "stray-member": "a zip member or file that is not an image of the split",
-        "unsafe-member": "a zip member whose name leaves the archive",
-        "duplicate-member": "an image stands twice in a zip",
-        "encrypted-member": "an encrypted zip member",
-        "damaged-member": "a zip member cannot be read",
-        "image-too-large": "an image beyond the limits of readers",
-        "not-a-jpeg": "a file named .jpg that is none",
-        "truncated-jpeg": "a JPEG that ends too early",
-        "damaged-jpeg": "a JPEG that decoders refuse",
-    },
-    Severity.WARNING: {
-        "cui-without-name": "a concept that cui_mapping.csv does not name",
-        "article-in-two-splits": "an image whose article also has images in another split",
-        "duplicate-image": "an image whose bytes occur more than once",
-        "repeated-cui": "a concept twice in one list",
-        "two-regions": "a manual list with two body regions",
-        "two-directions": "a manual list with two directions",
-        "region-without-xray": "a body region or direction on an image that is no X-ray",
-        "manual-not-first": "a manual list that is not the beginning of the whole list",
-        "benign-jpeg": "a complete JPEG that a strict decoder complains about",
-    },
+class Code(NamedTuple):
+    """A row of the catalogue: what a case does to a build, and the words behind one case and behind several."""
+
+    severity: Severity
+    one: str
+    many: str
+
+
+CODES = {
+    "missing-file": Code(Severity.FILE, "missing file", "missing files"),
+    "extra-file": Code(
+        Severity.FILE, "file that does not belong to the release", "files that do not belong to the release"
+    ),
+    "bad-header": Code(Severity.FILE, "table with a wrong first line", "tables with a wrong first line"),
+    "bad-csv": Code(Severity.FILE, "error in the CSV of a table", "errors in the CSV of tables"),
+    "bad-mapping": Code(Severity.FILE, "error in cui_mapping.csv", "errors in cui_mapping.csv"),
+    "damaged-zip": Code(Severity.FILE, "zip that cannot be opened", "zips that cannot be opened"),
+    "wrong-count": Code(
+        Severity.FILE, "count that differs from the named release", "counts that differ from the named release"
+    ),
+    "bad-id": Code(Severity.ROW, "id that does not belong to its split", "ids that do not belong to their split"),
+    "duplicate-id": Code(Severity.ROW, "id that occurs twice in a table", "ids that occur twice in a table"),
+    "id-in-two-splits": Code(Severity.ROW, "id in the tables of two splits", "ids in the tables of two splits"),
+    "id-without-image": Code(Severity.ROW, "id without an image", "ids without an image"),
+    "image-without-id": Code(Severity.ROW, "image that no table lists", "images that no table lists"),
+    "missing-row": Code(Severity.ROW, "row missing from a table", "rows missing from tables"),
+    "missing-license": Code(Severity.ROW, "image without a licence row", "images without a licence row"),
+    "malformed-cui": Code(Severity.ROW, "list with a malformed concept code", "lists with a malformed concept code"),
+    "empty-concepts": Code(Severity.ROW, "image without concepts", "images without concepts"),
+    "two-modalities": Code(Severity.ROW, "manual list with two modalities", "manual lists with two modalities"),
+    "no-modality": Code(
+        Severity.ROW, "manual list with codes but no modality", "manual lists with codes but no modality"
+    ),
+    "unknown-manual-code": Code(Severity.ROW, "manual list with an unknown code", "manual lists with an unknown code"),
+    "empty-caption": Code(Severity.ROW, "image without a caption", "images without a caption"),
+    "unknown-license": Code(Severity.ROW, "image with an unknown licence", "images with an unknown licence"),
+    "bad-source": Code(
+        Severity.ROW, "image with an invalid article id or link", "images with an invalid article id or link"
+    ),
+    "stray-member": Code(
+        Severity.ROW,
+        "zip member or file that is not an image of the split",
+        "zip members or files that are not images of the split",
+    ),
+    "unsafe-member": Code(Severity.ROW, "zip member with an unsafe name", "zip members with an unsafe name"),
+    "duplicate-member": Code(Severity.ROW, "image that occurs twice in a zip", "images that occur twice in a zip"),
+    "encrypted-member": Code(Severity.ROW, "encrypted zip member", "encrypted zip members"),
+    "damaged-member": Code(
+        Severity.ROW, "zip member or file that cannot be read", "zip members or files that cannot be read"
+    ),
+    "image-too-large": Code(
+        Severity.ROW, "image that is too large for readers", "images that are too large for readers"
+    ),
+    "not-a-jpeg": Code(Severity.ROW, "file named .jpg that is not a JPEG", "files named .jpg that are not JPEGs"),
+    "truncated-jpeg": Code(Severity.ROW, "truncated JPEG", "truncated JPEGs"),
+    "damaged-jpeg": Code(Severity.ROW, "damaged JPEG", "damaged JPEGs"),
+    "cui-without-name": Code(
+        Severity.WARNING, "concept without a name in cui_mapping.csv", "concepts without a name in cui_mapping.csv"
+    ),
+    "article-in-two-splits": Code(
+        Severity.WARNING,
+        "image that shares an article with another split",
+        "images that share an article with another split",
+    ),
+    "duplicate-image": Code(
+        Severity.WARNING, "image whose bytes occur more than once", "images whose bytes occur more than once"
+    ),
+    "repeated-cui": Code(Severity.WARNING, "list that contains a concept twice", "lists that contain a concept twice"),
+    "two-regions": Code(Severity.WARNING, "image with two body regions", "images with two body regions"),
+    "two-directions": Code(Severity.WARNING, "image with two directions", "images with two directions"),
+    "region-without-xray": Code(
+        Severity.WARNING,
+        "image with a body region or direction but no X-ray modality",
+        "images with a body region or direction but no X-ray modality",
+    ),
+    "manual-not-first": Code(
+        Severity.WARNING,
+        "image whose curated concepts do not come first",
+        "images whose curated concepts do not come first",
+    ),
+    "benign-jpeg": Code(
+        Severity.WARNING,
+        "complete JPEG that the strict decoder rejects",
+        "complete JPEGs that the strict decoder rejects",
+    ),
 }
-CODES = {code: severity for severity, codes in _CATALOGUE.items() for code in codes}
-MEANINGS = {code: meaning for codes in _CATALOGUE.values() for code, meaning in codes.items()}
+
+
+def describe_count(code: str, count: int) -> str:
+    """Return how many cases of a code there are: `1 missing file`, `3 missing files`."""
+    row = CODES[code]
+    return format_count(count, row.one, row.many)
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One case. `file` is relative to the raw folder, `id` the image (or concept) concerned, "" where there is none."""
+    """One case. `file` is relative to the raw folder, `id` is that of the image or concept, "" if it is about neither."""
 
     code: str
     file: str
@@ -86,52 +131,52 @@ class Problem:
 
     @property
     def severity(self) -> Severity:
-        """What this case does to a build."""
-        return CODES[self.code]
+        """Return what this case does to a build."""
+        return CODES[self.code].severity
 
 
 @dataclass
 class Report:
-    """All cases met so far. Warnings are counted, the rest is kept whole."""
+    """All cases found so far: warnings are counted, problems are kept."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
-    _told: set[tuple[str, str, str]] = field(default_factory=set)
+    _known: set[tuple[str, str, str]] = field(default_factory=set)
 
     def add(self, code: str, file: str, id: str = "", *, expected: str, found: str) -> None:
-        """Record one case of `code`, once for an id of a file. `found` is shortened: a broken file may hold megabytes."""
+        """Record a case of `code`, once per file and id. `found` is shortened: a broken file may contain megabytes."""
         problem = Problem(code, file, id, expected, found if len(found) <= 200 else found[:200] + "...")
         if problem.severity is Severity.WARNING:
             raise ValueError(f"{code} is a warning: count it with warn()")
-        if (code, file, id) not in self._told or not id:
+        if (code, file, id) not in self._known or not id:
             self.problems.append(problem)
-        self._told.add((code, file, id))
+        self._known.add((code, file, id))
 
     def warn(self, code: str, count: int = 1) -> None:
-        """Count `count` cases of the warning `code`."""
-        if CODES[code] is not Severity.WARNING:
-            raise ValueError(f"{code} is no warning: record it with add()")
+        """Add `count` cases of the warning `code`."""
+        if CODES[code].severity is not Severity.WARNING:
+            raise ValueError(f"{code} is not a warning: record it with add()")
         if count:
             self.warnings[code] += count
 
     @property
     def faulty_files(self) -> bool:
-        """Whether a whole file is at fault, so that leaving out images does not help."""
+        """Return whether a whole file is at fault, so that leaving out images does not help."""
         return any(problem.severity is Severity.FILE for problem in self.problems)
 
     @property
     def faulty_ids(self) -> set[str]:
-        """Ids of the images at fault."""
+        """Return the ids of the images at fault."""
         return {problem.id for problem in self.problems if problem.severity is Severity.ROW and problem.id}
 
     def lines(self, examples: int = 3) -> list[str]:
-        """The report for a person: problems by code, the commonest first, the first few of each."""
+        """Return the report for a person: problems by code, the most frequent first, with a few examples of each."""
         groups: dict[str, list[Problem]] = {}
         for problem in sorted(self.problems):
             groups.setdefault(problem.code, []).append(problem)
         lines = []
         for code, cases in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-            lines.append(f"{code}: {MEANINGS[code]} ({len(cases):,} {'case' if len(cases) == 1 else 'cases'})")
+            lines.append(f"{code}: {describe_count(code, len(cases))}")
             lines += [
                 f"    {' '.join(filter(None, (case.file, case.id)))}: expected {case.expected}, found {case.found}"
                 for case in cases[:examples]

@@ -11,12 +11,13 @@ import pandas as pd
 from rocov2 import SPLITS
 from rocov2_build.raw import releases
 from rocov2_build.raw.archives import Images, find_images, open_images
-from rocov2_build.raw.problems import Report
+from rocov2_build.raw.problems import Report, describe_count
 from rocov2_build.raw.rows import join_tables
 from rocov2_build.raw.tables import check_release, compare_ids, read_tables
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256
 from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.sizes import format_count, format_size
 
 # Notes, checksums and what desktops leave behind; a stray table or archive may be a second version of a release's file.
 _PASSED_OVER = re.compile(r"\..*|.*\.md|md5sums?(\.txt)?|sha256sums?(\.txt)?|__MACOSX|Thumbs\.db|desktop\.ini", re.I)
@@ -45,6 +46,25 @@ class RawRelease:
         """Free the places of the images, once all are read: a quarter of what a release takes in memory."""
         for images in self.images.values():
             images.members.clear()
+
+
+def describe_release(raw: RawRelease, folder: Path) -> tuple[str, str]:
+    """Return the release and its numbers of images, as step and text of a line."""
+    counts = {split: len(part.members) for split, part in raw.images.items()}
+    size = format_size(sum(part.bytes for part in raw.images.values()))
+    by_split = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    return (
+        f"ROCOv2 {raw.name or '(unknown release)'}:",
+        f" {format_count(sum(counts.values()), 'image')} ({by_split}), {size} in {folder}/",
+    )
+
+
+def describe_tables(report: Report) -> str:
+    """Return whether the files of a release agree, with the number of each warning."""
+    if report.problems:
+        return f"{format_count(len(report.problems), 'problem')} found."
+    notes = ", ".join(describe_count(code, count) for code, count in sorted(report.warnings.items()))
+    return f"{len(releases.FILES)} files agree." + (f" Noted: {notes}." if notes else "")
 
 
 @collector_paused()

@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 import pandas as pd
 
 from rocov2 import LICENSE_GROUPS, LICENSES, SPLITS, shard_path
+from rocov2_shared.sizes import format_count, format_size
 
 TRAIN_SHARDS = 8
 """A licence group's shards in train are a multiple of this once there are several: nodes and workers get equal shares."""
@@ -80,6 +81,17 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
                 )
             )
     return shards
+
+
+def describe_plan(shards: list[Shard], rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return a line for each shard and one for the whole plan, as step and text."""
+    lines = []
+    for shard in shards:
+        part = rows.iloc[shard.rows]
+        images, groups = format_count(len(part), "image"), format_count(len(shard.row_groups), "row group")
+        lines.append(("", f"{shard.path}  {images}, {groups}, {format_size(int(part['size'].sum()))}"))
+    total = f"{format_count(len(shards), 'shard')}, {format_size(int(rows['size'].sum()))}"
+    return [*lines, ("Dry run", f"{total}; nothing was written.")]
 
 
 def _deal_evenly(shards: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:

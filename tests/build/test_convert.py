@@ -202,7 +202,7 @@ def test_output_of_another_plan(raw: Path, built: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         run(raw, output, splits=("test",), verify="none")
     assert str(caught.value) == (
-        f'{output} is built from something else (splits: [] -> ["test"]; verify: "strict" -> "none"): '
+        f'{output} was built from another plan (splits: [] -> ["test"]; verify: "strict" -> "none"): '
         "add --overwrite to replace it"
     )
     assert files_of(output) == files_of(built)
@@ -252,14 +252,14 @@ class _KilledError(BaseException):
 def unfinished(raw: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A conversion that ended when all data files were there; the folder of its plan."""
     with monkeypatch.context() as patch:
-        patch.setattr(conversion, "write_card", _kill)
+        patch.setattr(conversion, "describe_repository", _kill)
         with pytest.raises(_KilledError):
             run(raw, output)
     (folder,) = output.with_name("rocov2.building").iterdir()
     return folder
 
 
-def _kill(*_: object) -> None:
+def _kill(*_: object, **__: object) -> None:
     raise _KilledError
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2_build.convert import Conversion
+from rocov2_build.raw.problems import describe_count
 from rocov2_shared.errors import UserError
 from tests.support.raw import RawRelease, expected_rows, make_raw, write_zip
 from tests.support.repositories import all_rows, counts_of, facts_of, files_of, left_beside, problems_of, run, tables_of
@@ -86,23 +87,21 @@ def test_fail_tells_all_problems_in_one_run_and_leaves_nothing(built: Path, tmp_
     assert problems_of(output) == problems
     assert left_beside(output) == {"rocov2.problems.csv"}
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"{len(problems)} problems; nothing was built."
+    assert lines[0] == f"{len(problems)} problems found; nothing was built."
     assert lines[-1] == (
-        f"All of them are in {output}.problems.csv. "
-        f"Correct the release, or leave out the {len(problems)} images with --on-problem skip."
+        f"{output}.problems.csv lists all of them. "
+        f"Correct the release, or leave out {len(problems)} images with --on-problem skip."
     )
     for code in {code for code, *_ in problems}:
         count = sum(problem[0] == code for problem in problems)
-        assert any(
-            line.startswith(f"{code}: ") and line.endswith(f"({count} case{'s' * (count > 1)})") for line in lines
-        )
+        assert f"{code}: {describe_count(code, count)}" in lines
 
 
 def test_fail_with_faults_of_images_alone(built: Path, tmp_path: Path) -> None:
     raw = release()
     problems = sorted(break_images(raw, shard_of(built)))
     output = tmp_path / "rocov2"
-    with pytest.raises(UserError, match=f"^{len(problems)} problems; nothing was built"):
+    with pytest.raises(UserError, match=f"^{len(problems)} problems found; nothing was built"):
         run(raw.write(tmp_path / "raw"), output)
     assert problems_of(output) == problems
     assert left_beside(output) == {"rocov2.problems.csv"}
@@ -113,7 +112,7 @@ def test_fail_keeps_an_older_repository(built: Path, tmp_path: Path) -> None:
     output = run(make_raw(2, 1, 1).write(tmp_path / "older"), tmp_path / "rocov2")
     before = files_of(output)
     raw.image("train", 0).data = b"GIF89a"
-    with pytest.raises(UserError, match="1 problems; nothing was built"):
+    with pytest.raises(UserError, match="1 problem found; nothing was built"):
         run(raw.write(tmp_path / "raw"), output, overwrite=True)
     assert files_of(output) == before
     assert left_beside(output) == {"rocov2", "rocov2.problems.csv"}
@@ -251,9 +250,7 @@ def test_numbers_of_another_release(tmp_path: Path) -> None:
         run(raw, output, release=Conversion(raw).release, skip_problems=True)
     assert {code for code, *_ in problems_of(output)} == {"wrong-count"}
     assert "    test_captions.csv: expected 9,927 images in release 2.0.1, found 1\n" in str(caught.value)
-    assert str(caught.value).endswith(
-        "If it is meant to be another release, a part of one or the sample, add --release any."
-    )
+    assert str(caught.value).endswith("To convert another release, a part of one or the sample, add --release any.")
     assert left_beside(output) == {"rocov2.problems.csv"}
 
 

@@ -17,7 +17,7 @@ from rocov2 import SPLITS
 from rocov2_build.convert import Conversion
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.shards.plan import Layout
-from rocov2_build.worker.jpeg import VERIFY
+from rocov2_build.worker.verification import Verification
 from rocov2_commands import convert
 from rocov2_shared import terminal as terminal
 from tests.conftest import PROJECT, Run
@@ -70,10 +70,10 @@ def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: 
     assert done.endswith('every image verified. Use: load_dataset("rocov2")')
     again = run(SCRIPT, "raw", *ANY)
     assert again.returncode == 0
-    expected = "Done      rocov2/ is built already, from the same release with the same options."
+    expected = "Done      rocov2/ was already built, from the same release with the same options."
     assert again.stderr.splitlines() == [head, tables, expected]
     other = run(SCRIPT, "raw", *ANY, "--limit", 1)
-    refused(other, 1, "Error: rocov2 is built from something else (limit: null -> 1): add --overwrite to replace it\n")
+    refused(other, 1, "Error: rocov2 was built from another plan (limit: null -> 1): add --overwrite to replace it\n")
     assert run(SCRIPT, "raw", *ANY, "--limit", 1, "--overwrite").returncode == 0
     assert [len(rows) for rows in all_rows(tmp_path / "rocov2")["default"].values()] == [1, 1, 1]
 
@@ -90,7 +90,7 @@ def test_dry_run_writes_nothing(raw: Path, run: Run, tmp_path: Path) -> None:
     before = files_of(tmp_path)
     result = run(SCRIPT, "raw", *ANY, "--dry-run")
     assert (result.returncode, result.stdout) == (0, "")
-    assert "data/train-00000-of-00002-commercial.parquet  3 images, 1 row groups, " in result.stderr
+    assert "data/train-00000-of-00002-commercial.parquet  3 images, 1 row group, " in result.stderr
     assert "Dry run   6 shards" in result.stderr or re.search(
         r"Dry run +\d shards, .*; nothing was written\.", result.stderr
     )
@@ -102,7 +102,7 @@ def test_dry_run_of_a_release_at_fault_writes_nothing(call: Run, tmp_path: Path)
     release = make_raw(2, 1, 1)
     release.image("train", 0).caption = ""
     release.write(tmp_path / "raw")
-    refused(call("raw", *ANY, "--dry-run"), 1, "empty-caption: an image without caption (1 case)")
+    refused(call("raw", *ANY, "--dry-run"), 1, "empty-caption: 1 image without a caption")
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
@@ -120,14 +120,14 @@ def test_raw_is_a_file(call: Run, tmp_path: Path) -> None:
 def test_missing_file(raw: Path, call: Run, name: str) -> None:
     (raw / name).unlink()
     result = call("raw", *ANY)
-    refused(result, 1, "missing-file: a file of the release is not there (1 case)\n")
+    refused(result, 1, "missing-file: 1 missing file\n")
     assert f"    {name}: expected " in result.stderr
-    assert "All of them are in rocov2.problems.csv." in result.stderr
+    assert "rocov2.problems.csv lists all of them." in result.stderr
 
 
 def test_an_empty_raw(call: Run, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
-    refused(call("raw", *ANY), 1, "missing-file: a file of the release is not there (14 cases)\n")
+    refused(call("raw", *ANY), 1, "missing-file: 14 missing files\n")
 
 
 def test_wrong_header(raw: Path, run: Run) -> None:
@@ -143,7 +143,7 @@ def test_id_without_image(run: Run, tmp_path: Path) -> None:
     RawRelease(release.splits).write(tmp_path / "less")
     (tmp_path / "less" / "train_images.zip").replace(whole / "train_images.zip")
     result = run(SCRIPT, "raw", *ANY)
-    refused(result, 1, "Error: 1 problems; nothing was built.\nid-without-image: an id without image (1 case)\n")
+    refused(result, 1, "Error: 1 problem found; nothing was built.\nid-without-image: 1 id without an image\n")
     line = f"    train_images.zip {gone.id}: expected train/{gone.id}.jpg, found no such image\n"
     assert line in result.stderr
     assert not (tmp_path / "rocov2").exists()
@@ -151,7 +151,7 @@ def test_id_without_image(run: Run, tmp_path: Path) -> None:
 
 def test_numbers_that_do_not_match(raw: Path, run: Run, tmp_path: Path) -> None:
     result = run(SCRIPT, "raw")
-    refused(result, 1, "wrong-count: not the numbers of the named release (33 cases)")
+    refused(result, 1, "wrong-count: 33 counts that differ from the named release")
     assert result.stderr.endswith("a part of one or the sample, add --release any.\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "rocov2.problems.csv"]
 
@@ -199,7 +199,7 @@ def test_sizes(text: str, size: int) -> None:
     assert terminal.Size().convert(text, None, None) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "1TB", "1,5GB", "1e9", "-5MB", "0", "0.4", "300 M B", "NaN"])
+@pytest.mark.parametrize("text", ["", "MB", "1PB", "1,5GB", "1e9", "-5MB", "0", "0.4", "300 M B", "NaN"])
 def test_bad_sizes(text: str) -> None:
     with pytest.raises(click.BadParameter, match="invalid size"):
         terminal.Size().convert(text, None, None)
@@ -224,7 +224,7 @@ def test_choices_are_those_of_the_project() -> None:
 
     assert choices("splits") == list(SPLITS)
     assert choices("release") == [*RELEASES, "any"]
-    assert choices("verify") == list(VERIFY)
+    assert choices("verify") == [*Verification]
 
 
 def test_defaults_are_those_of_the_project() -> None:

@@ -79,5 +79,5 @@ def test_without_matplotlib_it_is_said(
     monkeypatch.setattr("rocov2_build.convert.can_draw", lambda: False)
     raw = make_raw(train=2, valid=1, test=1).write(tmp_path / "raw")
     convert(Conversion(raw, tmp_path / "rocov2", release="any", pictures=True))
-    assert "The card has no pictures: they need matplotlib" in capsys.readouterr().err
+    assert "the card has no pictures, since matplotlib is missing" in capsys.readouterr().err
     assert not (tmp_path / "rocov2" / "assets").exists()

@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.raw.problems import _CATALOGUE, CODES, MEANINGS, Problem, Report, Severity, write_problems
+from rocov2_build.raw.problems import CODES, Problem, Report, Severity, describe_count, write_problems
 
 
-def test_every_code_has_a_severity_and_a_meaning() -> None:
-    assert CODES.keys() == MEANINGS.keys()
-    assert set(CODES.values()) == set(Severity)
-    assert all(meaning and not meaning.endswith(".") for meaning in MEANINGS.values())
+def test_every_code_has_words_for_one_case_and_for_several() -> None:
+    assert {row.severity for row in CODES.values()} == set(Severity)
+    for row in CODES.values():
+        assert row.one != row.many
+        assert not (row.one + row.many).endswith((".", " "))
 
 
-def test_no_code_has_two_severities() -> None:
-    assert sum(map(len, _CATALOGUE.values())) == len(CODES)
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1 missing file"), (2, "2 missing files"), (0, "0 missing files"), (1204, "1,204 missing files")],
+)
+def test_counts_agree(count: int, words: str) -> None:
+    assert describe_count("missing-file", count) == words
 
 
 @pytest.mark.parametrize(
@@ -33,7 +38,7 @@ def test_no_code_has_two_severities() -> None:
     ],
 )
 def test_severity(code: str, severity: Severity) -> None:
-    assert CODES[code] is severity
+    assert CODES[code].severity is severity
     assert Problem(code, "", "", "", "").severity is severity
 
 
@@ -53,7 +58,7 @@ def test_warnings_are_counted_and_the_rest_is_recorded() -> None:
     assert "two-regions" not in report.warnings
     with pytest.raises(ValueError, match="benign-jpeg is a warning"):
         report.add("benign-jpeg", "train_images.zip", expected="", found="")
-    with pytest.raises(ValueError, match="bad-id is no warning"):
+    with pytest.raises(ValueError, match="bad-id is not a warning"):
         report.warn("bad-id")
     assert report.problems == []
 
@@ -107,19 +112,19 @@ def test_lines_group_by_code_the_commonest_first() -> None:
     report.add("bad-id", "valid_captions.csv", "x", expected="an id", found="'x'")
     report.warn("two-regions", 7)
     assert report.lines() == [
-        "empty-caption: an image without caption (5 cases)",
+        "empty-caption: 5 images without a caption",
         "    train_captions.csv a: expected a caption, found ''",
         "    train_captions.csv b: expected a caption, found ''",
         "    train_captions.csv c: expected a caption, found ''",
         "    and 2 more",
-        "bad-id: an id that is not one of the split (1 case)",
+        "bad-id: 1 id that does not belong to its split",
         "    valid_captions.csv x: expected an id, found 'x'",
-        "wrong-count: not the numbers of the named release (1 case)",
+        "wrong-count: 1 count that differs from the named release",
         "    train_captions.csv: expected 59,958 images in release 2.0.1, found 3",
     ]
     assert report.lines(examples=5)[5:7] == [
         "    train_captions.csv e: expected a caption, found ''",
-        "bad-id: an id that is not one of the split (1 case)",
+        "bad-id: 1 id that does not belong to its split",
     ]
 
 
@@ -128,7 +133,7 @@ def test_lines_of_thousands() -> None:
     for number in range(1500):
         report.add("empty-caption", "f", f"{number:04}", expected="a caption", found="''")
     assert report.lines(examples=1) == [
-        "empty-caption: an image without caption (1,500 cases)",
+        "empty-caption: 1,500 images without a caption",
         "    f 0000: expected a caption, found ''",
         "    and 1,499 more",
     ]
