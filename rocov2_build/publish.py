@@ -1,9 +1,9 @@
-"""A checked repository goes to the Hub: all of it in one commit, or nothing; read back; tagged.
+"""Publish a repository on the Hub: check it, upload it in one commit, verify the commit, tag it.
 
-Contents are stored first, where no revision shows them; then one commit with a stated parent makes them the branch's files
-and removes those that are gone. The Hub makes a commit whole or not at all, and refuses one whose parent is not the
-branch's head any more. So an interruption at any moment leaves the branch as it was or as it is to be, and a new run sends
-only what the Hub has not got.
+The contents are stored first, and no revision contains them yet. Then one commit adds them to the branch and removes the
+files of an earlier version. The Hub makes a commit completely or not at all, and refuses it if its parent is no longer the
+head of the branch. So an interruption leaves the branch either unchanged or complete, and the next run uploads only files
+that are missing on the Hub.
 """
 
 from __future__ import annotations
@@ -19,34 +19,33 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from rocov2_build.check import check_repository
-from rocov2_build.checks.violations import Violation
+from rocov2_build.checks.violations import Violation, blocking, describe_result, describe_violation
 from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
 from rocov2_build.hub.refusals import GO_ON, TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.errors import UserError
-from rocov2_shared.sizes import format_size
+from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, say
 
 MAIN = "main"
-_AT_ONCE = 4
-"""Files that are sent side by side."""
-_TOLD = 20
-"""Violations that are told."""
+_CONCURRENT_UPLOADS = 4
+_MAX_LISTED = 20
+"""Violations, or files, that an error message lists."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """What is published, and where to.
+class Publication:
+    """What is published, and where.
 
     Attributes:
         root: folder of the repository.
         repo_id: `org/name` on the Hub.
-        revision: branch; one that is not there begins at the head of main.
-        tag: name of the version; None for release and hash of the rows, such as `2.0.1-0123456789ab`.
-        private: make the repository private, when it is not there yet.
-        allow_partial: also publish a part of a release, the sample, or what is no known release.
-        dry_run: tell what would go up, and stop.
+        revision: branch; a new branch starts at the head of main.
+        tag: tag name (default: release plus row hash, e.g. `2.0.1-0123456789ab`).
+        private: create the repository as a private one if it does not exist yet.
+        allow_partial: also publish a part of a release, the sample, or an unknown release.
+        dry_run: only list the files that would be uploaded.
     """
 
     root: Path
@@ -57,57 +56,58 @@ class Options:
     allow_partial: bool = False
     dry_run: bool = False
 
+    @property
+    def target(self) -> str:
+        """Repository and branch on the Hub: `org/name@revision`."""
+        return f"{self.repo_id}@{self.revision}"
 
-def publish(options: Options) -> None:
+
+def publish(publication: Publication) -> None:
     """Check a repository and publish it.
 
     Raises:
-        UserError: it breaks a rule or is none to publish, the Hub refuses, or what is read back differs.
+        UserError: the repository breaks a rule or is only a part, the Hub refuses a request, or the verification fails.
     """
     disable_progress_bars()
-    violations = blocking(check_repository(options.root))
-    if violations:
-        raise UserError(_describe_violations(options.root, violations))
-    conversion = _read_conversion(options)
-    uploads, left = find_uploads(options.root, options.repo_id)
-    size = format_size(sum(upload.size for upload in uploads))
-    say("Checked", f"{options.root}/ obeys all rules: {len(uploads)} files, {size}")
-    if left:
-        say("Left out", f"{len(left)} files that are no part of a repository: {', '.join(left)}")
+    violations = check_repository(publication.root)
+    if blocking(violations):
+        raise UserError(_describe_violations(publication.root, violations))
+    conversion = _read_conversion(publication.root, publication.allow_partial)
+    uploads, left_out = find_uploads(publication.root, publication.repo_id)
+    say("Checked", describe_result(publication.root, violations))
+    say("Files", f"{format_count(len(uploads), 'file')}, {format_size(sum(upload.size for upload in uploads))}")
+    if left_out:
+        say("Left out", f"{format_count(len(left_out), 'file')} that no repository contains: {', '.join(left_out)}")
     token = get_token()
-    repository = HubRepository(options.repo_id, token, say)
-    if options.dry_run:
-        _tell_plan(options, uploads, _changes_if_known(options, repository, uploads))
+    repository = HubRepository(publication.repo_id, token, say)
+    if publication.dry_run:
+        _print_plan(publication, uploads, _find_changes(publication, repository, uploads))
         return
     if not token:
         raise UserError(
-            "there is no token for the Hub: `hf auth login` stores one, or set HF_TOKEN; it needs write access to "
-            f"{options.repo_id.partition('/')[0]} ({TOKENS})"
+            "the token for the Hub is missing: run `hf auth login` or set HF_TOKEN; the token needs write access to "
+            f"{publication.repo_id.partition('/')[0]} ({TOKENS})"
         )
-    _publish(options, repository, uploads, conversion)
-
-
-def blocking(violations: list[Violation]) -> list[Violation]:
-    """Those violations that keep a repository from being published."""
-    return [violation for violation in violations if violation.blocks]
+    _publish(publication, repository, uploads, conversion)
 
 
 def default_tag(conversion: dict[str, Any]) -> str:
-    """Release and hash of the rows: the same rows have the same tag."""
+    """Return a tag of release and row hash: the same rows get the same tag."""
     return f"{conversion['release'] or 'unknown'}-{conversion['rows_sha256']['default'][:12]}"
 
 
 def _describe_violations(root: Path, violations: list[Violation]) -> str:
-    lines = [
-        f"{violation.rule}: {violation.file}: expected {violation.expected}, found {violation.found}"
-        for violation in violations[:_TOLD]
-    ]
-    more = [f"... and {len(violations) - _TOLD} more"] if len(violations) > _TOLD else []
-    return "\n  ".join([f"{root} is not published, it breaks rules:", *lines, *more])
+    lines = _shorten([describe_violation(violation) for violation in blocking(violations)])
+    return "\n  ".join([f"{describe_result(root, violations)}; nothing was published:", *lines])
 
 
-def _read_conversion(options: Options) -> dict[str, Any]:
-    conversion: dict[str, Any] = json.loads((options.root / "conversion.json").read_text(encoding="utf-8"))
+def _shorten(lines: list[str]) -> list[str]:
+    more = len(lines) - _MAX_LISTED
+    return [*lines[:_MAX_LISTED], f"... and {more:,} more"] if more > 0 else lines
+
+
+def _read_conversion(root: Path, allow_partial: bool) -> dict[str, Any]:
+    conversion: dict[str, Any] = json.loads((root / "conversion.json").read_text(encoding="utf-8"))
     release, part = conversion["release"], conversion.get("part")
     reason = ""
     if release == SAMPLE:
@@ -115,122 +115,128 @@ def _read_conversion(options: Options) -> dict[str, Any]:
     elif conversion["partial"] or part:
         reason = f"a part of the release ({part})"
     elif release not in RELEASES:
-        reason = f"of an unknown release ({release or 'convert_to_parquet.py found none that fits'})"
-    if reason and not options.allow_partial:
-        raise UserError(
-            f"{options.root} is {reason}: build a whole release, or say --allow-partial when just this is to be published"
-        )
-    if conversion.get("left_out"):
-        say("Note", f"{len(conversion['left_out'])} images of the release were left out; conversion.json lists them")
+        reason = f"of an unknown release ({release or 'convert_to_parquet.py found no match'})"
+    if reason and not allow_partial:
+        raise UserError(f"{root} is {reason}: build a whole release, or use --allow-partial to publish this anyway")
+    left_out = len(conversion.get("left_out") or ())
+    if left_out:
+        say("Note", f"{format_count(left_out, 'image')} of the release left out; conversion.json lists them")
     return conversion
 
 
-def _publish(options: Options, repository: HubRepository, uploads: list[Upload], conversion: dict[str, Any]) -> None:
-    _find_or_create(options, repository)
+def _publish(
+    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: dict[str, Any]
+) -> None:
+    _require_repository(repository, publication.private)
     branches, tags = repository.refs()
-    if options.revision in tags:
-        raise UserError(f"{options.revision} is a tag of {options.repo_id}, and tags do not move: name a branch")
-    if MAIN not in branches and options.revision not in branches:
-        raise UserError(f"{options.repo_id} has no branch {options.revision} to publish to, and none main to begin at")
-    exists = options.revision in branches
-    head = branches[options.revision if exists else MAIN]
-    changes = compare(uploads, repository.files(head))
-    tag = options.tag or default_tag(conversion)
-    if options.tag in tags and (tags[tag] != head or not changes.none):
+    if publication.revision in tags:
         raise UserError(
-            f"the tag {tag} names commit {tags[tag][:12]} already: choose another, or delete it on the Hub first"
+            f"{publication.revision} is a tag of {publication.repo_id}, and tags are never moved: choose a branch"
+        )
+    if MAIN not in branches and publication.revision not in branches:
+        raise UserError(
+            f"{publication.repo_id} has neither the branch {publication.revision} nor {MAIN} to start it from"
+        )
+    exists = publication.revision in branches
+    head = branches[publication.revision if exists else MAIN]
+    changes = compare(uploads, repository.files(head))
+    tag = publication.tag or default_tag(conversion)
+    if publication.tag in tags and (tags[tag] != head or not changes.is_empty):
+        raise UserError(
+            f"the tag {tag} already exists, at commit {tags[tag][:12]}: choose another, or delete it on the Hub first"
         )
     if changes.kept:
-        say("Kept", f"{len(changes.kept)} files on the Hub that are not ours: {', '.join(changes.kept)}")
-    if changes.none and exists:
-        say("Unchanged", f"{options.repo_id}@{options.revision} has all {len(uploads)} files: nothing was uploaded")
+        say("Kept", f"{format_count(len(changes.kept), 'other file')} on the Hub: {', '.join(changes.kept)}")
+    if changes.is_empty and exists:
+        say("Unchanged", f"{publication.target} has all files: nothing was uploaded")
     else:
-        _send(repository, changes)
+        _send(repository, changes.sent)
         if not exists:
-            repository.create_branch(options.revision, head)
-        head = _commit(options, repository, uploads, changes, head, tag) if not changes.none else head
-    _read_back(options, repository, uploads, head)
+            repository.create_branch(publication.revision, head)
+        head = _commit(publication, repository, uploads, changes, head, tag) if not changes.is_empty else head
+    _verify(publication, repository, uploads, head)
     if tag in tags and tags[tag] != head:
-        say("Tag", f"{tag} stays at commit {tags[tag][:12]}, the same rows; --tag names this one")
+        say("Tag", f"{tag} stays at commit {tags[tag][:12]}, which has the same rows; use --tag to tag this one")
     elif tag not in tags:
         repository.tag(tag, head, f"ROCOv2 {conversion['release'] or ''}".strip())
         say("Tag", f"{tag} at commit {head[:12]}")
-    revision = "" if options.revision == MAIN else f', revision="{options.revision}"'
-    say("Done", f"{constants.ENDPOINT}/datasets/{options.repo_id}")
-    say("", f'Use: load_dataset("{options.repo_id}"{revision})')
+    revision = "" if publication.revision == MAIN else f', revision="{publication.revision}"'
+    say("Done", f"{constants.ENDPOINT}/datasets/{publication.repo_id}")
+    say("", f'Use: load_dataset("{publication.repo_id}"{revision})')
 
 
-def _find_or_create(options: Options, repository: HubRepository) -> None:
-    private = repository.is_private()
-    if private is None:
-        repository.create(options.private)
-        say("Created", f"{options.repo_id}, {'private' if options.private else 'public'}")
-    elif options.private and not private:
-        raise UserError(f"{options.repo_id} is public already: make it private on the Hub, or leave out --private")
+def _require_repository(repository: HubRepository, private: bool) -> None:
+    is_private = repository.is_private()
+    if is_private is None:
+        repository.create(private)
+        say("Created", f"{repository.repo_id}, {'private' if private else 'public'}")
+    elif private and not is_private:
+        raise UserError(f"{repository.repo_id} is already public: make it private on the Hub, or leave out --private")
 
 
-def _send(repository: HubRepository, changes: Changes) -> None:
-    sent = changes.sent
-    with Progress("Upload", sum(file.size for file in sent), len(sent), "", "files", show=format_size) as progress:
-        for start in range(0, len(sent), _AT_ONCE):
-            group = sent[start : start + _AT_ONCE]
-            repository.send(group, _AT_ONCE)
+def _send(repository: HubRepository, uploads: list[Upload]) -> None:
+    size = sum(upload.size for upload in uploads)
+    with Progress("Upload", size, len(uploads), "", "files", show=format_size) as progress:
+        for start in range(0, len(uploads), _CONCURRENT_UPLOADS):
+            group = uploads[start : start + _CONCURRENT_UPLOADS]
+            repository.send(group, _CONCURRENT_UPLOADS)
             for upload in group:
                 progress.add(upload.size)
 
 
 def _commit(
-    options: Options, repository: HubRepository, uploads: list[Upload], changes: Changes, parent: str, tag: str
+    publication: Publication, repository: HubRepository, uploads: list[Upload], changes: Changes, parent: str, tag: str
 ) -> str:
     try:
-        commit = repository.commit(options.revision, parent, changes.sent, changes.removed, f"ROCOv2 {tag}")
+        commit = repository.commit(publication.revision, parent, changes.sent, changes.removed, f"ROCOv2 {tag}")
     except ChangedMeanwhileError as error:
-        # A commit whose answer was lost is our own; it is known by its files.
-        head = repository.refs()[0].get(options.revision, parent)
-        if compare(uploads, repository.files(head)).none:
+        # It may be our own commit, if only the answer was lost: then it has our files.
+        head = repository.refs()[0].get(publication.revision, parent)
+        if compare(uploads, repository.files(head)).is_empty:
             return head
         raise UserError(
-            f"someone else changed {options.repo_id}@{options.revision} meanwhile (it was at {parent[:12]}, it is at "
-            f"{head[:12]}): nothing of this version is visible. Look at their commit; the same command then puts this "
-            "version on top of it, and sends no file again"
+            f"someone else changed {publication.target} meanwhile (from {parent[:12]} to {head[:12]}): no "
+            "file of this version is visible. Look at their commit, then run the same command again: it puts this version "
+            "on top of theirs, without another upload"
         ) from error
     say("Commit", f"{commit[:12]}: {_summary(changes)}")
     return commit
 
 
-def _read_back(options: Options, repository: HubRepository, uploads: list[Upload], commit: str) -> None:
-    """Compare the hash of every file on the Hub with the local one's, and the whole content of those kept in git."""
-    there = repository.files(commit)
-    changes = compare(uploads, there)
-    wrong = [f"{file.path}: not there" for file in changes.new]
-    wrong += [f"{file.path}: another hash than the {file.size:,} bytes here" for file in changes.changed]
-    wrong += [f"{path}: should be gone" for path in changes.removed]
+def _verify(publication: Publication, repository: HubRepository, uploads: list[Upload], commit: str) -> None:
+    """Compare the hashes of all files on the Hub with the local ones, and the whole content of files in git."""
+    remote = repository.files(commit)
+    changes = compare(uploads, remote)
+    wrong = [f"{file.path}: missing" for file in changes.new]
+    wrong += [f"{file.path}: another hash than the local {format_count(file.size, 'byte')}" for file in changes.changed]
+    wrong += [f"{path}: not removed" for path in changes.removed]
     for file in changes.unchanged:
         content = file.source.read_bytes() if isinstance(file.source, Path) else file.source
-        if not there[file.path].lfs and repository.read(file.path, commit) != content:
-            wrong.append(f"{file.path}: other bytes than those sent")
+        if not remote[file.path].lfs and repository.read(file.path, commit) != content:
+            wrong.append(f"{file.path}: other bytes than the local file")
     if wrong:
-        told = "\n  ".join(wrong[:_TOLD])
+        listed = "\n  ".join(_shorten(wrong))
         raise UserError(
-            f"what the Hub has at commit {commit[:12]} of {options.repo_id}@{options.revision} is not what was sent, so "
-            f"it got no tag:\n  {told}\nCheck that the folder was not changed meanwhile. {GO_ON}"
+            f"verification failed: files at commit {commit[:12]} of {publication.target} differ from what was uploaded; "
+            f"the commit was not tagged:\n  {listed}\nCheck that {publication.root} was not changed meanwhile. {GO_ON}"
         )
-    say("Verified", f"all {len(uploads)} files on the Hub have the hashes of those here")
+    say("Verified", f"the hashes on the Hub match the local files ({format_count(len(uploads), 'file')})")
 
 
-def _changes_if_known(options: Options, repository: HubRepository, uploads: list[Upload]) -> Changes | None:
+def _find_changes(publication: Publication, repository: HubRepository, uploads: list[Upload]) -> Changes | None:
+    """Return what would change on the Hub; None if the Hub cannot be asked."""
     try:
         if repository.is_private() is None:
-            say("Hub", f"{options.repo_id} is not there yet, or is private and needs a token: all files count as new")
+            say("Hub", f"{publication.repo_id} does not exist yet, or needs a token: all files count as new")
             return compare(uploads, {})
         branches, _ = repository.refs()
-        return compare(uploads, repository.files(branches.get(options.revision, branches.get(MAIN, MAIN))))
+        return compare(uploads, repository.files(branches.get(publication.revision, branches.get(MAIN, MAIN))))
     except UserError as error:
-        say("Hub", f"it could not be asked what is there already: {error}")
+        say("Hub", f"cannot compare with the files on the Hub: {error}")
         return None
 
 
-def _tell_plan(options: Options, uploads: list[Upload], changes: Changes | None) -> None:
+def _print_plan(publication: Publication, uploads: list[Upload], changes: Changes | None) -> None:
     states = {upload.path: state for state in ("new", "changed", "unchanged") for upload in getattr(changes, state, [])}
     for upload in uploads:
         click.echo(f"{states.get(upload.path, 'unknown'):<10}{upload.size:>15,}  {upload.path}")
@@ -238,18 +244,18 @@ def _tell_plan(options: Options, uploads: list[Upload], changes: Changes | None)
         click.echo(f"{'removed':<10}{'':>15}  {path}")
     sent = changes.sent if changes else uploads
     size = format_size(sum(upload.size for upload in sent))
-    limit = "" if changes else "at most "
-    say("Dry run", f"{limit}{len(sent)} files, {size}, would go to {options.repo_id}@{options.revision}; none did")
+    count = ("" if changes else "at most ") + format_count(len(sent), "file")
+    say("Dry run", f"{count}, {size}, would be uploaded to {publication.target}; nothing was")
 
 
 def _summary(changes: Changes) -> str:
     return (
-        f"{len(changes.new)} files new, {len(changes.changed)} changed, {len(changes.removed)} removed, "
+        f"{len(changes.new)} new, {len(changes.changed)} changed, {len(changes.removed)} removed, "
         f"{len(changes.unchanged)} unchanged"
     )
 
 
 def is_repo_id(text: str) -> bool:
-    """Whether it is `org/name` as the Hub allows them."""
+    """Return whether a text is an `org/name` that the Hub allows."""
     name = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
     return bool(re.fullmatch(f"{name}/{name}", text)) and "--" not in text and ".." not in text and len(text) <= 96

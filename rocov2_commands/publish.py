@@ -35,8 +35,8 @@ def main(
     repository: Path, name: str, revision: str, tag: str | None, private: bool, allow_partial: bool, dry_run: bool
 ) -> None:
     """Parse, call, report."""
-    from rocov2_build.publish import Options, is_repo_id, publish
+    from rocov2_build.publish import Publication, is_repo_id, publish
 
     if not is_repo_id(name):
-        raise click.UsageError(f"{name!r} is no ORG/NAME: write for example my-lab/rocov2")
-    publish(Options(repository, name, revision, tag, private, allow_partial, dry_run))
+        raise click.UsageError(f"ORG/NAME must be a name on the Hub, e.g. my-lab/rocov2, got {name!r}")
+    publish(Publication(repository, name, revision, tag, private, allow_partial, dry_run))

@@ -1,6 +1,6 @@
-"""What of a built repository goes to the Hub, and how it differs from what is there.
+"""Which files of a built repository are uploaded, and how they differ from those on the Hub.
 
-Files go up by a list of allowed names, never by what happens to lie in the folder: notes, caches, scripts and keys stay.
+Only files with allowed names are uploaded: never notes, caches, scripts or keys that happen to be in the folder.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ ALLOWED = (
     *(f"{folder}/*.parquet" for folder in FOLDERS),
     "assets/*.png",
 )
-"""Patterns of all that is ever uploaded; `*` stands for one name, not for folders."""
+"""Patterns of all files that may be uploaded; `*` matches one name, not folders."""
 
 _SMALL = 10_000_000
-"""Bytes; the Hub keeps whatever is larger outside git, where a SHA-256 names it."""
+"""Bytes; the Hub stores larger files outside git, by their SHA-256."""
 _PYTHON_BLOCK = re.compile(r"^```python\b.*?^```$", re.MULTILINE | re.DOTALL)
 _LOADING = re.compile(r'(\bload_dataset\(\s*)"rocov2"')
 _PATH = re.compile(r"""(?<=["'])rocov2/""")
 
 
 def is_allowed(path: str) -> bool:
-    """Whether a file at `path`, relative to the repository, may go up."""
+    """Return whether the file at `path`, relative to the repository, may be uploaded."""
     return any(path.count("/") == pattern.count("/") and fnmatch(path, pattern) for pattern in ALLOWED)
 
 
 def card_on_the_hub(text: str, repo_id: str) -> str:
-    """The card's text with the repository's name on the Hub in its Python blocks.
+    """Return the card's text, with the repository's name on the Hub in its Python blocks.
 
-    `load_dataset("rocov2")` becomes `load_dataset("org/name")`, and a path such as `"rocov2/text/train.parquet"`
+    `load_dataset("rocov2")` becomes `load_dataset("org/name")`, and a path such as `"rocov2/text/train.parquet"` becomes
     `"hf://datasets/org/name/text/train.parquet"`.
     """
 
@@ -57,14 +57,14 @@ def card_on_the_hub(text: str, repo_id: str) -> str:
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as it is to be on the Hub.
+    """One file to be on the Hub.
 
     Attributes:
-        path: on the Hub.
-        source: the local file, or the content where it differs from the local file's.
-        size: bytes.
-        sha256: of the content, in hex.
-        blob_id: git's name for the content; None for a file that is too large for git.
+        path: path on the Hub.
+        source: local file, or the content if it differs from the local file.
+        size: number of bytes.
+        sha256: SHA-256 of the content, in hex.
+        blob_id: git's id of the content; None for a file that is too large for git.
     """
 
     path: str
@@ -73,9 +73,9 @@ class Upload:
     sha256: str
     blob_id: str | None
 
-    def is_same(self, there: RepoFile) -> bool:
-        """Whether the Hub's file has this content, by its SHA-256 or git's id."""
-        return there.lfs.sha256 == self.sha256 if there.lfs else there.blob_id == self.blob_id
+    def is_same(self, remote: RepoFile) -> bool:
+        """Return whether the file on the Hub has this content, by its SHA-256 or git's id."""
+        return remote.lfs.sha256 == self.sha256 if remote.lfs else remote.blob_id == self.blob_id
 
 
 def _upload(path: str, source: Path | bytes) -> Upload:
@@ -89,7 +89,7 @@ def _upload(path: str, source: Path | bytes) -> Upload:
 
 
 def find_uploads(root: Path, repo_id: str) -> tuple[list[Upload], list[str]]:
-    """The files of the repository at `root` that go to `repo_id`, and the paths of those that stay; both sorted."""
+    """Return the uploads of the repository in `root` to `repo_id`, and the paths of the files left out; both sorted."""
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     uploads = []
     for path in filter(is_allowed, paths):
@@ -102,12 +102,14 @@ def find_uploads(root: Path, repo_id: str) -> tuple[list[Upload], list[str]]:
 
 @dataclass(frozen=True)
 class Changes:
-    """What makes the Hub's files the local ones.
+    """Differences between the local files and those on the Hub.
 
     Attributes:
-        new, changed, unchanged: local files by what the Hub has under their names.
-        removed: paths on the Hub that an earlier version had and this one has not.
-        kept: other paths on the Hub, which are nobody's business here.
+        new: local files that are missing on the Hub.
+        changed: local files with another content on the Hub.
+        unchanged: local files with the same content on the Hub.
+        removed: paths on the Hub of files of an earlier version, which this version does not have.
+        kept: other paths on the Hub, which publishing does not touch.
     """
 
     new: list[Upload] = field(default_factory=list)
@@ -118,26 +120,26 @@ class Changes:
 
     @property
     def sent(self) -> list[Upload]:
-        """Files that go up."""
+        """New and changed files, by path."""
         return sorted([*self.new, *self.changed], key=lambda upload: upload.path)
 
     @property
-    def none(self) -> bool:
-        """Whether the Hub has all, and nothing that has to go."""
+    def is_empty(self) -> bool:
+        """Whether the Hub has all local files, and none of an earlier version."""
         return not (self.new or self.changed or self.removed)
 
 
-def compare(uploads: Iterable[Upload], there: dict[str, RepoFile]) -> Changes:
-    """Compare local files with the Hub's, by path."""
-    changes, ours = Changes(), set()
+def compare(uploads: Iterable[Upload], remote: dict[str, RepoFile]) -> Changes:
+    """Compare local files with those on the Hub, by path."""
+    changes, local = Changes(), set()
     for upload in uploads:
-        ours.add(upload.path)
-        if upload.path not in there:
+        local.add(upload.path)
+        if upload.path not in remote:
             changes.new.append(upload)
-        elif upload.is_same(there[upload.path]):
+        elif upload.is_same(remote[upload.path]):
             changes.unchanged.append(upload)
         else:
             changes.changed.append(upload)
-    for path in sorted(there.keys() - ours):
+    for path in sorted(remote.keys() - local):
         (changes.removed if is_allowed(path) else changes.kept).append(path)
     return changes

@@ -17,7 +17,7 @@ from huggingface_hub import HfApi
 import rocov2_build.publish
 from rocov2_build.hub.client import HubRepository
 from rocov2_build.hub.uploads import card_on_the_hub, compare, find_uploads, is_allowed
-from rocov2_build.publish import Options, default_tag, is_repo_id
+from rocov2_build.publish import Publication, default_tag, is_repo_id
 from rocov2_shared.errors import UserError
 from tests.support.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
 from tests.support.raw import make_raw
@@ -74,17 +74,19 @@ def test_what_is_no_whole_release_needs_the_flag(
     (root / "conversion.json").write_text(json.dumps(facts_of(root) | facts))
     monkeypatch.setattr(rocov2_build.publish, "get_token", lambda: None)
     with pytest.raises(UserError, match=f"is {message}.*--allow-partial"):
-        rocov2_build.publish.publish(Options(root, ID))
-    with pytest.raises(UserError, match="there is no token"):
-        rocov2_build.publish.publish(Options(root, ID, allow_partial=True))
+        rocov2_build.publish.publish(Publication(root, ID))
+    with pytest.raises(UserError, match="the token for the Hub is missing"):
+        rocov2_build.publish.publish(Publication(root, ID, allow_partial=True))
 
 
 def test_a_repository_that_breaks_a_rule_is_refused(built: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(built, tmp_path / "rocov2"))
     (root / "rocov2.py").touch()
     (root / "text" / "test.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"is not published.*\n(.*\n)*  script: rocov2.py") as error:
-        rocov2_build.publish.publish(Options(root, ID, allow_partial=True))
+    with pytest.raises(
+        UserError, match=r"breaks 7 of .*; nothing was published:\n(.*\n)*  error: script \(loaders\): rocov2.py"
+    ) as error:
+        rocov2_build.publish.publish(Publication(root, ID, allow_partial=True))
     assert "text/test.parquet" in str(error.value)
 
 
