@@ -6,14 +6,10 @@ as `.NAME.part` beside a note of the ETag that it was begun under, and goes on f
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,8 @@ from typing import Any
 from rocov2_build.raw.http_client import BrokenOffError, Server, ServerError
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import write_json
+from rocov2_shared.files import sync_path, write_json
+from rocov2_shared.locks import locked_file
 from rocov2_shared.sizes import format_size
 from rocov2_shared.terminal import Progress, say
 
@@ -63,7 +60,7 @@ def download_release(
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
     tell = (lambda *_: None) if quiet else say
     raw.mkdir(parents=True, exist_ok=True)
-    with _alone(raw):
+    with locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
         try:
             server = Server(tell)
             files = _fetch_record(server, f"{server_url}/api/records/{number}", wanted)
@@ -76,17 +73,6 @@ def download_release(
             )
             raise UserError(f"{error}{by_hand if names else ''}") from error
     tell("Done", f"{raw}/: {len(files)} files, {format_size(sum(file.size for file in files))}, every MD5 right.")
-
-
-@contextmanager
-def _alone(raw: Path) -> Iterator[None]:
-    # The file stays: removing it would let two commands lock two files of one name.
-    with (raw / ".download.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another command downloads into {raw}/: wait for it") from None
-        yield
 
 
 def _fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFile]:
@@ -238,9 +224,9 @@ def _fetch(raw: Path, file: RecordFile, part: _Part, server: Server, progress: P
         if last:
             raise ServerError(f"{file.name} came wrong twice: expected MD5 {file.md5}, found {found}")
         server.pause(file.name, BrokenOffError(f"expected MD5 {file.md5}, found {found}"))
-    with part.path.open("rb") as whole:
-        os.fsync(whole.fileno())
+    sync_path(part.path)
     part.path.rename(raw / file.name)
+    sync_path(raw)
     part.remove()
     progress.add(0)
 

@@ -23,6 +23,7 @@ import rocov2
 from rocov2_build.card.readme import split_front_matter
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_text, write_whole
+from rocov2_shared.folders import new_folder
 
 ROWS = 20
 """Rows shown of a split; the Hub's viewer has pages of 100."""
@@ -147,7 +148,7 @@ def _write_thumbnail(data: bytes, path: Path) -> None:
 
 
 def write_preview(repository: Path, preview: Path) -> None:
-    """Write the pages of a built repository.
+    """Write the pages of a built repository; an older preview stays until they are complete.
 
     Args:
         repository: its folder.
@@ -160,15 +161,15 @@ def write_preview(repository: Path, preview: Path) -> None:
         raise UserError(f"no {repository / 'README.md'}: name a repository that convert_to_parquet.py has built")
     if preview.exists() and not (preview / MARK).is_file():
         raise UserError(f"{preview} exists and is no preview: choose another folder, or move it")
-    shutil.rmtree(preview, ignore_errors=True)
-    (preview / "images").mkdir(parents=True)
-    write_text(preview / MARK, STYLE)
-    for name in rocov2.CONFIGS:
-        write_text(preview / f"{name}.html", config_page(repository, preview, name))
-    if (repository / "assets").is_dir():
-        shutil.copytree(repository / "assets", preview / "assets")
-    write_text(preview / "LICENSE.md", (repository / "LICENSE.md").read_text(encoding="utf-8"))
-    write_text(preview / "index.html", card_page((repository / "README.md").read_text(encoding="utf-8")))
+    with new_folder(preview, replaces=lambda folder: (folder / MARK).is_file()) as folder:
+        (folder / "images").mkdir()
+        write_text(folder / MARK, STYLE)
+        for name in rocov2.CONFIGS:
+            write_text(folder / f"{name}.html", config_page(repository, folder, name))
+        if (repository / "assets").is_dir():
+            shutil.copytree(repository / "assets", folder / "assets")
+        write_text(folder / "LICENSE.md", (repository / "LICENSE.md").read_text(encoding="utf-8"))
+        write_text(folder / "index.html", card_page((repository / "README.md").read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

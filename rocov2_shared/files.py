@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that is renamed to `path` when the block ends well, after it and its name are synced to disk.
+    """Yield a binary file that is renamed to `path` at the end, synced to disk, or removed after an error.
 
-    An exception removes it. Its temporary name is this attempt's own: several may be at work on one `path`.
+    Each attempt has a temporary name of its own: several may write the same `path`.
     """
     temporary = path.with_name(_temporary_name(path.name, os.getpid(), os.urandom(4).hex()))
     try:
@@ -25,14 +25,14 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
-        sync_folder(path.parent)
+        sync_path(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
 def remove_unfinished(path: Path, pid: int | None) -> None:
-    """Remove what a process that was killed left of `path`."""
+    """Remove the unfinished files that a killed process has left for `path`; of every process if `pid` is None."""
     for stray in path.parent.glob(_temporary_name(glob.escape(path.name), pid, "*")):
         stray.unlink(missing_ok=True)
 
@@ -48,13 +48,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that is the same for the same value, whole or not at all."""
+    """Write JSON, whole or not at all; the same value gives the same bytes."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_path(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, survive a loss of power.
+
+    Does nothing where the system cannot open a folder (Windows): what `write_whole` writes is synced there, too.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -62,6 +67,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

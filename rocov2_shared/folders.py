@@ -2,75 +2,123 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.files import sync_path
+from rocov2_shared.locks import HAS_LOCKS, try_lock
+
+_UNFINISHED = ".exporting"
 
 
 @contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
-    """A folder to write into, `OUTPUT.exporting`; renamed to `output` when the block ends well, and else removed.
+def new_folder(output: Path, replaces: Callable[[Path], bool] | None = None, fill: str | None = None) -> Iterator[Path]:
+    """Yield a folder to write into, `OUTPUT.exporting`; it is renamed to `output` at the end, or removed after an error.
 
-    What an attempt that was killed has left there is removed first. Two processes cannot be at work on one `output`.
+    Two processes cannot write the same `output`: the folder is locked. The next process removes what a killed one has left.
+    Where the system has no locks (Windows), the folder has a name of its own instead, and what a killed process has left
+    stays.
+
+    Args:
+        output: the folder to make. Its parents are made if they are missing.
+        replaces: whether a folder with content at `output` may be replaced; by default none may. A kill in the moment
+            between two renames leaves it as `OUTPUT.replaced-<number>`.
+        fill: keep an empty folder at `output`, which may be somebody's working directory, and move the content into it
+            file by file; this file is the last. By default an empty folder is replaced.
 
     Raises:
-        UserError: `output` is there and not empty, or is no folder; or another process is at work on it.
+        UserError: `output` is not empty, or is a file, or another process is writing it.
     """
     output = output.absolute()
-    _require_free(output)
+    within = fill is not None and output.is_dir()
+    unfinished = output / _UNFINISHED if within else output.with_name(output.name + _UNFINISHED)
+    _require_free(output, unfinished, replaces)
     output.parent.mkdir(parents=True, exist_ok=True)
-    folder = output.with_name(f"{output.name}.exporting")
-    lock = _lock(folder, output)
+    with _locked_folder(unfinished, output) as folder:
+        try:
+            _clear(folder)
+            yield folder
+            for path in [*folder.rglob("*"), folder]:
+                sync_path(path)
+            _require_free(output, folder, replaces)
+            if within:
+                _fill(output, folder, str(fill))
+            else:
+                _put(folder, output)
+            sync_path(output.parent)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _require_free(output: Path, unfinished: Path, replaces: Callable[[Path], bool] | None) -> None:
+    there = next(path for path in (output, *output.parents) if path.exists() or path.is_symlink())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file, not a folder: name a new folder")
+    if there == output and any(path != unfinished for path in output.iterdir()) and not (replaces and replaces(output)):
+        raise UserError(f"{output} is not empty: name a new folder, or remove it first")
+
+
+@contextmanager
+def _locked_folder(folder: Path, output: Path) -> Iterator[Path]:
+    """Make the folder and lock it; without locks, make one that is this process's own."""
+    if not HAS_LOCKS:
+        own = folder.with_name(f"{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        own.mkdir()
+        yield own
+        return
+    handle = _lock(folder, output)
     try:
-        for left in folder.iterdir():
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         yield folder
-        for path in [*folder.rglob("*"), folder]:
-            _sync(path)
-        _require_free(output)
-        folder.rename(output)
-        _sync(output.parent)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     finally:
-        os.close(lock)
-
-
-def _require_free(output: Path) -> None:
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise UserError(f"{output} is not empty: name a new folder, or remove it first")
-    elif output.exists() or output.is_symlink():
-        raise UserError(f"{output} is there and is no folder: name a new one")
+        os.close(handle)
 
 
 def _lock(folder: Path, output: Path) -> int:
-    """Make the folder and lock it, for as long as the returned file descriptor is open."""
     while True:
         folder.mkdir(exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not try_lock(handle):
+                raise UserError(f"another process is writing {output}: wait for it, or name another folder")
             if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
                 return handle
-        except BlockingIOError:
-            os.close(handle)
-            raise UserError(f"another export to {output} is at work: wait for it, or name another folder") from None
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)  # another process has renamed or removed it meanwhile
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _put(folder: Path, output: Path) -> None:
+    """Rename `folder` to `output`, whose content may be replaced."""
+    if not output.is_dir():
+        folder.rename(output)
+        return
+    # A rename onto a folder with content fails, and on Windows onto any.
+    replaced = output.with_name(f"{output.name}.replaced-{os.urandom(4).hex()}")
+    output.rename(replaced)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        folder.rename(output)
+    except BaseException:
+        replaced.rename(output)
+        raise
+    shutil.rmtree(replaced)
+
+
+def _fill(output: Path, folder: Path, last: str) -> None:
+    try:
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
+            path.rename(output / path.name)
+        folder.rmdir()
+    except BaseException:
+        _clear(output)
+        raise

@@ -12,7 +12,6 @@ OUTPUT.old                       the repository that --overwrite replaces, betwe
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import shutil
@@ -24,7 +23,8 @@ from typing import Any
 from rocov2 import FOLDERS
 from rocov2_build.worker.task import FileFacts, Task
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import file_sha256, sync_folder, write_json
+from rocov2_shared.files import file_sha256, sync_path, write_json
+from rocov2_shared.locks import locked_file
 
 
 def _beside(output: Path, suffix: str) -> Path:
@@ -44,12 +44,8 @@ def locked(output: Path) -> Iterator[None]:
         UserError: another command is at work on it.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    # The file stays: removing it would let two commands lock two files of one name.
-    with _beside(output, ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another command is at work on {output}: wait for it, or choose another OUTPUT") from None
+    busy = f"another command is at work on {output}: wait for it, or choose another OUTPUT"
+    with locked_file(_beside(output, ".lock"), busy):
         _repair(output)
         yield
 
@@ -63,7 +59,7 @@ def _repair(output: Path) -> None:
             _discard(old, _beside(output, ".building"))
         else:
             old.rename(output)
-            sync_folder(output.parent)
+            sync_path(output.parent)
     for mark in marks:
         mark.unlink()
 
@@ -232,7 +228,7 @@ class Building:
         if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
             self._output.rename(old)
         self.repository.rename(self._output)
-        sync_folder(self._output.parent)
+        sync_path(self._output.parent)
         if old.exists():
             _discard(old, self._all)
         self.remove()

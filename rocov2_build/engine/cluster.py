@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from rocov2_build.worker.task import AnyTask, CheckTask, FileFacts, ImageFault, ShardTask, Task
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import sync_folder
+from rocov2_shared.files import sync_path
 
 if TYPE_CHECKING:
     import distributed
@@ -176,7 +176,7 @@ def _put_in_place(facts: FileFacts, task: Task | CheckTask, repository: Path) ->
                 ) from None
             time.sleep(0.2)
         else:
-            sync_folder(path.parent)
+            sync_path(path.parent)
             return replace(facts, path=task.path)
 
 

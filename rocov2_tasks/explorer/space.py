@@ -6,7 +6,6 @@ versions of the packages that are installed here.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -15,6 +14,7 @@ from pathlib import Path
 import rocov2
 import rocov2_shared
 import rocov2_tasks
+from rocov2_shared.folders import new_folder
 from rocov2_tasks.explorer.packages import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
@@ -60,34 +60,13 @@ def write_space(folder: Path, dataset: str) -> None:
         dataset: `ORG/NAME`.
 
     Raises:
-        FileExistsError: `folder` is not empty, or is a file.
-        FileNotFoundError: the licence of this project is missing.
+        UserError: `folder` is not empty, or is a file.
+        FileNotFoundError: the project's licence is missing.
         ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
     require("gradio", "duckdb")
-    folder = folder.absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        raise FileExistsError(f"{there} is a file, not a folder: name a new folder")
-    if there == folder and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} exists and is not empty: name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # An existing folder may be the current one, which cannot be replaced: build inside of it.
-    where = folder if there == folder else folder.parent
-    building = where / f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    try:
-        building.mkdir()
-        _write(building, dataset)
-        if there != folder:
-            building.rename(folder)
-            return
-        for path in sorted(building.iterdir(), key=lambda path: path.name == "app.py"):  # what starts the Space is last
-            path.rename(folder / path.name)
-        building.rmdir()
-    except BaseException:
-        for path in (building, *(folder.iterdir() if there == folder else ())):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        raise
+    with new_folder(folder, fill="app.py") as unfinished:
+        _write(unfinished, dataset)
 
 
 def _write(folder: Path, dataset: str) -> None:

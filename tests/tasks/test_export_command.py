@@ -42,7 +42,7 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
         (
             ["{built}", "file", "--format", "webdataset"],
             1,
-            "Error: {tmp}/file is there and is no folder: name a new one",
+            "Error: {tmp}/file is a file, not a folder: name a new folder",
         ),
         (["nowhere", "out", "--format", "webdataset"], 1, "Error: no folder 'nowhere' in {tmp}: build it with"),
         (["full", "out", "--format", "webdataset"], 1, "full is not a built repository, missing conversion.json"),
@@ -161,7 +161,7 @@ def test_what_a_kill_leaves_is_replaced(built: Path, tmp_path: Path, run: Run) -
     started = _start(built, tmp_path)
     second = run("export", built, "out", "--format", "webdataset")
     assert second.returncode == 1
-    assert f"another export to {tmp_path}/out is at work" in second.stderr
+    assert f"another process is writing {tmp_path}/out: wait for it, or name another folder" in second.stderr
     started.kill()
     started.communicate(timeout=HANG_SECONDS)
     assert os.listdir(tmp_path) == ["out.exporting"]

@@ -51,7 +51,7 @@ def test_a_space_never_takes_the_place_of_a_folder(
     (tmp_path / "space" / "note").touch()
     done = explore(tmp_path, environment, "--space", "space", "org/rocov2")
     assert done.returncode == 1
-    assert f"Error: {tmp_path / 'space'} exists and is not empty" in done.stderr
+    assert f"Error: {tmp_path / 'space'} is not empty: name a new folder, or remove it first" in done.stderr
     assert [path.name for path in (tmp_path / "space").iterdir()] == ["note"]
 
     def fail(*_: object, **__: object) -> None:
@@ -85,7 +85,7 @@ def test_a_file_is_no_place_for_a_space(tmp_path: Path, environment: dict[str, s
     (tmp_path / "file").touch()
     done = explore(tmp_path, environment, "--space", folder, "org/rocov2")
     assert done.returncode == 1
-    assert done.stderr == f"Error: {tmp_path / 'file'} is a file, not a folder: name a new folder.\n"
+    assert done.stderr == f"Error: {tmp_path / 'file'} is a file, not a folder: name a new folder\n"
 
 
 def test_a_folder_that_was_empty_is_so_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
