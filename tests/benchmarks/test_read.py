@@ -12,6 +12,8 @@ from benchmarks.reading import run
 from benchmarks.reading.goals import GOALS, Run, goals, runs
 from benchmarks.reading.readers import Job
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 24
 PARTS = ("bytes", "resume")
 

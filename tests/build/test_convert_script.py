@@ -25,6 +25,8 @@ from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, jpeg, make_raw
 from tests.support.repositories import all_rows, files_of
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "convert_to_parquet"
 ANY = ("--release", "any", "--workers", "2")
 

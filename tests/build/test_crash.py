@@ -14,6 +14,8 @@ from tests.conftest import Seeds
 from tests.support.crash import finish, kill_after, leftovers, start, steps_of, tree, went_off
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("--max-shard-size", "10KB", "--row-group-size", "2KB", "--workers", "2", "--quiet")
 
 

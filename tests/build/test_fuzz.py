@@ -19,6 +19,8 @@ from tests.support.examples import examples
 from tests.support.fuzz import convert_damaged, damage, damage_release
 from tests.support.raw import jpeg, make_raw
 
+pytestmark = pytest.mark.slow
+
 BOUNDED = examples(60)
 
 

@@ -24,6 +24,8 @@ from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, expected_rows, make_raw
 from tests.support.repositories import files_of
 
+pytestmark = pytest.mark.slow
+
 ID = "org/rocov2"
 SCRIPT = PROJECT / "scripts" / "publish_to_hub.py"
 _IMPATIENT = "import runpy, sys, time; time.sleep = lambda _: None; sys.argv = sys.argv[1:]; "

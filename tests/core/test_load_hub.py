@@ -17,6 +17,8 @@ from tests.support.environments import VERSIONS, child_environment, python_of, r
 from tests.support.hub import Hub, Snapshot
 from tests.support.raw import RawRelease, expected_rows, make_raw
 
+pytestmark = pytest.mark.slow
+
 OTHER_CONFIGS = ("commercial", "text", "vocabulary")
 CALLS = ("load_dataset", "load", "builder")
 OWN_CALLS = ("load", "builder")

@@ -17,6 +17,8 @@ import rocov2
 from tests.support.environments import VERSIONS, python_of, run_probe
 from tests.support.raw import RawRelease, expected_rows, jpeg, make_raw
 
+pytestmark = pytest.mark.slow
+
 SCRIPT_VERSIONS = ("2.21.0", "3.6.0")
 CONFIGS = ("default", "commercial", "text", "vocabulary")
 RELEASES = ("ordinary", "infos-in-json", "no-commercial-in-validation", "limit-1", "test-only")

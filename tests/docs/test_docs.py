@@ -51,6 +51,7 @@ def folder(sample: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_python_blocks_run(block: str, folder: Path, environment: dict[str, str]) -> None:
     run_block(block, folder, environment)

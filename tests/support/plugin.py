@@ -44,11 +44,13 @@ def pytest_report_header(config: pytest.Config) -> str | list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests with random inputs: those by Hypothesis, and those that ask for `seeds`."""
+    """Mark the tests with random inputs (by Hypothesis, or with the fixture `seeds`) and those in a browser."""
     for item in items:
         test = getattr(item, "obj", None)
         if getattr(test, "is_hypothesis_test", False) or "seeds" in getattr(item, "fixturenames", ()):
             item.add_marker("random")
+        if "chrome" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     if hasattr(config, "workerinput"):  # slow modules first, so that no process waits for the last one of them
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)

@@ -22,6 +22,8 @@ from tests.support.hub import Hub, HubError, Request, Response
 from tests.support.processes import HANG_SECONDS
 from tests.support.streams import TRAIN, build, ids, stream_of
 
+pytestmark = pytest.mark.slow
+
 CLIENT = """
 import json, sys, time
 time.sleep = lambda seconds: None  # neither this project nor huggingface_hub waits before it asks again

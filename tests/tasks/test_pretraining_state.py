@@ -104,6 +104,7 @@ def test_the_length_is_what_is_given(built: Path, world_size: int, batch_size: i
             assert len(stream) == len(list(stream))
 
 
+@pytest.mark.slow
 def test_random_schedules_of_real_streams_lose_and_repeat_nothing(built: Path, seeds: Seeds) -> None:
     whole = ids(stream_of(built))
     for seed in seeds(SCHEDULES):

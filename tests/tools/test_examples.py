@@ -17,6 +17,8 @@ import rocov2
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 LMMS_EVAL = PROJECT / "examples" / "lmms_eval"
 
 

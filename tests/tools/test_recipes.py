@@ -27,6 +27,8 @@ from tests.support.blocks import RECIPES, find_blocks, run_block
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
+pytestmark = pytest.mark.slow
+
 CHEST = "C0817096"
 RESULTS = {
     "DuckDB": {

@@ -30,6 +30,8 @@ from tests.support.crash import finish, leftovers, start, tree
 from tests.support.processes import HANG_SECONDS, wait_until
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
 OPTIONS = ("--max-shard-size", "10KB", "--row-group-size", "2KB", "--quiet")
 

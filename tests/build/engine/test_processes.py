@@ -16,6 +16,8 @@ from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
 from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS, led_by, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:

@@ -17,6 +17,8 @@ from tests.support.explorer import Page, served
 from tests.support.raw import make_raw
 from tests.tasks.test_explore import with_gradio
 
+pytestmark = pytest.mark.slow
+
 MARKUP = "<script>document.title = 'owned'</script> & <b>bold</b>"
 
 

@@ -12,6 +12,8 @@ from tests.support.explorer import Page, served
 from tests.support.raw import make_raw
 from tests.tasks.test_explore import with_gradio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -17,6 +17,8 @@ from tests.support.loops import build_small
 from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = ("4.8.5", "5.2.0")
 
 
