@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,17 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import HANG_SECONDS
+from tests.support.processes import HANG_SECONDS, free_port
 from tests.tasks.test_explore import EXPLORE
 
 
 @contextmanager
 def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
     """Where the explorer of the repository is served; it ends as Ctrl-C ends it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     variables = os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"} | variables
-    command = [*EXPLORE, str(repository), "--port", str(port)]
+    command = [*EXPLORE, str(repository), "--port", str(free_port())]
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,3 +57,12 @@ def wait_until(condition: Callable[[], object], seconds: float = HANG_SECONDS) -
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A free port outside of the range of which servers of other tests get theirs by asking for any."""
+    for _ in range(100):
+        port = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no free port")

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.conftest import PROJECT
-from tests.support.processes import HANG_SECONDS
+from tests.support.processes import HANG_SECONDS, free_port
 from tests.support.raw import make_raw
 
 EXPLORE = [sys.executable, "-m", "rocov2_tasks.explore"]
@@ -116,9 +116,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, environment: dict[str, str],
 
 def serve(repository: Path, environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
     """The explorer, when it listens; its first line is that of the address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [*EXPLORE, str(repository), "--port", str(port), *options]
+    command = [*EXPLORE, str(repository), "--port", str(free_port()), *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -299,7 +300,7 @@ except ConnectionError as error:
 def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, environment: Any) -> None:
     with Hub({"org/rocov2": repository}) as hub:
         variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen([sys.executable, "-c", IMPATIENT], env=variables, text=True, **pipes)
         assert process.stdout
         try:
@@ -307,11 +308,14 @@ def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, 
         except BaseException:
             process.kill()
             raise
-    with process:
+    with process, socket.socket() as port:
+        # Keep the port of the Hub that is gone, so that no server of another test gets it and answers.
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port.bind(("127.0.0.1", int(hub.endpoint.rpartition(":")[2])))
         try:
             assert opened == "open\n"
-            said, _ = process.communicate("go\n", timeout=HANG_SECONDS)
+            said, error = process.communicate("go\n", timeout=HANG_SECONDS)
         finally:
             process.kill()
-    assert said == "The Hub does not answer, try again\n"
+    assert said == "The Hub does not answer, try again\n", error
     assert process.returncode == 0
