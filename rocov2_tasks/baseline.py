@@ -1,7 +1,7 @@
-"""Fit small concept detectors and captioners on a repository, and score them: what a trained model has to beat.
+"""Fit small concept detectors and captioners on a repository, and score them: a baseline for trained models.
 
-From load_dataset to a score: texts and images are read, the methods are fitted on train, their settings are chosen on
-validation, and test is scored with the measures of ImageCLEFmedical Caption.
+All the way from load_dataset to a score: texts and images are read, the methods are fitted on train, their settings are
+chosen on validation, and test is scored with the measures of ImageCLEFmedical Caption.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.sizes import format_count
 from rocov2_shared.terminal import say
 from rocov2_tasks.metrics import rouge1
 from rocov2_tasks.pretraining import DamagedImageError
@@ -34,7 +35,7 @@ class Split:
 
 @dataclass
 class Data:
-    """The three splits, with what several methods ask of them."""
+    """The three splits, and what several methods derive from them."""
 
     train: Split
     validation: Split
@@ -42,7 +43,7 @@ class Data:
 
     @cached_property
     def vocabulary(self) -> list[str]:
-        """Concepts of train, the commonest first."""
+        """Concepts of train, the most common first."""
         return detectors.make_vocabulary(self.train.texts["cuis"])
 
     @cached_property
@@ -55,22 +56,22 @@ class Data:
         return train, validation
 
     def nearest(self, split: Split) -> Neighbours:
-        """The training images that are most like those of a split."""
+        """Return the most similar training images for each image of a split."""
         return detectors.nearest(split.features, self.train.features, detectors.NEIGHBOURS[-1])
 
     def names(self, predicted: Flags) -> list[list[str]]:
-        """Predictions as lists of codes."""
+        """Return predictions as lists of codes."""
         return [[self.vocabulary[column] for column in row.nonzero()[0]] for row in predicted]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of the test images, in their order.
+    """The predictions of a method for the test images, in their order.
 
     Attributes:
-        settings: what was chosen on validation, in words.
+        settings: the settings chosen on validation, in words.
         concepts: codes of each image.
-        captions: None for a method that writes none.
+        captions: caption of each image; None for a method without captions.
     """
 
     settings: str
@@ -79,16 +80,16 @@ class Prediction:
 
 
 def predict_majority(data: Data) -> Prediction:
-    """For every image the commonest concepts and the commonest caption, of equally common ones the first by alphabet."""
+    """Predict for every image the most common concepts and caption, of equally common ones the alphabetically first."""
     number = detectors.choose_majority(data.known[1], MOST_CONCEPTS)
     counts = Counter(data.train.texts["caption"])
     caption = min(counts, key=lambda text: (-counts[text], text))
     images = len(data.test.features)
-    return Prediction(_number(number, "concept"), [data.vocabulary[:number]] * images, [caption] * images)
+    return Prediction(format_count(number, "concept"), [data.vocabulary[:number]] * images, [caption] * images)
 
 
 def predict_neighbours(data: Data) -> Prediction:
-    """Concepts that enough of the most alike training images have, and of their captions the one most like the rest."""
+    """Predict concepts of enough of the most similar training images, and the caption of theirs most like the others."""
     train, validation = data.known
     near = {"validation": data.nearest(data.validation), "test": data.nearest(data.test)}
     choices = [
@@ -99,7 +100,7 @@ def predict_neighbours(data: Data) -> Prediction:
     scores = dict(detectors.neighbour_scores(near["test"][:, :count], train))[count]
     electors = _choose_electors(data, near["validation"])
     return Prediction(
-        f"{_number(count, 'neighbour')}, threshold {threshold:g}; captions: {_number(electors, 'neighbour')}",
+        f"{format_count(count, 'neighbour')}, threshold {threshold:g}; captions: {format_count(electors, 'neighbour')}",
         data.names(detectors.above(scores, threshold)),
         _elect(data, near["test"], electors),
     )
@@ -121,7 +122,7 @@ def _choose_electors(data: Data, neighbours: Neighbours) -> int:
 
 
 def predict_linear(data: Data) -> Prediction:
-    """Concepts whose score by ridge regression is high enough."""
+    """Predict the concepts whose score by ridge regression is high enough."""
     train, validation = data.known
     choices = [
         (
@@ -145,10 +146,6 @@ METHODS: dict[str, Callable[[Data], Prediction]] = {
 }
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count > 1 else ''}"
-
-
 def _by_id(texts: dict[str, list[Any]], values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(texts["image_id"], values, strict=True))
 
@@ -158,7 +155,7 @@ def read_split(repository: str, split: str, limit: int | None = None) -> Split:
 
     Raises:
         FileNotFoundError: there is no repository, or one of its files is missing.
-        UserError: there is no such split, an image is damaged, or the texts are of another build than the images.
+        UserError: there is no such split, an image is damaged, or texts and images are from two builds.
     """
     texts = load_texts(repository, split, REFERENCE_COLUMNS, limit)
     try:
@@ -167,7 +164,7 @@ def read_split(repository: str, split: str, limit: int | None = None) -> Split:
         raise UserError(str(error)) from error
     if ids != texts["image_id"]:
         raise UserError(
-            f"{repository}: text and data of {split} hold other images: they come from two builds, build it again"
+            f"{repository}: text/ and data/ contain different images for {split}: they are from two builds, build it again"
         )
     return Split(texts, features)
 

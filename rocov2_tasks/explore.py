@@ -1,11 +1,11 @@
-"""A page to look through a built repository: filters, images with what belongs to them, the filter as code to copy.
+"""A page to look through a built repository: filters, images with their texts, and the filter as code to copy.
 
 `python -m rocov2_tasks.explore [REPOSITORY=rocov2] [--port N]` shows it on this machine, `--space FOLDER` writes it as a
-Space of the Hugging Face Hub. It needs the extra `explore` (gradio and duckdb). Nothing is fetched from other hosts but
-from the Hub, and that only when the repository is there.
+Space of the Hugging Face Hub. It needs the extra `explore` (gradio and duckdb). It downloads nothing, unless the repository
+is on the Hub.
 """
 
-# What takes seconds to import is imported when it is needed, where an interruption ends as it should.
+# Imports that take seconds are inside of functions, where an interruption ends the program properly.
 from __future__ import annotations
 
 import errno
@@ -24,11 +24,13 @@ PORT = 7860
 def serve(path: str | os.PathLike[str], host: str | None = None, port: int | None = None) -> None:
     """Show the page of a repository until the program is interrupted.
 
+        serve("rocov2", port=7860)
+
     Raises:
         FileNotFoundError, ConnectionError, ValueError: as `Collection`.
         ModuleNotFoundError: the extra `explore` is not installed.
-        OSError: the port is taken, or there is no such host here.
-        UserError: the repository could be one of the Hub, which may not be asked.
+        OSError: the port is in use, or the address is not one of this machine.
+        UserError: there is no such folder, and `HF_HUB_OFFLINE` forbids requests to the Hub.
     """
     require("gradio", "duckdb")
     if port is not None:
@@ -42,7 +44,7 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     try:
         collection = Collection(path)
     except OfflineModeIsEnabled as error:
-        raise UserError(f"no such folder, and the Hub may not be asked (HF_HUB_OFFLINE is set): {error}") from error
+        raise UserError(f"no such folder, and HF_HUB_OFFLINE forbids requests to the Hub: {error}") from error
     page = launch(collection, host, port)
     click.echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
     try:
@@ -60,7 +62,7 @@ def _require_free(host: str, port: int) -> None:
         port_fault = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
         advice = "another port with --port" if port_fault else "an address of this machine with --host"
         reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
-        raise OSError(f"cannot listen on {host}, port {port}: {reason}. Give {advice}") from error
+        raise OSError(f"cannot listen on {host}, port {port}: {reason}. Choose {advice}") from error
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_a_damaged_image_is_named(tmp_path: Path, run_baseline: Run) -> None:
 
 def test_texts_of_another_build_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
     monkeypatch.setattr(baseline, "read_features", lambda *_: (["stranger"], np.zeros((1, 3), np.float32)))
-    with pytest.raises(UserError, match="text and data of test hold other images"):
+    with pytest.raises(UserError, match="text/ and data/ contain different images for test"):
         read_split(str(repository), "test")
 
 

@@ -71,7 +71,7 @@ def test_what_is_no_repository_is_one_message(tmp_path: Path, environment: dict[
     for name, message in [
         ("nowhere", "no folder 'nowhere'"),
         ("folder", "is not a built repository, missing conversion.json"),
-        ("org/rocov2", "HF_HUB_OFFLINE is set"),
+        ("org/rocov2", "HF_HUB_OFFLINE forbids requests to the Hub"),
     ]:
         done = explore(tmp_path, environment, name)
         assert done.returncode == 1
@@ -88,7 +88,7 @@ def test_a_taken_port_is_one_message(repository: Path, environment: dict[str, st
         done = explore(repository.parent, environment, "rocov2", "--port", port)
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"Error: cannot listen on 127\.0\.0\.1, port {port}: .* Give another port with --port\.\n", done.stderr
+        rf"Error: cannot listen on 127\.0\.0\.1, port {port}: .* Choose another port with --port\.\n", done.stderr
     )
 
 
@@ -98,7 +98,7 @@ def test_a_host_that_is_not_here_is_one_message(repository: Path, environment: d
     done = explore(repository.parent, environment, "rocov2", "--host", host)
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"Error: cannot listen on {host}, .* Give an address of this machine with --host\.\n", done.stderr
+        rf"Error: cannot listen on {host}, .* Choose an address of this machine with --host\.\n", done.stderr
     )
 
 
