@@ -107,7 +107,7 @@ class Explorer:
         return found, cards, page, *codes, write_address(view), view
 
 
-def facts_line(collection: Collection) -> str:
+def summary_line(collection: Collection) -> str:
     """Return one line of HTML about the dataset: its name, counts, links, and that it is not for diagnosis."""
     splits = ", ".join(f"{split} {count:,}" for split, count in collection.counts.items())
     name = escape(collection.name)
@@ -153,7 +153,7 @@ def make_page(collection: Collection) -> Any:
     explorer = Explorer(collection)
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {TITLE}", elem_id="title")
-        gr.HTML(facts_line(collection), elem_id="facts")
+        gr.HTML(summary_line(collection), elem_id="summary")
         widgets = _lay_out(gr, explorer, collection)
         _connect(gr, page, explorer, widgets)
     return page

@@ -21,8 +21,8 @@ STYLE = """\
 .gradio-container > .main, .gradio-container .html-container { padding: 0 !important; }
 .gradio-container main { padding: .5rem clamp(.6rem, 2.5vw, 2rem) 2rem !important; gap: .7rem !important; }
 #title h1 { margin: .3rem 0 0; font-size: 1.3rem; }
-#facts p { font-size: .85rem; }
-#facts a { margin: 0; padding: 0; }
+#summary p { font-size: .85rem; }
+#summary a { margin: 0; padding: 0; }
 .filters > .form { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 8.5rem), 1fr)); }
 #text, #concepts { min-width: min(100%, 18rem) !important; }
 .filters:has(#text) > .form { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }

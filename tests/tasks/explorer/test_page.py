@@ -15,7 +15,7 @@ pytest.importorskip("gradio")
 from rocov2_tasks.explorer.address import View
 from rocov2_tasks.explorer.collection import Collection
 from rocov2_tasks.explorer.filters import Filter
-from rocov2_tasks.explorer.page import Explorer, facts_line, make_page
+from rocov2_tasks.explorer.page import Explorer, make_page, summary_line
 from tests.support.raw import make_raw
 
 EMPTY: list[Any] = ["", [], [], [], [], [], False]
@@ -87,10 +87,10 @@ def test_a_field_without_choices_says_so(tmp_path: Path, collection: Collection)
         assert fields["modality"].interactive
 
 
-def test_the_facts_are_told_in_a_line(collection: Collection) -> None:
-    line = facts_line(collection)
+def test_the_dataset_is_summarized_in_a_line(collection: Collection) -> None:
+    line = summary_line(collection)
     assert line.startswith("<p>rocov2 · 56 images (train 40, validation 8, test 8) · ")
     assert "not for diagnosis" in line
     hub: Any = SimpleNamespace(name="o/<b>", url="https://huggingface.co/datasets/o/<b>", counts={"test": 4_000})
-    assert '<a href="https://huggingface.co/datasets/o/&lt;b&gt;" target' in facts_line(hub)
-    assert ">o/&lt;b&gt;</a> · 4,000 images (test 4,000) · " in facts_line(hub)
+    assert '<a href="https://huggingface.co/datasets/o/&lt;b&gt;" target' in summary_line(hub)
+    assert ">o/&lt;b&gt;</a> · 4,000 images (test 4,000) · " in summary_line(hub)

@@ -85,7 +85,7 @@ const contrast = (element, part) => {
     const [a, b] = [getComputedStyle(element, part).color, behind(element)].map(light).sort((a, b) => b - a);
     return (a + 0.05) / (b + 0.05);
 };
-return [["#text input", "::placeholder"], [".card a"], ["#facts a"], ["#text [data-testid=block-info] + *"]]
+return [["#text input", "::placeholder"], [".card a"], ["#summary a"], ["#text [data-testid=block-info] + *"]]
     .map(([selector, part]) => [selector, contrast(document.querySelector(selector), part)]);
 """
 
