@@ -37,10 +37,10 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         UserError: the folder does not exist, or contains no Parquet file.
     """
     if not root.is_dir():
-        raise UserError(f"{root} is not a folder: name a repository that convert_to_parquet.py has built")
+        raise UserError(f"{root} is not a folder: name a repository that `rocov2 convert` has built")
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     if not any(file.endswith(".parquet") for file in files):
-        raise UserError(f"{root} contains no Parquet file: name a repository that convert_to_parquet.py has built")
+        raise UserError(f"{root} contains no Parquet file: name a repository that `rocov2 convert` has built")
     check = Check(root, files)
     check_names(check)
     footers = check_footers(check)

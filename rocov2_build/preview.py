@@ -1,9 +1,7 @@
-"""A look at a built repository before it is published: its card and its first rows, as static HTML pages.
+"""A preview of a built repository: its card and its first rows, as static HTML pages.
 
-The card is rendered as the Hub does: front matter hidden, GitHub-flavoured Markdown, pictures beside it. The rows are what
-the Hub's viewer would show first: of every configuration and split the first ones, with names instead of numbers.
-
-`python -m rocov2_build.preview [REPOSITORY=rocov2] [PREVIEW=rocov2.preview]` (`make preview`)
+The card is rendered as on the Hub: front matter hidden, GitHub-flavoured Markdown, images beside it. The rows are the first
+ones of every configuration and split, as in the Hub's viewer, with names instead of label numbers.
 """
 
 from __future__ import annotations
@@ -26,11 +24,11 @@ from rocov2_shared.files import write_text, write_whole
 from rocov2_shared.folders import new_folder
 
 ROWS = 20
-"""Rows shown of a split; the Hub's viewer has pages of 100."""
+"""Rows shown for each split; the Hub's viewer has pages of 100."""
 THUMBNAIL = 200
-"""Longest side of a picture, in pixels."""
+"""Longest side of an image, in pixels."""
 MARK = "preview.css"
-"""A folder that holds this file is a preview, and may be replaced by one."""
+"""A folder that contains this file is a preview, and may be replaced by a new one."""
 
 STYLE = """\
 :root { color-scheme: light dark; --line: #d9dee7; --soft: #f5f6f9; --text: #24292f; --page: #fff; --link: #0b62d6; }
@@ -72,7 +70,7 @@ def _page(title: str, body: str, wide: bool = False) -> str:
 
 
 def card_page(readme: str) -> str:
-    """The card as HTML; the page's tags and licence, which the Hub shows beside it, stand above."""
+    """Return the card as HTML, below the tags and the licence that the Hub shows beside it."""
     metadata, body = split_front_matter(readme)
     shown = ("license_name", "task_categories", "task_ids", "size_categories", "language", "tags")
     front = "".join(
@@ -117,13 +115,13 @@ def _first_rows(files: list[Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def config_page(repository: Path, preview: Path, config: str) -> str:
-    """First rows of every split of a configuration as HTML; writes the small pictures that it shows."""
+def config_page(root: Path, preview: Path, config: str) -> str:
+    """Return the first rows of every split of a configuration as HTML, and write their thumbnails to `preview`."""
     features = rocov2.CONFIGS[config].features
     head = "".join(f"<th>{name}<small>{_kind(feature)}</small></th>" for name, feature in features.items())
     parts = [f"<h1>{config}</h1><p>{html.escape(rocov2.CONFIGS[config].summary)}</p>"]
     for split in rocov2.CONFIGS[config].splits:
-        files = sorted(repository.glob(rocov2.CONFIGS[config].files(split)))
+        files = sorted(root.glob(rocov2.CONFIGS[config].files(split)))
         if not files:
             continue
         count = sum(pq.read_metadata(file).num_rows for file in files)
@@ -140,36 +138,36 @@ def config_page(repository: Path, preview: Path, config: str) -> str:
 
 
 def _write_thumbnail(data: bytes, path: Path) -> None:
-    if path.exists():  # a configuration before this one has shown it
+    if path.exists():  # another configuration shows the same image
         return
     with Image.open(io.BytesIO(data)) as image, write_whole(path) as file:
         image.thumbnail((THUMBNAIL, THUMBNAIL))
         image.convert("RGB").save(file, "JPEG")
 
 
-def write_preview(repository: Path, preview: Path) -> None:
-    """Write the pages of a built repository; an older preview stays until they are complete.
+def write_preview(root: Path, preview: Path) -> None:
+    """Write the preview of a built repository; an earlier preview stays until the new one is complete.
 
     Args:
-        repository: its folder.
-        preview: folder for the pages, made or made anew: `index.html` is the card.
+        root: folder of the repository.
+        preview: folder for the pages, new or an earlier preview, which is replaced; `index.html` is the card.
 
     Raises:
-        UserError: there is no card, or `preview` is something else.
+        UserError: the repository has no card, or `preview` exists and is not a preview.
     """
-    if not (repository / "README.md").is_file():
-        raise UserError(f"no {repository / 'README.md'}: name a repository that convert_to_parquet.py has built")
+    if not (root / "README.md").is_file():
+        raise UserError(f"{root / 'README.md'} is missing: name a repository that `rocov2 convert` has built")
     if preview.exists() and not (preview / MARK).is_file():
-        raise UserError(f"{preview} exists and is no preview: choose another folder, or move it")
+        raise UserError(f"{preview} exists and is not a preview: choose another folder, or move it")
     with new_folder(preview, replaces=lambda folder: (folder / MARK).is_file()) as folder:
         (folder / "images").mkdir()
         write_text(folder / MARK, STYLE)
         for name in rocov2.CONFIGS:
-            write_text(folder / f"{name}.html", config_page(repository, folder, name))
-        if (repository / "assets").is_dir():
-            shutil.copytree(repository / "assets", folder / "assets")
-        write_text(folder / "LICENSE.md", (repository / "LICENSE.md").read_text(encoding="utf-8"))
-        write_text(folder / "index.html", card_page((repository / "README.md").read_text(encoding="utf-8")))
+            write_text(folder / f"{name}.html", config_page(root, folder, name))
+        if (root / "assets").is_dir():
+            shutil.copytree(root / "assets", folder / "assets")
+        write_text(folder / "LICENSE.md", (root / "LICENSE.md").read_text(encoding="utf-8"))
+        write_text(folder / "index.html", card_page((root / "README.md").read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def _read_conversion(root: Path, allow_partial: bool) -> dict[str, Any]:
     elif conversion["partial"] or part:
         reason = f"a part of the release ({part})"
     elif release not in RELEASES:
-        reason = f"of an unknown release ({release or 'convert_to_parquet.py found no match'})"
+        reason = f"of an unknown release ({release or '`rocov2 convert` found no match'})"
     if reason and not allow_partial:
         raise UserError(f"{root} is {reason}: build a whole release, or use --allow-partial to publish this anyway")
     left_out = len(conversion.get("left_out") or ())

@@ -112,9 +112,9 @@ def test_a_preview_is_replaced_and_nothing_else(sample: Path, tmp_path: Path) ->
     write_preview(repository, tmp_path / "preview")
     assert not (tmp_path / "preview" / "old.html").exists()
     (tmp_path / "preview" / MARK).unlink()
-    with pytest.raises(UserError, match="is no preview"):
+    with pytest.raises(UserError, match="is not a preview"):
         write_preview(repository, tmp_path / "preview")
-    with pytest.raises(UserError, match=r"no .*README\.md"):
+    with pytest.raises(UserError, match=r"README\.md is missing"):
         write_preview(tmp_path / "nowhere", tmp_path / "other")
 
 
