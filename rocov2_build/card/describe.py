@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rocov2 import CONFIGS
+from rocov2 import CONFIGS, __version__
 from rocov2_build.card.blocks import Contents, Picture
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.readme import measure, write_card
@@ -56,7 +56,7 @@ def describe_repository(
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))
     conversion = {
-        "project": {"name": _PROJECT, "version": importlib.metadata.version(_PROJECT)},
+        "project": {"name": _PROJECT, "version": __version__},
         "release": plan["release"],
         "partial": contents.partial,
         "part": part,

@@ -82,13 +82,15 @@ def _write(folder: Path, dataset: str) -> None:
 
 
 def _license() -> str:
-    beside = Path(str(rocov2.__file__)).parent / "LICENSE"
-    if beside.exists():
-        return beside.read_text(encoding="utf-8")
     try:
-        text = distribution("rocov2-hub").read_text("licenses/LICENSE")  # where a wheel has it
+        text = distribution("rocov2-hub").read_text(
+            "licenses/LICENSE"
+        )  # not the file of another package in site-packages
     except PackageNotFoundError:
         text = None
+    beside = Path(str(rocov2.__file__)).parent / "LICENSE"
+    if text is None and beside.exists():  # a clone that is not installed
+        text = beside.read_text(encoding="utf-8")
     if text is None:
         raise FileNotFoundError(
             f"missing LICENSE beside {rocov2.__file__}, which a Space needs: install the project again"
