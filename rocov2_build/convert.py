@@ -26,6 +26,7 @@ from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
 from rocov2_shared.errors import UserError
+from rocov2_shared.locks import require_locks
 from rocov2_shared.processors import usable_processors
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, format_seconds, say
@@ -95,6 +96,7 @@ def convert(conversion: Conversion) -> None:
         UserError: with every problem found; nothing is then under OUTPUT.
         OSError: the disk is full, a folder cannot be written, ...
     """
+    require_locks("converting a release")
     begin = time.monotonic()
     output, report = conversion.output, Report()
     if not output.name:

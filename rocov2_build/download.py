@@ -18,7 +18,7 @@ from rocov2_build.raw.http_client import BrokenOffError, Server, ServerError
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_path, write_json
-from rocov2_shared.locks import locked_file
+from rocov2_shared.locks import locked_file, require_locks
 from rocov2_shared.sizes import format_size
 from rocov2_shared.terminal import Progress, say
 
@@ -55,6 +55,7 @@ def download_release(
         UserError: with what to do by hand where the server is at fault.
         OSError: the disk is full, ...
     """
+    require_locks("downloading a release")
     number = RELEASES[LATEST].record if record is None else record
     server_url = base_url.rstrip("/")
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]

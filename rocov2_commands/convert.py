@@ -11,6 +11,7 @@ from rocov2_build.worker.verification import Verification
 from rocov2_commands.choices import SPLITS
 from rocov2_commands.command import command
 from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.locks import require_locks
 from rocov2_shared.processors import usable_processors
 from rocov2_shared.terminal import Size
 
@@ -103,6 +104,7 @@ def main(
     quiet: bool,
 ) -> None:
     """Parse, call, report."""
+    require_locks("converting a release")
     # Imported here: --help and a wrong option answer at once, and the workers' imports run beside the slow ones below.
     from rocov2_build.engine.processes import prepare_workers
 

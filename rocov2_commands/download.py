@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_shared.locks import require_locks
 
 
 @command(
@@ -26,6 +27,7 @@ from rocov2_commands.command import command
 @click.option("--quiet", is_flag=True, help="Print only errors.")
 def main(raw: Path, record: int | None, csv_only: bool, base_url: str, quiet: bool) -> None:
     """Parse, call, report."""
+    require_locks("downloading a release")
     from rocov2_build.download import download_release
 
     download_release(raw, record, csv_only=csv_only, base_url=base_url, quiet=quiet)

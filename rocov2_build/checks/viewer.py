@@ -5,7 +5,6 @@ They follow https://github.com/huggingface/dataset-viewer as of August 2026; `vi
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -77,8 +76,13 @@ def check_sizes(check: Check, uncompressed_bytes: dict[str, dict[str, int]]) -> 
 def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
     """Check how many bytes of a file the viewer reads to show any page of rows."""
     with (check.root / file).open("rb") as data:
+
+        def peek(offset: int, size: int) -> bytes:
+            data.seek(offset)  # not os.pread, which Windows does not have
+            return data.read(size)
+
         try:
-            groups = list(_row_groups(lambda offset, size: os.pread(data.fileno(), size, offset), footer))
+            groups = list(_row_groups(peek, footer))
         except ValueError as error:
             check.add("unreadable", file, expected="page headers", found=error)
             return

@@ -18,7 +18,6 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +132,7 @@ def prepare_workers() -> None:
 def _start_servers() -> None:
     """Start the processes on which the start of a worker relies, or those of them that do not run any more."""
     resource_tracker.ensure_running()  # first, since it lifts the block of Ctrl-C for its own start
-    if not isinstance(_context(), ForkServerContext):
+    if _context().get_start_method() != "forkserver":
         return
     # Else it would import what it finds in the working directory first: another clone of the project, somebody's numpy.py.
     search = [_PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -156,7 +155,7 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _context() -> ForkServerContext | SpawnContext:
+def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from functools import partial
+from io import FileIO
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -58,8 +59,8 @@ class LocalGroup:
         Raises:
             ValueError: the column is not stored as this project stores images.
         """
-        with open(self.source, "rb", buffering=0) as opened:
-            file = opened.fileno()
+        # By seek and read, not os.pread: Windows does not have it.
+        with open(self.source, "rb", buffering=0) as file:
             if begin == 0 and stop == column.num_values:
                 # All values: read the column in one go, then find them in memory.
                 first, size = column.data_page_offset, column.total_compressed_size
@@ -68,7 +69,7 @@ class LocalGroup:
                 _fill(file, view, first)
                 spans = find_values(lambda offset, size: bytes(view[offset - first :][:size]), column, begin, stop)
                 return buffer, [(start - first, end - first) for start, end in spans]
-            spans = find_values(lambda offset, size: os.pread(file, size, offset), column, begin, stop)
+            spans = find_values(partial(_read_at, file), column, begin, stop)
             buffer = buffers.take(sum(end - start for start, end in spans))
             within: Spans = []
             filled = 0
@@ -79,9 +80,15 @@ class LocalGroup:
             return buffer, within
 
 
-def _fill(file: int, view: memoryview, offset: int) -> None:
+def _read_at(file: FileIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
+
+
+def _fill(file: FileIO, view: memoryview, offset: int) -> None:
+    file.seek(offset)
     while len(view):
-        count = os.preadv(file, [view], offset)
+        count = file.readinto(view)
         if not count:
             raise ValueError(f"the file ends at byte {offset:,}")
         view, offset = view[count:], offset + count
