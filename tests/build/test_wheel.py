@@ -123,6 +123,20 @@ def test_the_module_is_found_beside_a_folder_of_its_name(built: Environment) -> 
     assert (built.folder / "rocov2").is_dir()
 
 
+def test_workers_import_nothing_from_the_working_directory(built: Environment) -> None:
+    for name in ("numpy", "pyarrow", "rocov2_commands", "rocov2_build"):
+        (built.folder / f"{name}.py").write_text("open('imported', 'w'); raise RuntimeError")
+    options = ("--release", "any", "--workers", "2", "--no-pictures", "--quiet")
+    built.succeed("convert", "raw", "again", *options)
+    for name in ("numpy", "pyarrow", "rocov2_commands", "rocov2_build"):
+        (built.folder / f"{name}.py").unlink()
+    assert not (built.folder / "imported").exists()
+    shards = sorted(path.relative_to(built.folder / "again") for path in built.folder.glob("again/data/*.parquet"))
+    assert shards
+    for shard in shards:
+        assert (built.folder / "again" / shard).read_bytes() == (built.folder / "rocov2" / shard).read_bytes()
+
+
 def test_a_raw_release_is_converted_and_passes_the_check(built: Environment, raw: RawRelease) -> None:
     repository = built.folder / "rocov2"
     project = json.loads((repository / "conversion.json").read_bytes())["project"]
