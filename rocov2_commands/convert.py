@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.worker.verification import Verification
 from rocov2_commands.choices import SPLITS
 from rocov2_commands.command import command
@@ -32,8 +33,8 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 @click.argument("output", type=click.Path(path_type=Path), default="rocov2")
 @click.option(
     "--release",
-    type=click.Choice(["2.0.1", "1", "any"]),
-    default="2.0.1",
+    type=click.Choice([*RELEASES, "any"]),
+    default=LATEST,
     show_default=True,
     help="Release that RAW contains: its published numbers are checked. 'any' checks none.",
 )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rocov2 import SPLITS
+RAW_SPLITS = ("train", "valid", "test")
+"""Names of the splits in a release: the values of `rocov2.SPLITS`, which would import `datasets`, while `--help` needs only
+the names of the releases. A test compares them."""
 
 MAPPING_FILE = "cui_mapping.csv"
 LICENSE_FILE = "license_information.csv"
@@ -30,14 +32,14 @@ def concepts_file(raw_split: str, manual: bool = False) -> str:
 
 
 HEADERS = {
-    **{captions_file(raw): ("ID", "Caption") for raw in SPLITS.values()},
-    **{concepts_file(raw, manual): ("ID", "CUIs") for raw in SPLITS.values() for manual in (False, True)},
+    **{captions_file(raw): ("ID", "Caption") for raw in RAW_SPLITS},
+    **{concepts_file(raw, manual): ("ID", "CUIs") for raw in RAW_SPLITS for manual in (False, True)},
     MAPPING_FILE: ("CUI", "Canonical name"),
     LICENSE_FILE: ("ID", "PMCID", "Attribution", "Link"),
 }
 """First line of every table of a release."""
 
-FILES = (*HEADERS, *(images_file(raw) for raw in SPLITS.values()))
+FILES = (*HEADERS, *(images_file(raw) for raw in RAW_SPLITS))
 """The 14 files of a release."""
 
 

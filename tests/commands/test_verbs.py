@@ -13,6 +13,7 @@ import click
 import pytest
 
 import rocov2
+from rocov2_build.raw.releases import RAW_SPLITS
 from rocov2_commands import choices
 from rocov2_commands.group import group, load_verb
 from rocov2_commands.verbs import VERBS
@@ -187,5 +188,6 @@ def test_the_preview_without_its_package_names_its_extra(
 
 def test_choices_that_are_repeated_are_those_of_the_project() -> None:
     assert list(choices.SPLITS) == list(rocov2.SPLITS)
+    assert list(RAW_SPLITS) == list(rocov2.SPLITS.values())
     assert [name for name, config in rocov2.CONFIGS.items() if "image" in config.features] == list(choices.CONFIGS)
     assert list(choices.TASKS) == list(SECOND_COLUMN)
