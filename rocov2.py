@@ -386,7 +386,7 @@ class Repository:
     def remedy(self) -> str:
         """What to do when a file of it is missing or damaged."""
         if self.remote:
-            return "tell those who publish it, or name another revision"
+            return "report it to its publisher, or use another revision"
         return f"build it again with `{_BUILD} {self.root} --overwrite`, or download it again"
 
     def check(self, config: str, split: Any = None, columns: Sequence[str] | None = None) -> None:

@@ -75,12 +75,8 @@ def make_plan(path: str, options: ExportOptions) -> Plan:
     counts = repository.counts[options.config]
     splits = [split for split in SPLITS if split in counts and options.split in (None, split)]
     shards = {split: repository.shards(options.config, split) for split in splits}
-    hashes = None if _is_remote(repository.root) else _read_hashes(repository.root)
+    hashes = None if repository.remote else _read_hashes(repository.root)
     return Plan(repository, shards, {split: counts[split] for split in splits}, hashes)
-
-
-def _is_remote(path: str) -> bool:
-    return path.startswith("hf://")
 
 
 def _read_hashes(root: str) -> dict[str, str]:
@@ -143,18 +139,18 @@ def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
             are recorded.
     """
     path = f"{plan.repository.root}/{shard}"
-    with _errors_of_users(path), fsspec.open(path, "rb") as stream:
+    with _errors_of_users(plan.repository, path), fsspec.open(path, "rb") as stream:
         file = pq.ParquetFile(stream, pre_buffer=True)
-        _require_columns(path, file.schema_arrow.names)
+        _require_columns(plan.repository, path, file.schema_arrow.names)
         if plan.hashes is not None:
             # Checked before its rows are used: some damage would be found late, and some never.
-            _require_hash(path, plan.hashes.get(shard))
+            _require_hash(plan.repository, path, plan.hashes.get(shard))
         for group in range(file.num_row_groups):
             yield file.read_row_group(group).combine_chunks()
 
 
 @contextmanager
-def _errors_of_users(path: str) -> Iterator[None]:
+def _errors_of_users(repository: Repository, path: str) -> Iterator[None]:
     """Turn errors of reading a shard into a UserError; a system error of a local file stays an OSError."""
     try:
         yield
@@ -163,29 +159,29 @@ def _errors_of_users(path: str) -> Iterator[None]:
     except Exception as error:  # those of the Hub's clients are of requests or httpx, by the version of huggingface_hub
         reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
         if isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None):  # of pyarrow
-            raise UserError(f"{path} cannot be read ({reason}): {_remedy(path)}") from error
-        if not _is_remote(path):
+            raise UserError(f"{path} cannot be read ({reason}): {_remedy(repository)}") from error
+        if not repository.remote:
             raise
         raise UserError(
             f"{path} could not be read from the Hub ({reason}): check the network, and run the same command again"
         ) from error
 
 
-def _require_columns(path: str, found: list[str]) -> None:
+def _require_columns(repository: Repository, path: str, found: list[str]) -> None:
     expected = list(FEATURES)
     if sorted(found) != sorted(expected):
         raise UserError(
-            f"{path} has other columns (expected {', '.join(expected)}, found {', '.join(found)}): {_remedy(path)}"
+            f"{path} has other columns (expected {', '.join(expected)}, found {', '.join(found)}): {_remedy(repository)}"
         )
 
 
-def _require_hash(path: str, recorded: str | None) -> None:
+def _require_hash(repository: Repository, path: str, recorded: str | None) -> None:
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != recorded:
         expected = f"the SHA-256 {recorded} of conversion.json" if recorded else "an entry in conversion.json"
-        raise UserError(f"{path} is not as it was written (expected {expected}, found {found}): {_remedy(path)}")
+        raise UserError(f"{path} is not as it was written (expected {expected}, found {found}): {_remedy(repository)}")
 
 
-def _remedy(path: str) -> str:
-    return "report it to its publisher, or use another revision" if _is_remote(path) else _BUILD_AGAIN
+def _remedy(repository: Repository) -> str:
+    return repository.remedy if repository.remote else _BUILD_AGAIN

@@ -22,7 +22,6 @@ from rocov2_tasks.explorer.filters import Filter, conditions_of, python_code, sq
 from rocov2_tasks.explorer.packages import need
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
-from rocov2_tasks.stream.remote import split_root
 
 SHOWN_COLUMNS = tuple(rocov2.TEXT_FEATURES)
 
@@ -106,9 +105,10 @@ class Collection:
         repository = rocov2.Repository.open(path)
         for config in ("default", "text", "vocabulary"):
             repository.check(config)
+        self._repository = repository
         self.root = repository.root
-        self.name = self._hub[0] if self._hub else os.path.basename(self.root)
-        self.url = f"https://huggingface.co/datasets/{self.name}" if self._hub else None
+        self.name = repository.repo_id or os.path.basename(self.root)
+        self.url = f"https://huggingface.co/datasets/{self.name}" if repository.remote else None
         self.counts = repository.counts["default"]
         self._commercial = repository.counts.get("commercial", {})
         self._images = {split: Images(repository, split) for split in self.counts}
@@ -143,18 +143,13 @@ class Collection:
             raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
 
     def _local(self, file: str) -> str:
-        hub = self._hub
-        if hub is None:
+        hub = self._repository
+        if not hub.remote:
             return os.path.join(self.root, file)
-        name, commit = hub
         try:
-            return hf_hub_download(name, file, repo_type="dataset", revision=commit)
+            return hf_hub_download(str(hub.repo_id), file, repo_type="dataset", revision=hub.commit)
         except Exception as error:  # of requests or httpx, by the version of huggingface_hub
             raise ConnectionError(f"{file} of {self.root} could not be downloaded: {error}") from error
-
-    @property
-    def _hub(self) -> tuple[str, str] | None:
-        return split_root(self.root) if self.root.startswith("hf://") else None
 
     def _read_concepts(self, file: str) -> list[tuple[str, str, int]]:
         total = "+".join(rocov2.SPLITS)
@@ -245,13 +240,14 @@ class Collection:
 
         For images that allow commercial use it loads the configuration `commercial`, if a split of the filter has some.
         """
-        hub, splits = self._hub, self.splits(filter)
-        source, revision = (repr(self.root), "") if hub is None else (repr(hub[0]), f", revision={hub[1]!r}")
+        hub, splits = self._repository, self.splits(filter)
+        source = repr(hub.repo_id if hub.remote else self.root)
+        revision = f", revision={hub.commit!r}" if hub.remote else ""
         if filter.commercial and (free := [split for split in splits if split in self._commercial]):
             # The images of other licences are not even downloaded.
             filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
         note = 'Downloads every image before it filters; the configuration "text" has the rows without images.'
-        return python_code(filter, source + revision, splits, "" if hub is None else note)
+        return python_code(filter, source + revision, splits, note if hub.remote else "")
 
 
 def _label(column: str, number: int) -> str:

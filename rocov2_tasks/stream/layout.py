@@ -42,19 +42,24 @@ class SplitLayout:
     """The row groups of one split of a configuration, in file order.
 
     Attributes:
-        root: folder, or `hf://datasets/ORG/NAME@COMMIT`.
+        repository: where its files are.
         fingerprint: hash over the names and hashes of the shards; the same for a folder and its copy on the Hub.
     """
 
-    root: str
+    repository: Repository
     shards: tuple[ShardFile, ...]
     groups: tuple[RowGroup, ...]
     fingerprint: str
 
     @property
+    def root(self) -> str:
+        """Folder of the repository, or `hf://datasets/ORG/NAME@COMMIT`."""
+        return self.repository.root
+
+    @property
     def remote(self) -> bool:
         """Whether the repository is on the Hub."""
-        return "://" in self.root
+        return self.repository.remote
 
     @property
     def rows(self) -> int:
@@ -101,6 +106,4 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, dict
         sizes = zip(facts["row_groups"]["rows"], facts["row_groups"]["bytes"], strict=True)
         groups += [RowGroup(len(shards) - 1, number, *size) for number, size in enumerate(sizes)]
     identity = json.dumps([name, split, [(shard.path, files[shard.path]["sha256"]) for shard in shards]])
-    return SplitLayout(
-        repository.root, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16]
-    )
+    return SplitLayout(repository, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16])

@@ -81,7 +81,7 @@ class GroupReader:
         self._layout = layout
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
-        self._remote = RemoteFiles(layout.root, patience)
+        self._remote = RemoteFiles(layout.repository, patience)
         self._states = {} if layout.remote else {shard.path: self._state(shard) for shard in layout.shards}
         self._footers: dict[int, pq.FileMetaData] = {}
         self._buffers = Buffers()

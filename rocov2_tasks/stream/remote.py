@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 from huggingface_hub import HfApi
 
+from rocov2 import Repository
 from rocov2_shared.sizes import format_count
 
 GAP = 128 * 1024
@@ -45,17 +46,17 @@ def join_ranges(ranges: Ranges) -> list[tuple[int, int]]:
 
 
 class RemoteFiles:
-    """Fetches ranges of the files under `root`; may be used from several threads.
+    """Fetches ranges of the files of a repository; may be used from several threads.
 
     Args:
-        root: `hf://datasets/ORG/NAME@COMMIT`.
+        repository: a dataset on the Hub; of a folder nothing can be fetched.
         patience: None to try `ATTEMPTS` times, for training. If a person waits: seconds after which a missing range is given
             up, unless the Hub still answers other requests: then the line is slow, not broken.
     """
 
-    def __init__(self, root: str, patience: float | None = None) -> None:
-        self._root, self._patience = root, patience
-        self._files: Any = fsspec.url_to_fs(root)[0]
+    def __init__(self, repository: Repository, patience: float | None = None) -> None:
+        self._repository, self._patience = repository, patience
+        self._files: Any = fsspec.url_to_fs(repository.root)[0]
         self._silent_until = 0.0
 
     def fetch(self, path: str, start: int, end: int) -> bytes:
@@ -80,7 +81,7 @@ class RemoteFiles:
         # The Hub's client cannot be stopped: its thread is abandoned, and as a daemon does not delay the end of the program.
         threading.Thread(target=ask, daemon=True).start()
         while not wait([answer], self._patience).done:
-            if not answers(self._root, self._patience / 2):
+            if not answers(self._repository, self._patience / 2):
                 self._silent_until = time.monotonic() + SILENT_SECONDS
                 raise ConnectionError(SILENT)
         try:
@@ -94,7 +95,7 @@ class RemoteFiles:
             if attempt:
                 time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
             try:
-                data: bytes = self._files.cat_file(f"{self._root}/{path}", start, end, cache_type="none")
+                data: bytes = self._files.cat_file(f"{self._repository.root}/{path}", start, end, cache_type="none")
             except FileNotFoundError:
                 raise
             except Exception as error:  # of requests or httpx, by the version of huggingface_hub
@@ -107,22 +108,15 @@ class RemoteFiles:
                 return data
             problem = f"received {len(data):,} of {end - start:,} bytes"
         raise ConnectionError(
-            f"{self._root}/{path}: {format_count(attempts, 'attempt')} to read bytes {start:,} to {end:,} failed, last: "
-            f"{problem}. No sample is lost: resume from the last state when the network is back"
+            f"{self._repository.root}/{path}: {format_count(attempts, 'attempt')} to read bytes {start:,} to {end:,} failed, "
+            f"last: {problem}. No sample is lost: resume from the last state when the network is back"
         )
 
 
-def split_root(root: str) -> tuple[str, str]:
-    """Return `ORG/NAME` and commit of `hf://datasets/ORG/NAME@COMMIT`."""
-    name, _, commit = root.removeprefix("hf://datasets/").partition("@")
-    return name, commit
-
-
-def answers(root: str, seconds: float) -> bool:
-    """Return whether the Hub answers one request about `hf://datasets/ORG/NAME@COMMIT` within `seconds`."""
-    name, commit = split_root(root)
+def answers(repository: Repository, seconds: float) -> bool:
+    """Return whether the Hub answers one request about a dataset of it within `seconds`."""
     try:
-        HfApi().dataset_info(name, revision=commit or None, timeout=seconds)
+        HfApi().dataset_info(str(repository.repo_id), revision=repository.commit, timeout=seconds)
     except Exception:  # whatever it is, no image can be read
         return False
     return True

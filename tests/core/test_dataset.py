@@ -87,4 +87,4 @@ def test_a_folder_is_not_remote_and_a_dataset_on_the_hub_has_a_name_and_a_commit
     assert "--overwrite" in folder.remedy
     hub = rocov2.Repository("hf://datasets/org/rocov2@5f2c", "5f2c", (), {})
     assert (hub.remote, hub.repo_id, hub.commit) == (True, "org/rocov2", "5f2c")
-    assert hub.remedy == "tell those who publish it, or name another revision"
+    assert hub.remedy == "report it to its publisher, or use another revision"

@@ -178,7 +178,7 @@ def test_own_calls(visit: Visit, sources: Sources, call: str, path: str, streami
 def test_missing_shard(visit: Visit, call: str, streaming: bool) -> None:
     message = (
         f"hf://datasets/org/broken@{visit.broken_commit}: split 'train' is incomplete, missing data/train-00003-of-00016-*."
-        "parquet: tell those who publish it, or name another revision"
+        "parquet: report it to its publisher, or use another revision"
     )
     assert visit.first[f"broken {call} {streaming}"] == {"error": ["FileNotFoundError", message]}
 

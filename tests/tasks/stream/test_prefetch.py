@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rocov2 import Repository
 from rocov2_tasks.stream.layout import RowGroup, ShardFile, SplitLayout
 from rocov2_tasks.stream.order import Order
 from rocov2_tasks.stream.prefetch import Loader, Piece, plan_reading
@@ -18,7 +19,7 @@ SIZE = 1_000
 
 def layout(rows: tuple[int, ...] = COUNTS) -> SplitLayout:
     groups = tuple(RowGroup(0, number, count, SIZE) for number, count in enumerate(rows))
-    return SplitLayout("root", (ShardFile("a", 1, 1),), groups, "0")
+    return SplitLayout(Repository("root", "", (), {}), (ShardFile("a", 1, 1),), groups, "0")
 
 
 def order(shuffle: bool, lanes: int = 3, window: int = 3 * SIZE) -> Order:

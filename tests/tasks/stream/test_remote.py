@@ -7,6 +7,7 @@ from typing import Any
 import fsspec
 import pytest
 
+from rocov2 import Repository
 from rocov2_tasks.stream import remote
 from rocov2_tasks.stream.remote import GAP, Held, HeldFile, RemoteFiles, join_ranges
 from tests.support.processes import HANG_SECONDS
@@ -38,6 +39,9 @@ class Server:
         return CONTENT[start : end - answer]
 
 
+HUB = Repository("hf://datasets/org/rocov2@0", "0", (), {})
+
+
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
@@ -47,7 +51,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def files(server: Server, monkeypatch: pytest.MonkeyPatch, patience: float | None = None) -> RemoteFiles:
     monkeypatch.setattr(fsspec, "url_to_fs", lambda root: (server, root))
-    return RemoteFiles("hf://datasets/org/rocov2@0", patience)
+    return RemoteFiles(HUB, patience)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_patience_ends_where_the_hub_is_silent(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(3):  # the second and the third do not wait again
         with pytest.raises(ConnectionError, match=r"^The Hub does not answer, try again$"):
             patient.fetch("data/a.parquet", 0, 10)
-    assert asked == [("hf://datasets/org/rocov2@0", 0.05)]
+    assert asked == [(HUB, 0.05)]
     monkeypatch.setattr(time, "monotonic", lambda: patient._silent_until)
     server.free.set()
     assert patient.fetch("data/a.parquet", 0, 10) == CONTENT[:10]
@@ -121,7 +125,7 @@ def test_patience_ends_where_the_hub_is_silent(monkeypatch: pytest.MonkeyPatch) 
 def test_patience_does_not_end_where_the_hub_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     server, asked = SlowServer(), []
 
-    def answers(root: str, seconds: float) -> bool:
+    def answers(repository: Repository, seconds: float) -> bool:
         asked.append(seconds)
         if len(asked) == 3:
             server.free.set()
