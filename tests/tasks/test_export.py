@@ -260,7 +260,7 @@ def test_missing_rows_are_told(tmp_path: Path) -> None:
     infos = json.loads((built / "dataset_infos.json").read_text())
     infos["default"]["splits"]["test"]["num_examples"] += 1
     (built / "dataset_infos.json").write_text(json.dumps(infos))
-    with pytest.raises(UserError, match=r"split 'test' has 6 rows, dataset_infos\.json states 7"):
+    with pytest.raises(UserError, match=r"split 'test' has 6 rows, but dataset_infos\.json records 7"):
         make(built, tmp_path / "out", "vlmevalkit")
     assert not (tmp_path / "out").exists()
 
