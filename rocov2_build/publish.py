@@ -8,11 +8,9 @@ that are missing on the Hub.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from huggingface_hub import constants, get_token
@@ -24,6 +22,7 @@ from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
 from rocov2_build.hub.refusals import GO_ON, TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
+from rocov2_shared.conversion import Conversion, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, say
@@ -91,9 +90,9 @@ def publish(publication: Publication) -> None:
     _publish(publication, repository, uploads, conversion)
 
 
-def default_tag(conversion: dict[str, Any]) -> str:
+def default_tag(release: str | None, rows_sha256: str) -> str:
     """Return a tag of release and row hash: the same rows get the same tag."""
-    return f"{conversion['release'] or 'unknown'}-{conversion['rows_sha256']['default'][:12]}"
+    return f"{release or 'unknown'}-{rows_sha256[:12]}"
 
 
 def _describe_violations(root: Path, violations: list[Violation]) -> str:
@@ -106,8 +105,8 @@ def _shorten(lines: list[str]) -> list[str]:
     return [*lines[:_MAX_LISTED], f"... and {more:,} more"] if more > 0 else lines
 
 
-def _read_conversion(root: Path, allow_partial: bool) -> dict[str, Any]:
-    conversion: dict[str, Any] = json.loads((root / "conversion.json").read_text(encoding="utf-8"))
+def _read_conversion(root: Path, allow_partial: bool) -> Conversion:
+    conversion = read_conversion(str(root), lambda content: content, "build it again")
     release, part = conversion["release"], conversion.get("part")
     reason = ""
     if release == SAMPLE:
@@ -125,7 +124,7 @@ def _read_conversion(root: Path, allow_partial: bool) -> dict[str, Any]:
 
 
 def _publish(
-    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: dict[str, Any]
+    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: Conversion
 ) -> None:
     _require_repository(repository, publication.private)
     branches, tags = repository.refs()
@@ -140,7 +139,7 @@ def _publish(
     exists = publication.revision in branches
     head = branches[publication.revision if exists else MAIN]
     changes = compare(uploads, repository.files(head))
-    tag = publication.tag or default_tag(conversion)
+    tag = publication.tag or default_tag(conversion["release"], conversion["rows_sha256"]["default"])
     if publication.tag in tags and (tags[tag] != head or not changes.is_empty):
         raise UserError(
             f"the tag {tag} already exists, at commit {tags[tag][:12]}: choose another, or delete it on the Hub first"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rocov2 import CONFIGS, __version__
 from rocov2_build.card.blocks import Contents, Picture
@@ -17,6 +17,7 @@ from rocov2_build.card.readme import measure, write_card
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Problem
 from rocov2_build.worker.task import FileFacts
+from rocov2_shared.conversion import Conversion, FileRecord, write_conversion
 from rocov2_shared.files import write_json
 
 _PROJECT = "rocov2-hub"
@@ -55,20 +56,23 @@ def describe_repository(
     contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], examples, charts)
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))
-    conversion = {
+    conversion: Conversion = {
         "project": {"name": _PROJECT, "version": __version__},
         "release": plan["release"],
         "partial": contents.partial,
         "part": part,
         "rows_sha256": identity,
         "files": {
-            file.path: {
-                "rows": file.rows,
-                "bytes": file.bytes,
-                "sha256": file.sha256,
-                "rows_sha256": file.rows_sha256,
-                **file.layout,
-            }
+            file.path: cast(
+                "FileRecord",
+                {
+                    "rows": file.rows,
+                    "bytes": file.bytes,
+                    "sha256": file.sha256,
+                    "rows_sha256": file.rows_sha256,
+                    **file.layout,
+                },
+            )
             for file in files
         },
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
@@ -80,7 +84,7 @@ def describe_repository(
         "versions": {name: importlib.metadata.version(name) for name in _TOOLS},
         "plan": plan,
     }
-    write_json(root / "conversion.json", conversion)
+    write_conversion(root, conversion)
 
 
 def _combine(hashes: list[str]) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 from rocov2_build.checks.json_files import as_object, read_object
 from rocov2_build.checks.violations import Check
 from rocov2_build.worker.verification import Verification
+from rocov2_shared.conversion import NAME
 from rocov2_shared.files import file_sha256
-
-_FILE = "conversion.json"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def check_records(check: Check, layouts: dict[str, dict[str, Any]]) -> Records:
     Returns:
         What `conversion.json` records.
     """
-    conversion = read_object(check, _FILE)
+    conversion = read_object(check, NAME)
     if conversion is None:
         return Records()
     records = Records(
@@ -50,13 +49,13 @@ def check_records(check: Check, layouts: dict[str, dict[str, Any]]) -> Records:
         if file not in check.files:
             check.add("changed-file", file, expected="the file", found="none")
         elif file not in records.files:
-            check.add("changed-file", file, expected=f"an entry in {_FILE}", found="none")
+            check.add("changed-file", file, expected=f"an entry in {NAME}", found="none")
         else:
             recorded, found = records.files[file].get("bytes"), (check.root / file).stat().st_size
             if recorded != found:
                 check.add("changed-file", file, expected=f"{recorded} bytes", found=found)
             elif any(records.files[file].get(key) != value for key, value in layouts.get(file, {}).items()):
-                check.add("row-groups", file, expected="those of the footer", found=f"others in {_FILE}")
+                check.add("row-groups", file, expected="those of the footer", found=f"others in {NAME}")
     return records
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from rocov2 import FOLDERS
 from rocov2_build.worker.task import FileFacts, Task
+from rocov2_shared.conversion import Conversion, DamagedConversionError, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256, sync_path, write_json
 from rocov2_shared.locks import locked_file
@@ -73,14 +74,18 @@ def _discard(folder: Path, building: Path) -> None:
     shutil.rmtree(replaced)
 
 
-def _read_conversion(repository: Path) -> dict[str, Any] | None:
-    """`conversion.json` of a repository of this program, None where there is none."""
+def _read_conversion(root: Path) -> Conversion | None:
+    """Return the `conversion.json` of a repository that this program built; None for any other folder."""
     try:
-        conversion = json.loads((repository / "conversion.json").read_text(encoding="utf-8"))
-        known = isinstance(conversion["plan"], dict) and isinstance(conversion["files"], dict)
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_conversion(str(root), _require_plan, "build it again")
+    except (OSError, DamagedConversionError):
         return None
-    return conversion if known else None
+
+
+def _require_plan(conversion: Conversion) -> Conversion:
+    if not isinstance(conversion["plan"], dict) or not isinstance(conversion["files"], dict):
+        raise TypeError
+    return conversion
 
 
 def plan_id(plan: dict[str, Any]) -> str:
@@ -111,13 +116,13 @@ def built_plan(output: Path) -> dict[str, Any] | None:
     conversion = _read_conversion(output)
     if conversion is None:
         raise UserError(f"{output} exists and is no repository of this program: choose another OUTPUT, or move it")
-    plan: dict[str, Any] = conversion["plan"]
-    return plan
+    return conversion["plan"]
 
 
 def damaged_files(output: Path) -> list[str]:
     """Files of a built repository that are missing, or have another size than its `conversion.json` states."""
-    files = (_read_conversion(output) or {}).get("files", {})
+    conversion = _read_conversion(output)
+    files = conversion["files"] if conversion else {}
     return [
         path
         for path, facts in files.items()

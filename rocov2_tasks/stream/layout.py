@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
-
-import fsspec
 
 from rocov2 import Repository
+from rocov2_shared.conversion import FileRecord, read_conversion
 
 
 @dataclass(frozen=True)
@@ -77,23 +75,18 @@ def read_layout(repository: Repository, name: str, split: str) -> SplitLayout:
     """Read the layout of a split.
 
     Raises:
-        ValueError: the repository was built by an older version, which did not state it, or `conversion.json` is damaged.
+        ValueError: `conversion.json` is damaged, or is of an older version, which did not record the row groups.
     """
     paths = repository.shards(name, split)
-    with fsspec.open(f"{repository.root}/conversion.json", "rb") as file:
-        content = file.read()
-    try:
-        files = json.loads(content)["files"]
-        return _layout(repository, name, split, {path: files[path] for path in paths})
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        what = f"does not state {error}" if isinstance(error, KeyError) else f"cannot be read ({error})"
-        raise ValueError(
-            f"{repository.root}/conversion.json {what}: download it again, or build the repository again with "
-            "`python scripts/convert_to_parquet.py RAW`"
-        ) from error
+    files = read_conversion(
+        repository.root,
+        lambda content: {path: content["files"][path] for path in paths},
+        "download it again, or build the repository again with `python scripts/convert_to_parquet.py RAW`",
+    )
+    return _layout(repository, name, split, files)
 
 
-def _layout(repository: Repository, name: str, split: str, files: dict[str, dict[str, Any]]) -> SplitLayout:
+def _layout(repository: Repository, name: str, split: str, files: dict[str, FileRecord]) -> SplitLayout:
     shards: list[ShardFile] = []
     groups: list[RowGroup] = []
     for path, facts in files.items():

@@ -227,6 +227,5 @@ def test_names() -> None:
     assert not any(
         map(is_repo_id, ("name", "a/b/c", "/b", "a/", "-a/b", "a/b.", "a/b--c", "a/b c", "a/b\n", "a/" + "b" * 96))
     )
-    facts = {"release": "2.0.1", "rows_sha256": {"default": "0123456789abcdef"}}
-    assert default_tag(facts) == "2.0.1-0123456789ab"
-    assert default_tag(facts | {"release": None}) == "unknown-0123456789ab"
+    assert default_tag("2.0.1", "0123456789abcdef") == "2.0.1-0123456789ab"
+    assert default_tag(None, "0123456789abcdef") == "unknown-0123456789ab"

@@ -81,11 +81,11 @@ def test_a_repository_that_does_not_state_its_row_groups_is_refused(repository: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"files": ', r"conversion\.json cannot be read \(Expecting value.*download it again"),
-        (b'{"\xff', r"conversion\.json cannot be read \('utf-.* codec.*download it again"),
-        (b"[]", r"conversion\.json cannot be read \(list indices.*download it again"),
-        (b"{}", r"conversion\.json does not state 'files': download it again"),
-        (b'{"files": {}}', r"conversion\.json does not state 'data/train-00000-of-.*': download it again"),
+        (b'{"files": ', r"conversion\.json is damaged \(Expecting value.*download it again"),
+        (b'{"\xff', r"conversion\.json is damaged \('utf-.* codec.*download it again"),
+        (b"[]", r"conversion\.json is damaged \(it has another form\): download it again"),
+        (b"{}", r"conversion\.json is damaged \('files' is missing\): download it again"),
+        (b'{"files": {}}', r"conversion\.json is damaged \('data/train-00000-of-.*' is missing\): download it again"),
     ],
 )
 def test_a_damaged_conversion_is_named(repository: Path, content: bytes, message: str) -> None:
