@@ -1,7 +1,7 @@
-"""Fetch a release from Zenodo: resumed, verified, polite. A file has its final name only when its size and MD5 are right.
+"""Download a release from Zenodo. A file gets its final name only after its size and MD5 are verified.
 
 The record's own JSON (`/api/records/<number>`) names the files with their size, MD5 and address. An interrupted file stays
-as `.NAME.part` beside a note of the ETag that it was begun under, and goes on from there with `Range` and `If-Range`.
+as `.NAME.part` beside a note of its ETag, and is resumed with `Range` and `If-Range`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_path, write_json
 from rocov2_shared.locks import locked_file, require_locks
-from rocov2_shared.sizes import format_size
+from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, say
 
 ZENODO = "https://zenodo.org"
@@ -42,28 +42,28 @@ class RecordFile:
 def download_release(
     raw: Path, record: int | None = None, *, csv_only: bool = False, base_url: str = ZENODO, quiet: bool = False
 ) -> None:
-    """Bring the files of a record into the folder `raw`, and verify those that are there already.
+    """Download the files of a record into the folder `raw`, and verify those that exist already.
 
     Args:
-        raw: folder, made where needed.
-        record: number of the Zenodo record; None for the latest release.
+        raw: folder, created if it is missing.
+        record: number of the Zenodo record (default: that of the latest release).
         csv_only: leave out the zips of images.
         base_url: the server.
-        quiet: tell nothing but errors.
+        quiet: print nothing but errors.
 
     Raises:
-        UserError: with what to do by hand where the server is at fault.
+        UserError: with what to do by hand if the server is at fault.
         OSError: the disk is full, ...
     """
     require_locks("downloading a release")
     number = RELEASES[LATEST].record if record is None else record
     server_url = base_url.rstrip("/")
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
-    tell = (lambda *_: None) if quiet else say
+    report = (lambda *_: None) if quiet else say
     raw.mkdir(parents=True, exist_ok=True)
     with locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
         try:
-            server = Server(tell)
+            server = Server(report)
             files = _fetch_record(server, f"{server_url}/api/records/{number}", wanted)
             _download(raw, files, server, quiet)
         except ServerError as error:
@@ -73,7 +73,8 @@ def download_release(
                 "again: it verifies what is there and fetches the rest."
             )
             raise UserError(f"{error}{by_hand if names else ''}") from error
-    tell("Done", f"{raw}/: {len(files)} files, {format_size(sum(file.size for file in files))}, every MD5 right.")
+    size = format_size(sum(file.size for file in files))
+    report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
 
 
 def _fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFile]:
@@ -85,17 +86,17 @@ def _fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFil
         except BrokenOffError as error:
             server.pause(url, error)
         except (ValueError, RecursionError) as error:
-            raise ServerError(f"{url}: expected the record as JSON, found something else") from error
+            raise ServerError(f"{url}: the record is not JSON") from error
     server.succeeded()
     try:
         entries = {entry["key"]: entry for entry in content["files"]}
         files = [_record_file(name, entries[name]) for name in wanted if name in entries]
     except (KeyError, TypeError, ValueError) as error:
         expected = "files with key, size, checksum and links"
-        raise ServerError(f"{url}: expected {expected}, found another form ({error})") from error
+        raise ServerError(f"{url}: the record has no {expected} ({error})") from error
     missing = ", ".join(name for name in wanted if name not in entries)
     if missing:
-        raise UserError(f"{url} is no release of ROCOv2: it lacks {missing}. Choose another --record")
+        raise UserError(f"{url} is not a release of ROCOv2, since it has no {missing}: choose another --record")
     return files
 
 
@@ -123,15 +124,17 @@ def _download(raw: Path, files: list[RecordFile], server: Server, quiet: bool) -
         needed = sum(file.size - part.size for file, part in missing)
         free = shutil.disk_usage(raw).free
         if needed > free:
-            sizes = f"{format_size(needed)} more, but {format_size(free)} are free"
-            raise UserError(f"{raw}/ needs {sizes} there. Make room, or choose another folder")
+            raise UserError(
+                f"not enough disk space for {raw}/: {format_size(needed)} needed, {format_size(free)} free. "
+                "Free some space or choose another folder"
+            )
         for file, part in missing:
             _fetch(raw, file, part, server, progress)
             verified.note(file)
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none."""
+    """Return the JSON object in a file, an empty one if there is none."""
     try:
         content = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -140,7 +143,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 class _Verified:
-    """Which files were verified, by size and time of change: so that they need not be read again."""
+    """The files verified so far, with size and time of change, so that they need not be read again."""
 
     def __init__(self, raw: Path) -> None:
         self._raw = raw
@@ -148,11 +151,11 @@ class _Verified:
         self._known = _read_object(self._path)
 
     def _state(self, file: RecordFile) -> list[Any]:
-        facts = (self._raw / file.name).stat()
-        return [facts.st_size, facts.st_mtime_ns, file.md5]
+        stat = (self._raw / file.name).stat()
+        return [stat.st_size, stat.st_mtime_ns, file.md5]
 
     def require(self, file: RecordFile) -> None:
-        """Verify a file that is there; raises UserError when it is not the record's."""
+        """Verify a file that exists; raises UserError if it differs from the record's."""
         state = self._state(file)
         if self._known.get(file.name) == state:
             return
@@ -161,17 +164,17 @@ class _Verified:
         if expected == found:
             expected, found = f"MD5 {file.md5}", f"MD5 {_md5(path)}"
         if expected != found:
-            raise UserError(f"{path} is not the record's: expected {expected}, found {found}. Move it away")
+            raise UserError(f"{path} differs from the record: expected {expected}, found {found}. Move it away")
         self.note(file)
 
     def note(self, file: RecordFile) -> None:
-        """Remember that a file is right as it is now."""
+        """Remember that a file is verified as it is now."""
         self._known[file.name] = self._state(file)
         write_json(self._path, self._known)
 
 
 class _Part:
-    """The unfinished file; a note tells which MD5 the whole is to have, and the ETag under which its bytes came."""
+    """An unfinished file, with a note of the MD5 of the whole and of the ETag under which its bytes came."""
 
     def __init__(self, raw: Path, file: RecordFile) -> None:
         self.path = raw / f".{file.name}.part"
@@ -183,23 +186,23 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Bytes that are there."""
+        """Return the number of bytes received so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def validator(self) -> dict[str, str]:
-        """Header that lets the server go on only with the same file; without one, the MD5 alone tells at the end."""
+        """Return the header that resumes only the same file; without an ETag, the MD5 is checked at the end."""
         etag = str(self._note.get("etag"))
         return {"If-Range": etag} if _STRONG_ETAG.fullmatch(etag) else {}
 
     def begin(self, etag: str | None) -> None:
-        """Start anew, under an ETag."""
+        """Start again, under an ETag."""
         self.remove()
         self._note = {"etag": etag, "md5": self._md5}
         write_json(self._note_path, self._note)
 
     def remove(self) -> None:
-        """Remove what is left."""
+        """Remove the file and its note."""
         self.path.unlink(missing_ok=True)
         self._note_path.unlink(missing_ok=True)
 
@@ -212,7 +215,7 @@ def _fetch(raw: Path, file: RecordFile, part: _Part, server: Server, progress: P
             try:
                 _receive(part, file, server, progress)
             except BrokenOffError as error:
-                if part.size > best:  # it gets on, however slowly; a server that only begins anew does not
+                if part.size > best:  # progress, however slow; a server that only starts again makes none
                     best = part.size
                     server.succeeded()
                 server.pause(f"{file.name} at {part.size:,} of {file.size:,} bytes", error)
@@ -223,7 +226,7 @@ def _fetch(raw: Path, file: RecordFile, part: _Part, server: Server, progress: P
         progress.advance(-part.size, skipped=True)
         part.remove()
         if last:
-            raise ServerError(f"{file.name} came wrong twice: expected MD5 {file.md5}, found {found}")
+            raise ServerError(f"{file.name} was corrupted in two downloads: expected MD5 {file.md5}, got {found}")
         server.pause(file.name, BrokenOffError(f"expected MD5 {file.md5}, found {found}"))
     sync_path(part.path)
     part.path.rename(raw / file.name)
@@ -233,28 +236,28 @@ def _fetch(raw: Path, file: RecordFile, part: _Part, server: Server, progress: P
 
 
 def _receive(part: _Part, file: RecordFile, server: Server, progress: Progress) -> None:
-    """One request for what is missing; the part grows by what comes."""
+    """Request the missing bytes once, and append those that arrive."""
     begun = part.size
     headers = {"Range": f"bytes={begun}-"} | part.validator if begun else {}
     with server.get(file.url, headers) as response:
         whole = response.headers.get("Content-Length", str(file.size))
-        if response.status == 200 and whole != str(file.size):  # say, the page of a proxy: what is there is kept
+        if response.status == 200 and whole != str(file.size):  # for example a proxy's page: keep what there is
             raise BrokenOffError(f"the server has {whole} bytes")
         start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         if response.status != 206 or not start or int(start[1]) != begun:
             progress.advance(-begun, skipped=True)
             part.begin(response.headers.get("ETag"))
             if response.status != 200:
-                raise BrokenOffError("the server cannot go on there, so it is begun anew")
+                raise BrokenOffError("the server cannot resume the file, so it starts again")
         with part.path.open("ab") as target:
-            # Not decoded: a block that is cut short then comes as far as it came.
+            # Not decoded, so that the beginning of a block that is cut short is kept.
             for block in response.stream(_BLOCK, decode_content=False):
                 if target.tell() + len(block) > file.size:
                     raise ServerError(f"{file.name}: expected {file.size:,} bytes, but the server sends more")
                 target.write(block)
                 progress.advance(len(block))
     if part.size < file.size:
-        raise BrokenOffError("the server sends no more")
+        raise BrokenOffError("the server stopped sending")
 
 
 def _md5(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Polite requests: with a name, and pauses that grow with every failure in a row or are as long as the server asks."""
+"""HTTP requests with a user agent, and with pauses that grow with each failure or are as long as the server asks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rocov2_shared.terminal import format_seconds
 
 AGENT = "rocov2-hub (download of the dataset ROCOv2)"
 TRIES = 9
-"""Failures in a row that end the command."""
+"""Consecutive failures that end the command."""
 TRIES_UNMET = 4
 """The same for a server that has never answered: a wrong address, or no network."""
 
@@ -23,11 +23,11 @@ _REDIRECTS = urllib3.Retry(redirect=5, connect=0, read=0, other=0, respect_retry
 
 
 class ServerError(UserError):
-    """The server is at fault: what it has is to be got by hand, or later."""
+    """The server is at fault: its files have to be downloaded by hand, or later."""
 
 
 class BrokenOffError(Exception):
-    """A request that may be made again, after a pause of so many seconds where the server asks for one."""
+    """A request that may be repeated; `pause` is the number of seconds that the server asks for, or 0."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
@@ -35,39 +35,39 @@ class BrokenOffError(Exception):
 
 
 class Server:
-    """Whom requests go to, and how often in a row they failed.
+    """An HTTP client that counts consecutive failures.
 
     Args:
-        tell: told of every pause, with the step and the text.
+        report: called before every pause, with the step and the text.
     """
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, report: Callable[[str, str], None]) -> None:
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT)
-        self._tell = tell
+        self._report = report
         self._tries = TRIES_UNMET
         self._failures = 0
 
     def succeeded(self) -> None:
-        """The next failure is the first one again."""
+        """Count failures from the beginning again."""
         self._failures = 0
 
     @contextmanager
     def get(self, url: str, headers: dict[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        """One request; its answer has status 200, 206 or 416, and its body is not read yet.
+        """Make one request; the answer has status 200, 206 or 416, and its body is still unread.
 
         Raises:
             BrokenOffError: the server is busy, or the connection broke.
             ServerError: the server refuses.
-            UserError: the address is none.
+            UserError: the address is invalid.
         """
         if not url.startswith(("https://", "http://")):
-            raise UserError(f"expected an address that begins with https:// or http://, found {url}")
+            raise UserError(f"the address must begin with https:// or http://, got {url}")
         try:
             response = self._pool.request(
                 "GET", url, headers={"User-Agent": AGENT} | headers, retries=_REDIRECTS, preload_content=False
             )
         except urllib3.exceptions.LocationValueError as error:
-            raise UserError(f"expected the address of a server, found {url} ({error})") from error
+            raise UserError(f"invalid server address {url} ({error})") from error
         except urllib3.exceptions.HTTPError as error:
             raise BrokenOffError(_reason(error)) from error
         self._tries = TRIES
@@ -79,7 +79,7 @@ class Server:
             if response.status not in (200, 206, 416):
                 raise ServerError(f"{url}: the server answers {response.status} {response.reason or ''}".rstrip())
             yield response
-        except urllib3.exceptions.HTTPError as error:  # while the body is read; an OSError is the disk's
+        except urllib3.exceptions.HTTPError as error:  # while the body is read; an OSError is about the disk
             raise BrokenOffError(_reason(error)) from error
         finally:
             response.close()
@@ -88,7 +88,7 @@ class Server:
         """Wait before the next try.
 
         Raises:
-            ServerError: there have been too many failures in a row, or the server asks for too long a pause.
+            ServerError: too many consecutive failures, or the server asks for too long a pause.
         """
         self._failures += 1
         if self._failures >= self._tries:
@@ -97,12 +97,12 @@ class Server:
         if seconds > LONGEST_WAIT:
             asked = format_seconds(seconds)
             raise ServerError(f"{what}: {error} and asks for a pause of {asked}: try again after it") from error
-        self._tell("Waiting", f"{what}: {error}; again in {seconds:.0f} s")
+        self._report("Waiting", f"{what}: {error}; again in {seconds:.0f} s")
         time.sleep(seconds)
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, without the objects that urllib3 puts before it."""
+    """Return the innermost cause, without the objects that urllib3 puts before it."""
     while True:
         inner = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else (error.args or ("",))[-1]
         if not isinstance(inner, BaseException):

@@ -81,7 +81,7 @@ def test_what_is_told(zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixt
     assert out == ""
     progress, done = err.splitlines()
     assert progress.startswith("Download  ##############  14/14 files  911 kB/911 kB  ")
-    assert done == f"Done      {tmp_path}/: 14 files, 911 kB, every MD5 right."
+    assert done == f"Done      {tmp_path}/: 14 files, 911 kB, every MD5 verified."
     download_release(tmp_path, base_url=zenodo.url, quiet=True)
     assert capsys.readouterr() == ("", "")
 
@@ -133,7 +133,7 @@ def test_a_wrong_file_placed_by_hand_is_told_and_left_as_it_is(zenodo: Zenodo, t
     expected, found = (f"MD5 {md5(CONTENTS[BIG])}", f"MD5 {md5(wrong)}") if same_size else ("300,000 bytes", "5 bytes")
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=zenodo.url)
-    message = f"{tmp_path / BIG} is not the record's: expected {expected}, found {found}. Move it away"
+    message = f"{tmp_path / BIG} differs from the record: expected {expected}, found {found}. Move it away"
     assert str(error.value) == message
     assert files_in(tmp_path) == {BIG: wrong}
     assert [request.path for request in zenodo.requests] == [zenodo.record_path]
@@ -172,7 +172,9 @@ def test_too_little_space_is_told_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=size - 1))
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=zenodo.url)
-    needs = f"{tmp_path}/ needs 611 kB more, but 611 kB are free there. Make room, or choose another folder"
+    needs = (
+        f"not enough disk space for {tmp_path}/: 611 kB needed, 611 kB free. Free some space or choose another folder"
+    )
     assert str(error.value) == needs
     assert len(zenodo.requests) == 1
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=size))

@@ -47,7 +47,7 @@ def start(zenodo: Zenodo, tmp_path: Path, environment: dict[str, str]) -> Iterat
 def test_a_download(zenodo: Zenodo, tmp_path: Path, run: Run) -> None:
     done = run("download_release", "--base-url", zenodo.url)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.splitlines()[-1] == "Done      raw/: 14 files, 911 kB, every MD5 right."
+    assert done.stderr.splitlines()[-1] == "Done      raw/: 14 files, 911 kB, every MD5 verified."
     assert files_in(tmp_path / "raw") == CONTENTS
 
 

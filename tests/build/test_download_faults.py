@@ -129,7 +129,7 @@ def test_what_has_to_come_again_is_not_counted_twice(
 def test_a_file_that_is_always_damaged_gets_no_name(zenodo: Zenodo, tmp_path: Path) -> None:
     zenodo.plan(BIG, repeat(Answer(damage=BIG_SIZE - 1)))
     found = md5(CONTENT[:-1] + bytes([CONTENT[-1] ^ 0xFF]))
-    message = f"{BIG} came wrong twice: expected MD5 {md5(CONTENT)}, found {found}"
+    message = f"{BIG} was corrupted in two downloads: expected MD5 {md5(CONTENT)}, got {found}"
     assert zenodo.fail(tmp_path) == message
     assert files_in(tmp_path) == {name: CONTENTS[name] for name in FILES[:-3]}
     assert zenodo.begins(BIG) == [FRESH, FRESH]

@@ -37,7 +37,7 @@ def test_a_file_of_another_size_than_listed_is_not_taken(zenodo: Zenodo, tmp_pat
 def test_a_file_that_ends_before_the_listed_size_is_not_taken(zenodo: Zenodo, tmp_path: Path) -> None:
     zenodo.entries[BIG]["size"] = BIG_SIZE + 1
     zenodo.plan(BIG, repeat(Answer(headers=NO_LENGTH)))
-    told = f"{BIG} at 300,000 of 300,001 bytes: the server sends no more, 9 times in a row"
+    told = f"{BIG} at 300,000 of 300,001 bytes: the server stopped sending, 9 times in a row"
     assert zenodo.fail(tmp_path) == told
     past_the_end = ((f"bytes={BIG_SIZE}-", ETAG), 416, 0)
     assert zenodo.begins(BIG) == [FRESH, past_the_end] * 4 + [FRESH]
@@ -87,7 +87,9 @@ def test_a_range_that_was_not_asked_for_is_not_taken(
     zenodo.plan(BIG, [Answer(cut=HALF), Answer(headers={"Content-Range": content_range})])
     zenodo.fetch(tmp_path)
     assert [begin[:2] for begin in zenodo.begins(BIG)] == [CUT[:2], REST[:2], FRESH[:2]]
-    told = f"Waiting   {BIG} at 0 of 300,000 bytes: the server cannot go on there, so it is begun anew; again in 2 s\n"
+    told = (
+        f"Waiting   {BIG} at 0 of 300,000 bytes: the server cannot resume the file, so it starts again; again in 2 s\n"
+    )
     assert told in capsys.readouterr().err
 
 
@@ -118,7 +120,7 @@ def test_redirects_in_a_circle_end(zenodo: Zenodo, tmp_path: Path, pauses: list[
 def test_a_record_that_is_no_json(zenodo: Zenodo, tmp_path: Path, content: bytes) -> None:
     zenodo.plan(None, [Answer(content=content)])
     url = f"{zenodo.url}{zenodo.record_path}"
-    assert zenodo.fail(tmp_path) == f"{url}: expected the record as JSON, found something else"
+    assert zenodo.fail(tmp_path) == f"{url}: the record is not JSON"
     assert files_in(tmp_path) == {}
 
 
@@ -127,7 +129,7 @@ def test_a_record_that_is_no_json(zenodo: Zenodo, tmp_path: Path, content: bytes
 )
 def test_a_record_without_a_list_of_files(zenodo: Zenodo, tmp_path: Path, content: bytes) -> None:
     zenodo.plan(None, [Answer(content=content)])
-    expected = "expected files with key, size, checksum and links, found another form ("
+    expected = "the record has no files with key, size, checksum and links ("
     assert zenodo.fail(tmp_path).startswith(f"{zenodo.url}{zenodo.record_path}: {expected}")
 
 
@@ -146,7 +148,7 @@ def test_a_file_that_is_not_listed_in_full(zenodo: Zenodo, tmp_path: Path, key: 
     zenodo.entries[BIG][key] = value
     if value is MISSING:
         del zenodo.entries[BIG][key]
-    expected = "expected files with key, size, checksum and links, found another form ("
+    expected = "the record has no files with key, size, checksum and links ("
     assert zenodo.fail(tmp_path).startswith(f"{zenodo.url}{zenodo.record_path}: {expected}")
     assert len(zenodo.requests) == 1
 
@@ -161,8 +163,8 @@ def test_a_record_of_something_else(zenodo: Zenodo, tmp_path: Path) -> None:
         zenodo.entries[name]["key"] = f"../{name}"
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=zenodo.url)
-    record = f"{zenodo.url}{zenodo.record_path} is no release of ROCOv2: it lacks cui_mapping.csv, {BIG}. "
-    assert str(error.value) == record + "Choose another --record"
+    record = f"{zenodo.url}{zenodo.record_path} is not a release of ROCOv2, since it has no cui_mapping.csv, {BIG}: "
+    assert str(error.value) == record + "choose another --record"
     assert files_in(tmp_path) == {}
 
 
@@ -176,8 +178,8 @@ def test_a_record_that_is_cut_is_asked_for_again(zenodo: Zenodo, tmp_path: Path,
 def test_an_address_without_its_beginning(tmp_path: Path, address: str) -> None:
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=address)
-    found = f"found {address}/api/records/{RECORD}"
-    assert str(error.value) == f"expected an address that begins with https:// or http://, {found}"
+    found = f"got {address}/api/records/{RECORD}"
+    assert str(error.value) == f"the address must begin with https:// or http://, {found}"
 
 
 @pytest.mark.parametrize("address", ["http://[", "http://a:b", "http://127.0.0.1:99999"])
@@ -185,5 +187,5 @@ def test_an_address_that_is_none(tmp_path: Path, pauses: list[float], address: s
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=address)
     found = f"{address}/api/records/{RECORD}"
-    assert str(error.value).startswith(f"expected the address of a server, found {found} (")
+    assert str(error.value).startswith(f"invalid server address {found} (")
     assert pauses == []
