@@ -1,4 +1,4 @@
-"""The images of one split as the release keeps them: the directory of a zip, or of the folder it was unpacked into."""
+"""The images of one split: the directory of its zip, or of the folder that the zip was unpacked into."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Images:
 
 
 def find_images(raw: Path, raw_split: str) -> Path | None:
-    """The zip of a split, else the folder that it was unpacked into, else None."""
+    """Return the zip of a split, or the folder that it was unpacked into, or None."""
     archive = raw / releases.images_file(raw_split)
     if archive.is_file():
         return archive
@@ -45,7 +45,7 @@ def find_images(raw: Path, raw_split: str) -> Path | None:
 
 
 def open_images(path: Path, raw_split: str, report: Report) -> Images:
-    """List the images of a zip or folder; whatever is no image of the split goes to the report."""
+    """List the images of a zip or folder; everything else in it goes to the report."""
     return _open_folder(path, raw_split, report) if path.is_dir() else _open_zip(path, raw_split, report)
 
 
@@ -110,10 +110,10 @@ def _open_folder(path: Path, raw_split: str, report: Report) -> Images:
 
 
 def _file_crc(file: Path, size: int) -> int:
-    """CRC-32 of a file, as a zip's directory would state it: the same images are the same release in either form."""
+    """CRC-32 of a file, as in the directory of a zip: the same images are the same release in either form."""
     try:
         return zlib.crc32(file.read_bytes()) if size <= MAX_IMAGE_BYTES else 0
-    except OSError:  # told when the image is read
+    except OSError:  # reported when the image is read
         return 0
 
 

@@ -1,4 +1,4 @@
-"""The raw release in one folder: its files found, read, compared and fingerprinted."""
+"""Find, read, compare and fingerprint the files of a raw release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rocov2_shared.files import file_sha256
 from rocov2_shared.gc_pause import collector_paused
 from rocov2_shared.sizes import format_count, format_size
 
-# Notes, checksums and what desktops leave behind; a stray table or archive may be a second version of a release's file.
+# Notes, checksums and files of desktops. A stray table or archive may be a second version of a file, so it is reported.
 _PASSED_OVER = re.compile(r"\..*|.*\.md|md5sums?(\.txt)?|sha256sums?(\.txt)?|__MACOSX|Thumbs\.db|desktop\.ini", re.I)
 
 
@@ -28,7 +28,7 @@ class RawRelease:
     """A release as it was read.
 
     Attributes:
-        name: the release that it is, `sample`, or None when unknown.
+        name: of the release, `sample`, or None if it is unknown.
         images: its images by split of the repository.
         rows: one row per image, with the columns of `rows.COLUMNS` and `size`, the bytes of the image.
         names: canonical name by CUI, as `cui_mapping.csv` lists them.
@@ -43,7 +43,7 @@ class RawRelease:
     files: dict[str, dict[str, int | str]]
 
     def forget_members(self) -> None:
-        """Free the places of the images, once all are read: a quarter of what a release takes in memory."""
+        """Free the offsets of the images once all are read: a quarter of the memory of a release."""
         for images in self.images.values():
             images.members.clear()
 
@@ -72,13 +72,13 @@ def read_release(raw: Path, wanted: str, report: Report, output: Path | None = N
     """Read the release in the folder `raw`.
 
     Args:
-        raw: folder with the release's 14 files; folders of images may stand instead of zips.
+        raw: folder with the release's 14 files; unpacked folders of images may replace the zips.
         wanted: name of the release that it has to be, or `any`.
         report: takes every problem.
-        output: what is made of it; it and its companions may stand in `raw`, and are no strangers there.
+        output: the repository to build; it and its companions may be in `raw`.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: the folder is missing.
     """
     if not raw.is_dir():
         raise UserError(

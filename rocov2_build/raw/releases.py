@@ -130,7 +130,7 @@ def image_number(image_id: str) -> int:
 
 
 def identify(counts: dict[str, int], lowest: int, highest: int) -> str | None:
-    """Name of the release that has these images by split and these lowest and highest numbers, or None."""
+    """Return the release with these numbers of images by split and these lowest and highest image numbers, or None."""
     if lowest >= SAMPLE_FIRST_NUMBER:
         return SAMPLE
     for release in RELEASES.values():

@@ -1,4 +1,4 @@
-"""The tables joined: one pandas row per image, with labels, names and licences derived; what cannot be is a problem."""
+"""Join the tables to one row per image, and derive labels, names and licences; what cannot be derived is a problem."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ _LABELS = {
     column: {cui: label for label, cui in enumerate(labels.values()) if cui} for column, labels in LABELS.items()
 }
 _MANUAL_CODES = frozenset(cui for codes in _LABELS.values() for cui in codes)
-_COMBINED = list(MODALITIES).index("combined")
 _XRAY = list(MODALITIES).index("X-ray")
+_DEFAULTS = dict.fromkeys(_LABELS) | {"modality": list(MODALITIES).index("combined")}
+"""By column, the label of an image whose curated concepts name none."""
 
 MEASURED = ("width", "height")
-"""Columns that only the image itself can tell; the shards' writer adds them."""
+"""Columns that are measured on the image itself; the writer of the shards adds them."""
 
 COLUMNS = ["split", *(name for name in TEXT_FEATURES if name not in MEASURED)]
-"""Columns of a row: its split in the repository, then those of the features that the tables can tell."""
+"""Columns of a row: its split in the repository, then the features that come from the tables."""
 
 
 def join_tables(
     tables: Tables, images: dict[str, Images], release: releases.Release | None, report: Report
 ) -> pd.DataFrame:
-    """One row per image that stands in every table and archive, with the columns of `COLUMNS`.
+    """Return one row per image that is in every table and archive, with the columns of `COLUMNS`.
 
-    Labels are int, or None where the release has none; lists are lists of str; `article_in_other_split` is bool; the rest
+    Labels are int, or None if the release has none; lists are lists of str; `article_in_other_split` is bool; the rest
     is str.
 
     Args:
         tables: from `read_tables`.
         images: images by split of the repository.
-        release: the named release, whose licences alone are then known; None for any.
+        release: the named release, the only one whose licences are then known; None for any.
         report: takes every problem; a row at fault stays in the result.
 
     Returns:
@@ -124,7 +125,7 @@ def _check_concepts(rows: list[_Row], names: dict[str, str], report: Report) -> 
 
 
 class _Meaning(NamedTuple):
-    """Labels that a list of curated concepts has, by column, and its codes that mean nothing."""
+    """What a list of curated concepts means: its labels by column, and its unknown codes."""
 
     labels: dict[str, list[int]]
     unknown: list[str]
@@ -147,15 +148,15 @@ def _labels(rows: list[_Row], report: Report) -> dict[str, list[int | None]]:
         manual = tuple(row.manual)
         if manual not in meanings:
             meanings[manual] = _meaning(manual)
-        (modalities, regions, directions), unknown = meanings[manual].labels.values(), meanings[manual].unknown
+        labels, unknown = meanings[manual]
+        modalities, regions, directions = (labels[column] for column in ("modality", "region", "direction"))
         if unknown or len(modalities) > 1 or (manual and not modalities):
             _report_labels(row, modalities, unknown, report)
         report.warn("two-regions", len(regions) > 1)
         report.warn("two-directions", len(directions) > 1)
         report.warn("region-without-xray", bool(regions or directions) and modalities != [_XRAY])
-        found["modality"].append(modalities[0] if modalities else _COMBINED)
-        found["region"].append(regions[0] if regions else None)
-        found["direction"].append(directions[0] if directions else None)
+        for column, default in _DEFAULTS.items():
+            found[column].append(labels[column][0] if labels[column] else default)
     return found
 
 
@@ -171,7 +172,7 @@ def _report_labels(row: _Row, modalities: list[int], unknown: list[str], report:
 
 
 def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple[list[str], list[str]]:
-    """Licence and whom to credit of each row."""
+    """Return the licence of each row, and whom to credit."""
     licenses, credits = [], []
     for row in rows:
         pmcid, attribution, url = row.source

@@ -1,4 +1,4 @@
-"""The release's CSV files, read and held against each other, the archives and the published numbers.
+"""Read the release's CSV files, and compare them with each other, the archives and the published numbers.
 
 Values stay as released: captions are not stripped, lists keep their order, "NA" is text and not a missing value.
 """
@@ -57,7 +57,7 @@ class Tables:
 
 
 def read_tables(raw: Path, report: Report) -> Tables:
-    """Read the eleven tables of the release in the folder `raw`; what is wrong with them goes to the report."""
+    """Read the eleven tables of the release in the folder `raw`; faults go to the report."""
     splits = {}
     for split, raw_split in SPLITS.items():
         ids = image_id_pattern(raw_split)
@@ -65,7 +65,7 @@ def read_tables(raw: Path, report: Report) -> Tables:
         concepts = {
             i: _split_codes(text) for i, text in _read_by_id(raw, releases.concepts_file(raw_split), ids, report)
         }
-        split_manual = cache(_split_codes)  # few are different, so most share a list
+        split_manual = cache(_split_codes)  # there are few different ones, so most rows share a list
         manual_file = releases.concepts_file(raw_split, manual=True)
         manual = {i: split_manual(text) for i, text in _read_by_id(raw, manual_file, ids, report)}
         splits[split] = SplitTables(captions, concepts, manual)
@@ -82,7 +82,7 @@ def read_csv(path: Path, report: Report) -> Iterator[list[str]]:
     Line breaks inside quotes survive; both CRLF and LF end a row; a byte order mark is passed over.
     """
     header = releases.HEADERS[path.name]
-    if not path.is_file():  # told by whoever looked for the release's files
+    if not path.is_file():  # reported by the search for the release's files
         return
     fault = _find_fault(path)
     if fault:
@@ -106,7 +106,7 @@ def read_csv(path: Path, report: Report) -> Iterator[list[str]]:
 
 
 def _find_fault(path: Path) -> tuple[str, str] | None:
-    """What was expected and what was found in a file that is no text."""
+    """Return what was expected and what was found in a file that is not text, None for text."""
     try:
         with path.open(encoding="utf-8", newline="") as file:  # in parts: it may be large
             if not any("\0" in part for part in iter(lambda: file.read(1 << 20), "")):
@@ -122,7 +122,7 @@ def _find_fault(path: Path) -> tuple[str, str] | None:
 
 
 def read_mapping(raw: Path, report: Report) -> dict[str, str]:
-    """Canonical name by CUI, in the order of `cui_mapping.csv`."""
+    """Return the canonical names by CUI, in the order of `cui_mapping.csv`."""
     names: dict[str, str] = {}
     for cui, name in read_csv(raw / releases.MAPPING_FILE, report):
         if not is_cui(cui) or not name.strip():
@@ -135,11 +135,11 @@ def read_mapping(raw: Path, report: Report) -> dict[str, str]:
 
 
 def _read_by_id(raw: Path, file: str, ids: re.Pattern[str], report: Report) -> Iterator[list[str]]:
-    """Rows of a table that begin with an id, which is theirs alone."""
+    """Yield the rows of a table that begin with a valid id, once for each id."""
     anywhere = image_id_pattern(*SPLITS.values())
     found: set[str] = set()
     for row in read_csv(raw / file, report):
-        image_id = row[0] = sys.intern(row[0])  # each stands in five files
+        image_id = row[0] = sys.intern(row[0])  # each is in five files
         if image_id in found:
             report.add("duplicate-id", file, image_id, expected="one row", found="several")
         elif ids.fullmatch(image_id):
@@ -158,8 +158,8 @@ def _split_codes(text: str) -> list[str]:
 def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> None:
     """Find ids that are not in every table, images without ids and ids without images.
 
-    A split whose archive or a table of which could not be read is passed over: that is told already, and every single
-    image would be told again.
+    A split is skipped if its archive or one of its tables could not be read: that is reported already, and each of its images
+    would be reported again.
     """
     known: set[str] = set()
     for split, raw_split in SPLITS.items():
@@ -191,7 +191,7 @@ def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> No
 
 
 def check_release(tables: Tables, release: releases.Release, report: Report) -> None:
-    """Hold the tables against the published numbers of a release; each difference goes to the report."""
+    """Compare the tables with the published numbers of a release; each difference goes to the report."""
 
     def compare(file: str, what: str, expected: int | None, found: int) -> None:
         if expected is not None and expected != found:

@@ -1,4 +1,4 @@
-"""Rows -> shards: which image stands in which file, row group and place. Pure: the same rows give the same plan."""
+"""Rows -> shards: the file, row group and position of each image. Pure: the same rows give the same plan."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rocov2 import LICENSE_GROUPS, LICENSES, SPLITS, shard_path
 from rocov2_shared.sizes import format_count, format_size
 
 TRAIN_SHARDS = 8
-"""A licence group's shards in train are a multiple of this once there are several: nodes and workers get equal shares."""
+"""A licence group in train has a multiple of this many shards once it has several: nodes and workers get equal shares."""
 
 SHUFFLED = ("train",)
-"""Splits whose rows stand in a fixed shuffled order; the others keep the release's."""
+"""Splits whose rows are in a fixed shuffled order; the others keep the order of the release."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: its place in the repository and, by row group, the positions of its rows in the table of rows."""
+    """One file: its path in the repository and, by row group, the positions of its rows in the table of rows."""
 
     path: str
     split: str
@@ -50,9 +50,9 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
         layout: sizes to aim at.
 
     Returns:
-        The shards of each split in the order of their numbers: the two licence groups' interleaved in proportion, so that
-        any prefix of them is a fair sample of the split; in train also every second, fourth or eighth of them, from any on,
-        are as many of each group (where both have several). No shard and no row group is empty.
+        The shards of each split in the order of their numbers. The two licence groups are interleaved in proportion, so that
+        any prefix is a fair sample of the split. In train, every second, fourth or eighth shard from any start contains
+        equal shares of each group (if both have several shards). No shard and no row group is empty.
     """
     commercial = rows["license"].map(LICENSES)
     sizes = rows["size"].tolist()
@@ -95,27 +95,35 @@ def describe_plan(shards: list[Shard], rows: pd.DataFrame) -> list[tuple[str, st
 
 
 def _deal_evenly(shards: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
-    """Shards (group, rows) that alternate in proportion, so that of each group as many are any node's.
+    """Reorder shards (group, rows) so that every node gets equal shares of each group.
 
-    A node of W takes every W-th shard, so it takes columns of the shards written in lines of `TRAIN_SHARDS`. The groups
-    alternate with a period, which is as long as there are lines. Where each line begins `step` places of the period after
-    the last, and the two have no common divisor, a column meets every place of the period once.
+    The groups keep alternating in proportion, and the shards of a group keep their order.
     """
     names = [name for name, _ in shards]
     period = len(shards) // TRAIN_SHARDS
     if period % 2 or not period or any(names.count(name) % TRAIN_SHARDS for name in set(names)):
         return shards
-    orders = [
-        [names[(line * step + column) % period] for line in range(period) for column in range(TRAIN_SHARDS)]
-        for step in range(1, period)
-        if math.gcd(step, period) == 1
-    ]
     left = {name: iter([shard for shard in shards if shard[0] == name]) for name in names}
-    return [next(left[name]) for name in min(orders, key=_drift)]
+    return [next(left[name]) for name in min(_even_orders(names[:period]), key=_drift)]
+
+
+def _even_orders(period: Sequence[str]) -> list[list[str]]:
+    """Return the orders of group names in which every node gets each position of the period once.
+
+    A node of W takes every W-th shard. If the shards are written in lines of `TRAIN_SHARDS`, it takes whole columns. There
+    are as many lines as the period is long. Each line begins `step` positions of the period after the last one: if step and
+    period have no common divisor, a column contains every position once.
+    """
+    length = len(period)
+    return [
+        [period[(line * step + column) % length] for line in range(length) for column in range(TRAIN_SHARDS)]
+        for step in range(1, length)
+        if math.gcd(step, length) == 1
+    ]
 
 
 def _drift(names: Sequence[str]) -> int:
-    """How far the groups' shares of a prefix are apart, at worst."""
+    """Return how far the groups' shares of a prefix are apart, at worst."""
     first = next(iter(LICENSE_GROUPS))
     total = names.count(first)
     free = accumulate(name == first for name in names)
@@ -123,7 +131,7 @@ def _drift(names: Sequence[str]) -> int:
 
 
 def _cut_shards(sizes: Sequence[int], layout: Layout, split: str) -> list[tuple[int, int]]:
-    """Cut a licence group into shards of equal numbers of rows, each within the largest size where rows allow it."""
+    """Cut a licence group into shards of equal numbers of rows, each within the largest size if rows allow it."""
     if not sizes:
         return []
     step = TRAIN_SHARDS if split in SHUFFLED else 1
@@ -148,7 +156,7 @@ def _cut_evenly(sizes: Sequence[int], target: int) -> list[tuple[int, int]]:
     middle = 0.0
     for position, size in enumerate(sizes):
         left = count - len(cuts)
-        # A run ends where its share is reached, or where every row left is needed for a run of its own.
+        # A run ends when its share is reached, or when every remaining row is needed for a run of its own.
         if left and position > cuts[-1] and (middle + size / 2 > len(cuts) * step or len(sizes) - position <= left):
             cuts.append(position)
         middle += size

@@ -1,4 +1,4 @@
-"""Plans -> tasks: what each worker gets. Each task carries its own slice of the tables, so workers need nothing else."""
+"""Plans -> tasks. Each task contains its own slice of the tables, so workers need nothing else."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CHECKED_AT_ONCE = 1000
 
 
 def config_schema(config: str) -> pa.Schema:
-    """Arrow schema of the files of a configuration."""
+    """Return the Arrow schema of the files of a configuration."""
     features = CONFIGS[config].features
     return repository_schema(features.arrow_schema, features.to_dict())
 
 
 def shard_tasks(raw: RawRelease, rows: pd.DataFrame, shards: list[Shard], verify: str) -> Iterator[ShardTask]:
-    """A task for each shard of images, made when it is asked for: few of them are in memory at once."""
+    """Yield a task for each shard of images, made when it is requested, so that few are in memory at once."""
     schema = config_schema("default")
     known = pa.schema([field for field in schema if field.name != "image" and field.name not in MEASURED])
     for shard in shards:
@@ -43,7 +43,7 @@ def shard_tasks(raw: RawRelease, rows: pd.DataFrame, shards: list[Shard], verify
 
 
 def table_tasks(raw: RawRelease, rows: pd.DataFrame, images: list[FileFacts]) -> list[Task]:
-    """Tasks for the files without images: the text of each split, in the order of its shards `images`; the vocabulary."""
+    """Return the tasks for the files without images: the text of each split, from its shards `images`; the vocabulary."""
     text = config_schema("text").serialize().to_pybytes()
     by_split = {
         split: tuple((file.path, file.sha256) for file in images if CONFIGS["default"].split_of(file.path) == split)
@@ -61,11 +61,11 @@ def table_tasks(raw: RawRelease, rows: pd.DataFrame, images: list[FileFacts]) ->
 
 
 def check_tasks(raw: RawRelease, verify: str) -> list[CheckTask]:
-    """Tasks that look at every image of a release without writing anything."""
+    """Return the tasks that inspect every image of a release without writing anything."""
     tasks = []
     for images in raw.images.values():
-        places = sorted(images.members.items(), key=lambda place: place[1].offset)
-        for start in range(0, len(places), _CHECKED_AT_ONCE):
-            ids, members = zip(*places[start : start + _CHECKED_AT_ONCE], strict=True)
+        by_offset = sorted(images.members.items(), key=lambda item: item[1].offset)
+        for start in range(0, len(by_offset), _CHECKED_AT_ONCE):
+            ids, members = zip(*by_offset[start : start + _CHECKED_AT_ONCE], strict=True)
             tasks.append(CheckTask(f"{images.path.name}[{start}]", str(images.path), ids, members, verify))
     return tasks
