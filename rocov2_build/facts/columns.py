@@ -1,4 +1,4 @@
-"""The rows of a built repository, column by column, and what sums up a column of numbers."""
+"""The rows of a built repository, column by column, and summaries of columns of numbers."""
 
 from __future__ import annotations
 
@@ -46,30 +46,30 @@ class Columns:
 
     @property
     def of_split(self) -> npt.NDArray[np.int64]:
-        """For each row the position of its split among `splits`."""
+        """Return for each row the index of its split in `splits`."""
         return np.repeat(np.arange(len(self.splits)), list(self.lengths.values()))
 
     @property
     def lengths(self) -> dict[str, int]:
-        """Number of rows by split."""
+        """Return the number of rows by split."""
         return {split: rows.stop - rows.start for split, rows in self.splits.items()}
 
     def read(self, name: str) -> pa.Array:
-        """One column of all rows, in one piece."""
-        pa.default_memory_pool().release_unused()  # what earlier columns needed would stay the process's
+        """Return one column of all rows as a single array."""
+        pa.default_memory_pool().release_unused()  # otherwise the memory of earlier columns would stay allocated
         paths = [self.repository / CONFIGS["text"].files(split) for split in self.splits]
         return pa.concat_arrays([chunk for path in paths for chunk in _read(path, [name])[name].chunks])
 
     def read_numbers(self, name: str) -> Numbers:
-        """One column of numbers without nulls."""
+        """Return one column of numbers without nulls."""
         return np.asarray(self.read(name).to_numpy(zero_copy_only=False))
 
     def read_codes(self, name: str) -> tuple[Numbers, pa.Array]:
-        """A column of strings as numbers, equal ones alike, and what each number stands for."""
+        """Return a column of strings as codes, and the string of each code."""
         return encode(self.read(name))
 
     def vocabulary(self) -> list[dict[str, Any]]:
-        """Rows of the vocabulary: `cui`, `name` (None where there is none) and `kind`."""
+        """Return the rows of the vocabulary: `cui`, `name` (None if it has none) and `kind`."""
         path = self.repository / CONFIGS["vocabulary"].files(VOCABULARY_SPLIT)
         rows: list[dict[str, Any]] = _read(path, ["cui", "name", "kind"]).to_pylist()
         return rows
@@ -90,35 +90,35 @@ def count_cells(keys: Numbers, columns: Numbers, number: int, width: int) -> npt
 
 
 def encode(strings: pa.Array) -> tuple[Numbers, pa.Array]:
-    """Strings as numbers by first occurrence, equal ones alike, and what each number stands for."""
+    """Return strings as codes by first occurrence, and the string of each code."""
     encoded = strings.dictionary_encode("encode")
     return np.asarray(encoded.indices.to_numpy()), encoded.dictionary
 
 
 def _read(path: Path, names: list[str]) -> pa.Table:
     with closing(pq.ParquetFile(path)) as file:
-        # In one thread: with several, each keeps memory of its own, more than the column has.
+        # In one thread: each of several would keep its own memory, together more than the column.
         return file.read(columns=names, use_threads=False)
 
 
 def measure(array: pa.Array, of: Callable[[pa.Array], pa.Array]) -> Numbers:
-    """What `of` tells of each value, asked for some thousands of them at a time: what it makes on the way may be large."""
+    """Return what `of` computes for each value, some thousands at a time, since its intermediate results may be large."""
     starts = range(0, len(array), _PART)
     return np.concatenate([np.asarray(of(array.slice(start, _PART)).to_numpy()) for start in starts])
 
 
 def summarize(values: Numbers) -> dict[str, int | float]:
-    """What a column of whole numbers is like.
+    """Summarize a column of whole numbers.
 
     Returns:
-        `min`, `p5`, `p25`, `median`, `p75`, `p95`, `max`: values of the column, that at a percentile is the least which
-        that many in a hundred do not exceed; `mean`, to two decimals; `total`.
+        `min`, `p5`, `p25`, `median`, `p75`, `p95`, `max`: values of the column; a percentile is the least value that
+        this share of the rows does not exceed; `mean`, to two decimals; `total`.
     """
     ordered = np.sort(values)
-    places = {"min": 0, "p5": 5, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
+    percentiles = {"min": 0, "p5": 5, "p25": 25, "median": 50, "p75": 75, "p95": 95, "max": 100}
     total = int(ordered.sum(dtype=np.int64))
     return {
-        **{name: int(ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]) for name, percent in places.items()},
+        **{name: int(ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]) for name, percent in percentiles.items()},
         "mean": round(total / len(ordered), 2),
         "total": total,
     }
@@ -135,12 +135,12 @@ def histogram(values: Numbers, columns: Columns, bins: Sequence[int]) -> dict[st
 
     Args:
         values: of each row, none below the first of `bins`.
-        columns: tells the splits.
+        columns: for the splits of the rows.
         bins: least value of each bin; the last has no end.
 
     Returns:
         `from`: the bins; and by split the numbers of rows.
     """
-    places = np.searchsorted(np.asarray(bins), values, side="right") - 1
-    counts = columns.count(places, len(bins))
+    bin_of_row = np.searchsorted(np.asarray(bins), values, side="right") - 1
+    counts = columns.count(bin_of_row, len(bins))
     return {"from": list(bins), **{split: counts[:, i].tolist() for i, split in enumerate(columns.splits)}}

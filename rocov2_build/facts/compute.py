@@ -1,7 +1,7 @@
 """The numbers of a built repository, for `facts.json`: tables and plots of the card need nothing else.
 
-`docs/facts.md` says what each means. They come from the text columns of the repository; of the pictures only what the
-workers found when they wrote them.
+`docs/facts.md` explains each. They come from the text columns of the repository, and from what the workers found when they
+wrote the images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FORMAT = 1
 
 COMMONEST = 20
 NONE = "none"
-"""Stands for the images without a label."""
+"""The key of images without a label."""
 
 _RARE = (1, 10, 100)
 _CONCEPT_BINS = range(21)
@@ -45,14 +45,14 @@ _PIXEL_BINS = range(0, 2100, 100)
 
 @collector_paused()
 def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
-    """All numbers of a repository.
+    """Compute all numbers of a repository.
 
     Args:
         repository: folder with its Parquet files.
-        files: what is known of them.
+        files: facts of these files.
 
     Returns:
-        Plain JSON, in a fixed order: the same repository gives the same.
+        Plain JSON in a fixed order, the same for the same repository.
     """
     sizes: dict[str, dict[str, int]] = {}
     for file in files:
@@ -69,7 +69,7 @@ def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
 
 
 def compute_row_facts(repository: Path) -> dict[str, Any]:
-    """The part that the rows alone tell, by sections of `facts.json`."""
+    """Compute the sections of `facts.json` that depend on the rows alone."""
     columns = Columns.open(repository)
     return {
         "format": FORMAT,
@@ -106,7 +106,7 @@ def _count_concepts(columns: Columns) -> dict[str, Any]:
     lengths = np.asarray(pc.list_value_length(lists).to_numpy())
     codes, known = encode(pc.list_flatten(lists))
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    # A list may have a concept twice: its image counts once.
+    # A list may contain a concept twice: its image counts once.
     each = np.unique(owners * len(known) + codes)
     owners, codes = each // len(known), each % len(known)
     counts = count_cells(codes, columns.of_split[owners], len(known), len(columns.splits))
@@ -139,7 +139,7 @@ def _count_concepts(columns: Columns) -> dict[str, Any]:
 
 
 def _not_in_train(counts: Counts, columns: Columns) -> dict[str, int]:
-    """Number of concepts that a split has and train has not; empty where there is no train."""
+    """Count the concepts of each split that train does not have; empty without train."""
     splits = list(columns.splits)
     if "train" not in splits:
         return {}
@@ -148,12 +148,12 @@ def _not_in_train(counts: Counts, columns: Columns) -> dict[str, int]:
 
 
 def _count_together(owners: Numbers, codes: Numbers, first: list[int]) -> list[list[int]]:
-    """Number of images that have one and the other of the concepts `first`; on the diagonal those that have it."""
-    place = np.full(int(codes.max()) + 1, -1)
-    place[first] = np.arange(len(first))
-    wanted = place[codes] >= 0
+    """Count the images that have both concepts of each pair of `first`; on the diagonal, those that have the one."""
+    position = np.full(int(codes.max()) + 1, -1)
+    position[first] = np.arange(len(first))
+    wanted = position[codes] >= 0
     held = np.zeros((int(owners.max()) + 1, len(first)), dtype=np.int32)
-    held[owners[wanted], place[codes[wanted]]] = 1
+    held[owners[wanted], position[codes[wanted]]] = 1
     together: list[list[int]] = (held.T @ held).tolist()
     return together
 
@@ -202,7 +202,7 @@ def _count_articles(columns: Columns) -> dict[str, Any]:
     return {
         "articles": {**_by_split((counts > 0).sum(axis=0), columns), "all": len(known)},
         "images_per_article": summarize(counts.sum(axis=1)),
-        # Of the whole release; the others count what this repository holds.
+        # Of the whole release; the other numbers count the rows of this repository.
         "in_other_split": {
             split: elsewhere.slice(rows.start, rows.stop - rows.start).true_count
             for split, rows in columns.splits.items()

@@ -1,4 +1,4 @@
-"""Pictures that look alike: all pairs of perceptual hashes that differ in few bits, without comparing each with each."""
+"""Find all pairs of perceptual hashes that differ in few bits, without comparing each with each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 THRESHOLD = 24
-"""Two pictures whose hashes differ in at most this many of 256 bits are candidates for near-duplicates; docs/facts.md tells
-how it was found."""
+"""Two pictures whose hashes differ in at most this many of 256 bits are candidates for near-duplicates; docs/facts.md
+explains the choice."""
 BITS = 256
 FLAT = 96
-"""A picture with structure has 127 or 128 bits set, since the median of its frequencies is the threshold of each. Where fewer
-than this many are, most frequencies are equal, which is to say nought: it is blank, or stripes, and its hash says nothing."""
+"""A picture with structure has 127 or 128 bits set, since the median of its frequencies is the threshold of each. If fewer
+bits than this are set, most coefficients are equal (that is, zero): the picture is blank or
+striped, and its hash is useless."""
 
 _BANDS = 16
 _VALUES = 1 << 16
@@ -22,28 +23,28 @@ _BLOCK = 1 << 17
 """Candidates compared at once: some 20 MB."""
 _ROWS = 1 << 13
 
-# Bit `place` of a band is frequency (place, band + place) of the hash, row by row: each band has one of every row and column.
+# Bit i of a band is frequency (i, band + i) of the hash, row by row: each band has one of every row and column.
 # Bits of one row would be alike in all chest X-rays, and too many pictures would share a band.
-_DIAGONALS = np.array([place * 16 + (band + place) % 16 for band in range(_BANDS) for place in range(16)])
+_DIAGONALS = np.array([row * 16 + (band + row) % 16 for band in range(_BANDS) for row in range(16)])
 
 Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def unpack_hashes(hashes: list[str]) -> npt.NDArray[np.uint8]:
-    """Hashes of `perceptual_hash` as bytes, [hash, 32]."""
+    """Return hashes of `perceptual_hash` as bytes, [hash, 32]."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(-1, BITS // 8)
 
 
 def are_flat(hashes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which of the hashes are of pictures without structure."""
+    """Return which of the hashes belong to pictures without structure."""
     return np.asarray(_totals(_fields(np.ascontiguousarray(hashes).view(np.uint64))) < FLAT)
 
 
 def similar_pairs(hashes: npt.NDArray[np.uint8], threshold: int = THRESHOLD) -> Iterator[Pairs]:
-    """All pairs of hashes that differ in at most `threshold` bits, each once.
+    """Yield all pairs of hashes that differ in at most `threshold` bits, each once.
 
     A pair differs in at most `threshold // 16` bits of at least one of 16 bands of 16 bits, or it would differ in more than
-    `threshold` altogether. So each hash is compared with those alone that are so near in a band. Memory is bounded; time
+    `threshold` altogether. So each hash is compared only with those that are as near in some band. Memory is bounded; time
     grows with the number of pairs that share a band: hand in equal hashes once, and flat ones not at all.
 
     Args:
@@ -86,10 +87,10 @@ def _near_in_band(values: npt.NDArray[np.uint16], radius: int) -> Iterator[Pairs
     ordered = values[order].astype(np.int64)
     starts = np.searchsorted(ordered, np.arange(_VALUES + 1))
     for bits in range(radius + 1):
-        for places in combinations(range(16), bits):
-            wanted = ordered ^ sum(1 << place for place in places)
+        for flipped in combinations(range(16), bits):
+            wanted = ordered ^ sum(1 << bit for bit in flipped)
             begins, ends = starts[wanted], starts[wanted + 1]
-            if not places:
+            if not flipped:
                 begins = np.arange(1, len(order) + 1)  # those behind it
             counts = np.where(wanted >= ordered, ends - begins, 0)
             for left, right in _ranges(begins, counts):

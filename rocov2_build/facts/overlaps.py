@@ -1,9 +1,9 @@
-"""What images share within a split and across splits: an article, a caption, their bytes, their looks."""
+"""What images have in common within a split and across splits: article, caption, bytes, appearance."""
 
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +14,26 @@ from rocov2_build.facts.hash_pairs import BITS, THRESHOLD, are_flat, link, simil
 from rocov2_build.worker.task import FileFacts
 
 MAX_GROUPS, MAX_IDS = 500, 10
-"""How many groups of images are listed, and how many ids of each: those in several splits first, then the largest."""
+"""Number of groups of images that are listed, and of ids of each: those in several splits first, then the largest."""
 
 Counts = npt.NDArray[np.int64]
 
 
 def pair_name(one: str, other: str) -> str:
-    """How two splits are called together: `train-test`."""
+    """Return the name of a pair of splits: `train-test`."""
     return f"{one}-{other}"
 
 
 def count_shared(counts: Counts, columns: Columns) -> dict[str, Any]:
-    """How many images share a key.
+    """Count the images that share a key.
 
     Args:
         counts: images by key and split.
-        columns: tells the splits.
+        columns: for the names of the splits.
 
     Returns:
-        `groups`, `images`: keys that several images have, and these images. `within`: the same inside of each split.
-        `across`: by pair of splits the keys that both have, and each one's `images` that have them.
+        `groups`, `images`: number of keys that several images have, and of these images. `within`: the same in each split.
+        `across`: by pair of splits, the number of keys that both have, and of the `images` of each that have them.
     """
     across = {}
     for (i, one), (j, other) in combinations(enumerate(columns.splits), 2):
@@ -53,9 +53,9 @@ def _repeated(counts: Counts) -> dict[str, int]:
 
 
 def find_duplicates(columns: Columns, files: list[FileFacts]) -> dict[str, Any]:
-    """Images with the same bytes (`exact`), and those with other bytes that look alike (`near`).
+    """Find images with the same bytes (`exact`), and images with other bytes that look alike (`near`).
 
-    `near` is None when not every image was decoded, so that nothing is known of their looks.
+    `near` is None if some images were not decoded.
 
     Args:
         columns: the repository's rows.
@@ -72,39 +72,53 @@ def find_duplicates(columns: Columns, files: list[FileFacts]) -> dict[str, Any]:
     return {"exact": exact, "near": _find_similar(columns, shards, contents, counts, ids) if decoded else None}
 
 
+class _Looks(NamedTuple):
+    """The images by perceptual hash. Images with the same bytes are one content, contents with the same hash are one look.
+
+    Attributes:
+        hashes: [look, 32], from `unpack_hashes`.
+        flat: whether a look has no structure, so that it is compared with no other, [look].
+        of_image: look of each image.
+        of_content: look of each content.
+        images: number of images, [look, splits].
+        contents: number of contents, [look, splits].
+    """
+
+    hashes: npt.NDArray[np.uint8]
+    flat: npt.NDArray[np.bool_]
+    of_image: Numbers
+    of_content: Numbers
+    images: Counts
+    contents: Counts
+
+
+class _Near(NamedTuple):
+    """What the comparison of the looks gives.
+
+    Attributes:
+        groups: group of each look.
+        has_partner: whether another near look has images of a split, [look, splits].
+        pairs: number of images of near looks by split of the one and of the other, [splits, splits]; each pair twice.
+    """
+
+    groups: npt.NDArray[np.int64]
+    has_partner: npt.NDArray[np.bool_]
+    pairs: Counts
+
+
 def _find_similar(
     columns: Columns, shards: list[FileFacts], contents: Numbers, counts: Counts, ids: pa.Array
 ) -> dict[str, Any]:
-    looks, known = encode(pa.array([value for file in shards for value in file.perceptual], pa.string()))
-    hashes = unpack_hashes(known.to_pylist())
-    flat = are_flat(hashes)
-    width = counts.shape[1]
-    # Images with the same bytes are one content; contents with the same hash are one look. Looks are compared.
-    look_of = np.zeros(len(counts), dtype=np.int64)
-    look_of[contents] = looks
-    seen = _sum_by(look_of, counts, len(hashes))
-    variants = _sum_by(look_of, counts > 0, len(hashes))
-    labels = np.arange(len(hashes))
-    partner = np.zeros((len(hashes), width), dtype=bool)  # whether another look that is near has images of a split
-    products = np.zeros((width, width), dtype=np.int64)
-    structured = np.flatnonzero(~flat)
-    for block in similar_pairs(hashes[structured]):
-        left, right = structured[block[0]], structured[block[1]]
-        link(labels, (left, right))
-        products += seen[left].T @ seen[right] + seen[right].T @ seen[left]
-        for split in range(width):
-            partner[left[seen[right, split] > 0], split] = True
-            partner[right[seen[left, split] > 0], split] = True
-    same, own = seen[structured], counts[~flat[look_of]]
-    products += same.T @ same - own.T @ own  # pairs of contents with one look
-    near = partner[look_of] | ((variants[look_of] - (counts > 0) > 0) & ~flat[look_of, None])
-    images = counts.T @ near  # of a split, with a candidate in another
-    wanted = (np.bincount(labels[look_of], minlength=len(hashes)) > 1) & ~flat
-    by_group = _sum_by(labels, seen, len(hashes))
+    looks = _group_by_look(shards, contents, counts)
+    near = _compare_looks(looks)
+    images = _count_candidates(looks, near, counts)
+    number = len(looks.flat)
+    wanted = (np.bincount(near.groups[looks.of_content], minlength=number) > 1) & ~looks.flat
+    by_group = _sum_by(near.groups, looks.images, number)
     result: dict[str, Any] = {
         "bits": BITS,
         "distance": THRESHOLD,
-        "flat": int(seen[flat].sum()),
+        "flat": int(looks.images[looks.flat].sum()),
         "groups": int(wanted.sum()),
         "images": int(by_group[wanted].sum()),
         "within": {split: {"images": int(images[i, i])} for i, split in enumerate(columns.splits)},
@@ -113,12 +127,54 @@ def _find_similar(
             for (i, one), (j, other) in combinations(enumerate(columns.splits), 2)
         },
     }
-    _add_pairs(result, products, columns)
-    return result | {"listed": _list_groups(labels[looks], by_group, wanted, ids)}
+    _add_pairs(result, near.pairs + _count_pairs_of_one_look(looks, counts), columns)
+    return result | {"listed": _list_groups(near.groups[looks.of_image], by_group, wanted, ids)}
+
+
+def _group_by_look(shards: list[FileFacts], contents: Numbers, counts: Counts) -> _Looks:
+    of_image, known = encode(pa.array([value for file in shards for value in file.perceptual], pa.string()))
+    hashes = unpack_hashes(known.to_pylist())
+    of_content = np.zeros(len(counts), dtype=np.int64)
+    of_content[contents] = of_image
+    images, variants = (_sum_by(of_content, part, len(hashes)) for part in (counts, counts > 0))
+    return _Looks(hashes, are_flat(hashes), of_image, of_content, images, variants)
+
+
+def _compare_looks(looks: _Looks) -> _Near:
+    splits = looks.images.shape[1]
+    groups = np.arange(len(looks.flat))
+    has_partner = np.zeros(looks.images.shape, dtype=bool)
+    pairs = np.zeros((splits, splits), dtype=np.int64)
+    structured = np.flatnonzero(~looks.flat)
+    for block in similar_pairs(looks.hashes[structured]):
+        left, right = structured[block[0]], structured[block[1]]
+        link(groups, (left, right))
+        one, other = looks.images[left], looks.images[right]
+        pairs += one.T @ other + other.T @ one
+        for split in range(splits):
+            has_partner[left[other[:, split] > 0], split] = True
+            has_partner[right[one[:, split] > 0], split] = True
+    return _Near(groups, has_partner, pairs)
+
+
+def _count_pairs_of_one_look(looks: _Looks, counts: Counts) -> Counts:
+    """Return the numbers of pairs of images that have one look but different bytes, [splits, splits]; each pair twice."""
+    same, own = looks.images[~looks.flat], counts[~looks.flat[looks.of_content]]
+    pairs: Counts = same.T @ same - own.T @ own
+    return pairs
+
+
+def _count_candidates(looks: _Looks, near: _Near, counts: Counts) -> Counts:
+    """Return the numbers of images of one split that have a candidate in another, [splits, splits]."""
+    of_content = looks.of_content
+    others = looks.contents[of_content] - (counts > 0) > 0  # another content of the same look
+    has_candidate = near.has_partner[of_content] | (others & ~looks.flat[of_content, None])
+    images: Counts = counts.T @ has_candidate
+    return images
 
 
 def _sum_by(keys: Numbers, counts: npt.NDArray[Any], number: int) -> Counts:
-    """Sums of rows of `counts` by key, [number, splits]."""
+    """Return the sums of rows of `counts` by key, [number, splits]."""
     sums = np.zeros((number, counts.shape[1]), dtype=np.int64)
     np.add.at(sums, keys, counts)
     return sums
@@ -133,7 +189,7 @@ def _add_pairs(shared: dict[str, Any], products: Counts, columns: Columns) -> No
 
 
 def _list_groups(keys: Numbers, counts: Counts, wanted: npt.NDArray[np.bool_], ids: pa.Array) -> list[list[str]]:
-    """Ids of the images of each wanted group: those in several splits first, then the largest, then in order of the rows."""
+    """Return the ids of each wanted group: those in several splits first, then the largest, then in order of the rows."""
     rows = np.flatnonzero(wanted[keys])
     rows = rows[np.argsort(keys[rows], kind="stable")]
     members = np.split(rows, np.flatnonzero(np.diff(keys[rows])) + 1) if len(rows) else []

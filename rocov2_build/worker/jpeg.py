@@ -100,21 +100,21 @@ def _measure(data: bytes) -> tuple[int, int, str]:
 
 def _walk_markers(data: bytes) -> list[slice]:
     """Follow the segments from the first marker to EOI, which a file with a cut tail lacks; return the junk between them."""
-    place, scans, junk = 2, 0, []
+    offset, scans, junk = 2, 0, []
     in_scan = False
     while True:
-        found = _MARKER.search(data, place)
+        found = _MARKER.search(data, offset)
         if found is None:
             raise BadImageError("truncated-jpeg", "the marker of the end (EOI)", f"none in {len(data):,} bytes")
-        if not in_scan and data[place : found.start()].strip(b"\xff"):
-            junk.append(slice(place, found.start()))
-        marker, place = found[1][0], found.end()
+        if not in_scan and data[offset : found.start()].strip(b"\xff"):
+            junk.append(slice(offset, found.start()))
+        marker, offset = found[1][0], found.end()
         if marker == _EOI:
             if not scans:
                 raise BadImageError("damaged-jpeg", "picture data before the end", "none")
             return junk
         if marker not in _STANDALONE:
-            place += int.from_bytes(data[place : place + 2], "big")
+            offset += int.from_bytes(data[offset : offset + 2], "big")
             in_scan = marker == _SOS
             scans += in_scan
 

@@ -1,7 +1,7 @@
-"""One image file out of a zip or folder, by its place, without reading the directory again.
+"""Read one image out of a zip or folder by its offset, without reading the directory again.
 
 A zip of 60,000 images has a directory that `zipfile` would parse anew in every task; the parent reads it once
-(`archives`) and hands out the places. Nothing that an archive says is trusted: sizes are checked before anything is
+(`archives`) and passes on the offsets. Nothing in an archive is trusted: sizes are checked before anything is
 read, and names never become paths. This module is imported by the workers.
 """
 
@@ -128,15 +128,15 @@ def _inflate(data: bytes | memoryview, member: Member) -> bytes:
     if member.method != zipfile.ZIP_DEFLATED:
         raise BadImageError("damaged-member", "a stored or deflated member", f"compression method {member.method}")
     try:
-        return bytes(deflate.deflate_decompress(data, member.size))  # never more than the stated size
+        return bytes(deflate.deflate_decompress(data, member.size))  # never more than the recorded size
     except deflate.DeflateError:
         return _inflate_what_there_is(data, member)
 
 
 def _inflate_what_there_is(data: bytes | memoryview, member: Member) -> bytes:
-    """What `zlib` makes of a member that is damaged or lies about its size, so that it can be said what is wrong."""
+    """What `zlib` makes of a member that is damaged or lies about its size, so that the message can say what is wrong."""
     try:
-        # One byte more than stated at most: a member that lies about its size cannot fill the memory.
+        # At most one byte more than the directory records: a member that lies about its size cannot fill the memory.
         return zlib.decompressobj(-15).decompress(data, member.size + 1)
     except zlib.error as error:
         raise BadImageError("damaged-member", "deflated data", str(error)) from error

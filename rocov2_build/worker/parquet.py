@@ -1,6 +1,6 @@
 """How a Parquet file of the repository is written, so that every reader and the Hub's viewer can use it well.
 
-Image bytes lie uncompressed, PLAIN and without dictionary (a JPEG does not shrink, and a dictionary page would hold
+Image bytes are uncompressed, PLAIN and without a dictionary (a JPEG does not shrink, and a dictionary page would contain
 megabytes); everything else is zstd. A page index and content-defined chunking let the viewer read single pages.
 This module is imported by the workers: it needs pyarrow alone.
 """
@@ -87,7 +87,7 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
 
 
 def describe_layout(footer: pq.FileMetaData) -> dict[str, Any]:
-    """Where the rows of a file lie, so that a reader can plan without opening it.
+    """Return where the rows of a file are, so that a reader can plan without opening it.
 
     Returns:
         Bytes of the footer with the eight behind it; by row group the number of rows and the bytes on disk.

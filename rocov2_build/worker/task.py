@@ -44,7 +44,7 @@ class TextTask:
 
 @dataclass(frozen=True)
 class TableTask:
-    """One file that is ready as a table, serialized as an Arrow stream."""
+    """One file whose table is ready, serialized as an Arrow stream."""
 
     path: str
     schema: bytes
@@ -53,7 +53,7 @@ class TableTask:
 
 @dataclass(frozen=True)
 class CheckTask:
-    """Images to look at without writing anything: for the full account of a release that cannot be built."""
+    """Images to inspect without writing anything, to report every problem of a release that cannot be built."""
 
     path: str
     source: str
@@ -76,11 +76,11 @@ class FileFacts:
         bytes, sha256: of the file.
         uncompressed: bytes of its columns before compression.
         rows_sha256: hash of the rows' values, which no version of pyarrow changes.
-        layout: where the rows lie in it.
+        layout: where the rows are in it.
         modes: number of images by Pillow mode.
         benign: number of complete images that the strict decoder complained about.
         images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
-        perceptual: perceptual hash of each image, to find near-duplicates; none when the images were not decoded.
+        perceptual: perceptual hash of each image, to find near-duplicates; empty if the images were not decoded.
     """
 
     path: str

@@ -27,19 +27,19 @@ from rocov2_build.worker.verification import Verification
 from rocov2_shared.files import file_sha256
 
 _HANDFUL = 8
-"""Images that a thread looks at in one go: the decoder, libdeflate and the hash work outside the interpreter's lock."""
+"""Images that a thread inspects in one go: the decoder, libdeflate and the hash work outside the interpreter's lock."""
 
 
 def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileFacts | list[ImageFault]:
-    """Write the file of `task` under the folder `repository`, looking at its images in so many threads.
+    """Write the file of `task` under the folder `repository`, and inspect its images in `threads` threads.
 
     Returns:
         Facts of the file; or the faults of its images, and then there is no file (of a check there never is one).
     """
     if isinstance(task, CheckTask):
         with MemberReader(Path(task.source)) as reader, ThreadPoolExecutor(threads) as pool:
-            looks = _look_at(range(len(task.ids)), task.ids, reader, task, pool)
-        return [look for look in looks.values() if isinstance(look, ImageFault)]
+            results = _inspect_rows(range(len(task.ids)), task.ids, reader, task, pool)
+        return [result for result in results.values() if isinstance(result, ImageFault)]
     path = Path(repository, task.path)
     schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
     if isinstance(task, ShardTask):
@@ -50,20 +50,20 @@ def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileF
     return _write_tables(task.path, path, schema, iter([deserialize(task.rows)]))
 
 
-def _look_at(
+def _inspect_rows(
     rows: range, ids: Sequence[str], reader: MemberReader, task: ShardTask | CheckTask, pool: Executor
 ) -> dict[int, tuple[bytes, ImageFacts] | ImageFault]:
-    """Read and inspect the images of some rows, in the order in which they lie in the zip."""
+    """Read and inspect the images of some rows, in the order of their offsets."""
     order = sorted(rows, key=lambda row: task.members[row].offset)
 
-    def look(some: list[int]) -> list[tuple[bytes, ImageFacts] | ImageFault]:
-        return [_look(reader, ids[row], task.members[row], task) for row in some]
+    def inspect_some(some: list[int]) -> list[tuple[bytes, ImageFacts] | ImageFault]:
+        return [_inspect_image(reader, ids[row], task.members[row], task) for row in some]
 
     handfuls = [order[start : start + _HANDFUL] for start in range(0, len(order), _HANDFUL)]
-    return dict(zip(order, chain.from_iterable(pool.map(look, handfuls)), strict=True))
+    return dict(zip(order, chain.from_iterable(pool.map(inspect_some, handfuls)), strict=True))
 
 
-def _look(
+def _inspect_image(
     reader: MemberReader, image_id: str, member: Member, task: ShardTask | CheckTask
 ) -> tuple[bytes, ImageFacts] | ImageFault:
     try:
@@ -114,9 +114,9 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -
             for length in task.row_groups:
                 group = range(start, start + length)
                 start += length
-                looks = _look_at(group, ids, reader, task, pool)
-                faults += [look for look in looks.values() if isinstance(look, ImageFault)]
-                ordered = [look for row in group if not isinstance(look := looks[row], ImageFault)]
+                results = _inspect_rows(group, ids, reader, task, pool)
+                faults += [result for result in results.values() if isinstance(result, ImageFault)]
+                ordered = [result for row in group if not isinstance(result := results[row], ImageFault)]
                 if faults:  # go on to find the others, but there will be no file
                     continue
                 table = _assemble(rows, group, ordered, schema)
@@ -124,9 +124,9 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -
                 digests = [hashlib.sha256(data).hexdigest() for data, _ in ordered]
                 rows_hash.add(table.drop_columns(["image"]), digests)
                 hashes += [digest[:32] for digest in digests]
-                perceptual += [facts.perceptual for _, facts in ordered if facts.perceptual]
-                modes.update(facts.mode for _, facts in ordered)
-                benign += sum(facts.benign for _, facts in ordered)
+                perceptual += [image.perceptual for _, image in ordered if image.perceptual]
+                modes.update(image.mode for _, image in ordered)
+                benign += sum(image.benign for _, image in ordered)
             if faults:
                 raise _FaultyImagesError
     except _FaultyImagesError:
@@ -149,8 +149,8 @@ def _assemble(rows: pa.Table, group: range, images: list[tuple[bytes, ImageFacts
         ],
         fields=list(kind),
     )
-    columns["width"] = _int32_array([facts.width for _, facts in images])
-    columns["height"] = _int32_array([facts.height for _, facts in images])
+    columns["width"] = _int32_array([image.width for _, image in images])
+    columns["height"] = _int32_array([image.height for _, image in images])
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
