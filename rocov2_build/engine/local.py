@@ -1,4 +1,4 @@
-"""Run the tasks: processes on this machine, or `cluster`. A task is pure: one that a dying worker left is run again."""
+"""Run the tasks, in processes on this machine or on a cluster. A task is pure: if its worker dies, it runs again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rocov2_shared.files import remove_unfinished
 from rocov2_shared.processors import usable_processors
 
 MAX_DEATHS = 3
-"""Workers that may die of one task: then the task itself kills them, or the machine has too little memory for it."""
+"""Worker deaths in one task after which it is given up: it kills its workers, or the machine has too little memory."""
 
 
 def run_tasks(
@@ -36,7 +36,7 @@ def run_tasks(
         OSError: from a worker, as it came (no space left, no permission, ...).
     """
     if scheduler:
-        from rocov2_build.engine.cluster import run_on_cluster  # most commands need no such thing
+        from rocov2_build.engine.cluster import run_on_cluster  # most commands do not need it
 
         yield from run_on_cluster(tasks, repository, scheduler)
     else:
@@ -46,8 +46,8 @@ def run_tasks(
 def _run_here(
     tasks: Iterable[AnyTask], repository: Path, workers: int
 ) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
-    # Where all processors are meant to be used, a worker's second thread takes one that another leaves idle: at the end of
-    # the work, or while a file is synced.
+    # If all processors are to be used, a worker's second thread takes one that another leaves idle: at the end of the
+    # work, or while a file is synced.
     threads = 2 if workers >= usable_processors() else 1
     work = partial(run_task, repository=str(repository), threads=threads)
     source = iter(tasks)
@@ -57,7 +57,7 @@ def _run_here(
     answers: list[tuple[AnyTask, FileFacts | list[ImageFault]]] = []
     try:
         while True:
-            # One task is always made ahead, and all workers have one before the caller sees an answer: none waits for him.
+            # Prepare one task ahead and refill all workers before yielding results, so that no worker waits for the caller.
             while _refill(waiting, source) and (worker := _free_worker(pool, workers, work)):
                 worker.give(waiting.popleft())
             yield from answers
@@ -75,8 +75,8 @@ def _run_here(
                     deaths[task.path] += 1
                     if deaths[task.path] == MAX_DEATHS:
                         raise UserError(
-                            f"{MAX_DEATHS} worker processes died of {task.path} (the last one {death}): run the same command "
-                            "again, with fewer --workers if memory is short; it goes on where it stopped"
+                            f"{MAX_DEATHS} worker processes died while writing {task.path} (the last one {death}): run the "
+                            "same command again, with fewer --workers if memory is short; it goes on where it stopped"
                         ) from None
                     waiting.appendleft(task)
     finally:
@@ -85,21 +85,21 @@ def _run_here(
 
 
 def _refill(waiting: deque[AnyTask], source: Iterator[AnyTask]) -> bool:
-    """See that a task is waiting, if there still is one."""
+    """Make the next task wait, if one is left; return whether one waits."""
     if not waiting:
         waiting.extend(islice(source, 1))
     return bool(waiting)
 
 
 def _free_worker(pool: list[Worker], workers: int, work: Callable[[Any], Any]) -> Worker | None:
-    """One that has nothing to do, started if need be; None where all are at work."""
+    """Return an idle worker, started if the pool is not full; None if all are busy."""
     for worker in pool:
         if worker.task is None:
             return worker
     if len(pool) == workers:
         return None
     worker = Worker(work)
-    pool.append(worker)  # before it starts, which may be interrupted
+    pool.append(worker)  # before its start, which may be interrupted
     worker.start()
     return worker
 

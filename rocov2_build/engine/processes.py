@@ -1,8 +1,8 @@
-"""Worker processes, each at the end of a pipe of its own, with one task at a time.
+"""Worker processes, each with its own pipe and one task at a time.
 
-They share nothing, so one may be killed at any moment, also as it starts, and neither the others nor the parent ever wait for
-it. The pool of the standard library has queues, locks and a thread in common: a worker that dies while another one starts, or
-with a lock in its hands, leaves its parent waiting for ever.
+They share nothing, so any of them may be killed at any moment, even as it starts, and neither the others nor the parent wait
+for it. The pool of the standard library shares queues, locks and a thread: a worker that dies while another one starts, or
+while it has a lock, leaves its parent waiting for ever.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 _END_SECONDS = 5.0
 _SERVER_SECONDS = 0.5
-"""For so long a fork server that was killed may still look alive: until then no other is started in its place."""
+"""How long a killed fork server may still appear alive, in seconds; no other is started before that."""
 _PROJECT = str(Path(__file__).resolve().parents[2])
 
 
@@ -32,20 +32,20 @@ class WorkerDiedError(Exception):
 
 
 class _WorkerTracebackError(Exception):
-    """The cause of an error that a worker tells: its traceback there, as text."""
+    """The cause of an error in a worker: its traceback there, as text."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 class Worker:
-    """A process that applies one function to what it is given.
+    """A process that applies one function to each task that it gets.
 
     Args:
-        function: what it does; pickled by reference.
+        function: applied to each task; pickled by reference.
 
     Attributes:
-        task: what it works on, None when nothing.
+        task: the current task, None if it is idle.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -56,11 +56,11 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of its process, None while it has none."""
+        """Return the id of its process, None before it has one."""
         return self._process.pid if self._started else None
 
     def start(self) -> None:
-        """Start the process. One that dies meanwhile is told by `take`.
+        """Start the process. If it dies meanwhile, `take` raises that.
 
         Raises:
             OSError: no process can be started.
@@ -68,7 +68,7 @@ class Worker:
         try:
             with _interrupts_deferred():
                 _start_servers()
-                with contextlib.suppress(ConnectionError, EOFError):  # killed as it was born, it or its server
+                with contextlib.suppress(ConnectionError, EOFError):  # it or its server was killed as it started
                     self._process.start()
                     self._started = True
         finally:
@@ -77,7 +77,7 @@ class Worker:
             time.sleep(_SERVER_SECONDS)
 
     def give(self, task: Any) -> None:
-        """Hand over a task. A process that has died is told by `take`."""
+        """Hand over a task. If the process has died, `take` raises that."""
         self.task = task
         with contextlib.suppress(ConnectionError):
             self._pipe.send(task)
@@ -91,13 +91,13 @@ class Worker:
         """
         try:
             done, value = self._pipe.recv()
-        except (EOFError, OSError):  # nothing, or the beginning of an answer
+        except (EOFError, OSError):  # no answer, or only its beginning
             raise WorkerDiedError(self._how_it_ended()) from None
         self.task = None
         if done:
             return value
-        error, told = value
-        raise error from _WorkerTracebackError(told)
+        error, text = value
+        raise error from _WorkerTracebackError(text)
 
     def kill(self) -> None:
         """End the process at once, whatever it does, and wait until it has ended."""
@@ -118,23 +118,23 @@ class Worker:
 
 
 def wait_for(workers: Collection[Worker]) -> list[Worker]:
-    """Those of some busy workers that have an answer, or are dead; waits for the first."""
+    """Wait for the first of some busy workers, and return those that have an answer or are dead."""
     ready = multiprocessing.connection.wait([worker._pipe for worker in workers])
     return [worker for worker in workers if worker._pipe in ready]
 
 
 def prepare_workers() -> None:
-    """Let the process from which workers fork import what they need, while this one goes on: it has more to import."""
+    """Let the fork server import what workers need, while this process imports what it needs itself."""
     with _interrupts_deferred():
         _start_servers()
 
 
 def _start_servers() -> None:
-    """Start the processes on which the start of a worker relies, or those of them that do not run any more."""
+    """Start the processes that the start of a worker needs, unless they run."""
     resource_tracker.ensure_running()  # first, since it lifts the block of Ctrl-C for its own start
     if _context().get_start_method() != "forkserver":
         return
-    # Else it would import what it finds in the working directory first: another clone of the project, somebody's numpy.py.
+    # Otherwise it would first import from the working directory: another clone of the project, somebody's numpy.py.
     search = [_PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
     with _environment(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(search)):
         forkserver.ensure_running()
@@ -165,9 +165,9 @@ def _context() -> Any:
 
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Hold Ctrl-C back while a process is started, so that none is left half-started, which it would tell as an error.
+    """Defer Ctrl-C while a process starts, so that it does not end half-started with an error.
 
-    It is blocked for the process, which inherits that, and kept for the end in this one.
+    The new process inherits the blocked signal; this one handles it at the end.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
         yield
@@ -185,7 +185,7 @@ def _interrupts_deferred() -> Iterator[None]:
 
 
 def _serve(pipe: multiprocessing.connection.Connection, function: Callable[[Any], Any]) -> None:
-    """In the process: answer tasks, until there is nobody any more who gives them."""
+    """Answer tasks in the process, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
@@ -199,7 +199,7 @@ def _serve(pipe: multiprocessing.connection.Connection, function: Callable[[Any]
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself, or one that says the same where it cannot be pickled."""
+    """Return the error, or one with the same text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
     except Exception:

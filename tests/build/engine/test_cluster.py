@@ -21,7 +21,8 @@ import pytest
 
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.engine import cluster
-from rocov2_build.engine.cluster import find_faults, needs_of, run_apart, run_on_cluster, versions
+from rocov2_build.engine.cluster import run_on_cluster
+from rocov2_build.engine.cluster_worker import find_faults, needs_of, run_apart, versions
 from rocov2_build.worker.member import Member
 from rocov2_build.worker.task import CheckTask, FileFacts, TextTask
 from rocov2_shared.errors import UserError
@@ -185,7 +186,7 @@ def test_same_bytes_as_on_one_machine(
     options = ("--scheduler", two_workers.address)
     assert_same_command_finishes(Path("raw"), Path("rocov2"), whole, *options)
     code, error = finish(start(Path("raw"), Path("rocov2"), *OPTIONS[:-1], "--workers", "1"))
-    assert (code, "built already" in error) == (0, True)
+    assert (code, "already built" in error) == (0, True)
 
 
 def test_problems_of_the_release_are_told_by_the_workers(tmp_path: Path, two_workers: DaskCluster) -> None:
@@ -277,7 +278,7 @@ def test_an_address_without_a_scheduler_is_told(
             with distributed.Client(two_workers.address, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=HANG_SECONDS)
                 address = next(iter(client.nthreads()))
-        with pytest.raises(UserError, match=rf"^no Dask scheduler answers at {address} \(.+\): is it running"):
+        with pytest.raises(UserError, match=rf"^no Dask scheduler answers at {address} \(.+\): check that it runs"):
             convert(Conversion(raw, tmp_path / "rocov2", release="any", scheduler=address, quiet=True))
 
 
@@ -316,7 +317,7 @@ def test_workers_with_another_version_are_told(raw: Path, tmp_path: Path, no_wor
     assert re.fullmatch(
         r"Error: workers of the cluster cannot do this work; .*\n"
         r"    tcp://\S+: source of the project: expected \w{12}, found \w{12}\n"
-        r"Start them anew .*\n",
+        r"Restart them .*\n",
         error,
     )
 
@@ -330,7 +331,7 @@ def test_workers_without_the_project_are_told(
     no_workers.add_worker("--no-nanny", project=package.parent)
     no_workers.wait_for_worker()
     tasks = [TextTask("a", b"", ())]
-    with pytest.raises(UserError, match=r"tcp://.*No module named 'rocov2_build\.engine'.*\nStart them anew"):
+    with pytest.raises(UserError, match=r"tcp://.*No module named 'rocov2_build\.engine'.*\nRestart them"):
         list(run_on_cluster(tasks, tmp_path, no_workers.address))
     # One that joins later ends when it is given a task, which it cannot even read.
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)

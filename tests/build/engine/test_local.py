@@ -75,7 +75,9 @@ def test_the_end_does_not_wait_for_a_worker_that_cannot_go_on(tmp_path: Path) ->
 
 def test_a_task_that_kills_its_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "run_task", die)
-    told = r"^3 worker processes died of 1\.parquet \(the last one ended with exit code 7\): .* fewer --workers"
+    told = (
+        r"^3 worker processes died while writing 1\.parquet \(the last one ended with exit code 7\): .* fewer --workers"
+    )
     with pytest.raises(UserError, match=told):
         list(run_tasks([table_task(1)], tmp_path, workers=1))
 
