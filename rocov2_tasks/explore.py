@@ -39,7 +39,7 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     from rocov2_tasks.explorer.collection import Collection
-    from rocov2_tasks.explorer.page import launch
+    from rocov2_tasks.explorer.server import launch
 
     try:
         collection = Collection(path)

@@ -2,7 +2,8 @@
 
 filters       a filter, as SQL and as Python
 collection    rows of a filter by DuckDB, and their images
-page          the widgets, what they show, and the server
+page          the widgets, and what they show
+server        the server, which lets the browser load nothing from other hosts
 cards         HTML of an image
 style         CSS and JavaScript
 address       the query of an address, as a link to a view

@@ -1,0 +1,50 @@
+"""The server of the page, which lets the browser load nothing from other hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rocov2_tasks.explorer.collection import Collection
+from rocov2_tasks.explorer.packages import need
+from rocov2_tasks.explorer.page import make_page
+from rocov2_tasks.explorer.style import SCRIPT, STYLE, THEME
+
+_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
+
+
+class _OnlyFromHere:
+    """Forbids the browser to load anything from other hosts, whatever a version of Gradio requests."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy if scope["type"] == "http" else send)
+
+
+def launch(collection: Collection, host: str | None = None, port: int | None = None) -> Any:
+    """Serve the page in threads at `host` and `port` (default: from the environment); return the `gradio.Blocks`."""
+    gr = need("gradio")
+    middleware = need("starlette.middleware").Middleware
+    page = make_page(collection)
+    # In a Space Gradio adds a header for which the browser contacts huggingface.co and a host of fonts.
+    page.space_id = None
+    page.launch(
+        server_name=f"[{host}]" if host and ":" in host else host,
+        server_port=port,
+        quiet=True,
+        prevent_thread_lock=True,
+        share=False,
+        ssr_mode=False,
+        footer_links=[],
+        theme=gr.themes.Default(font=THEME["font"], font_mono=THEME["font_mono"]).set(**THEME["colors"]),
+        css=STYLE,
+        head=f"<script>{SCRIPT}</script>",
+        app_kwargs={"middleware": [middleware(_OnlyFromHere)]},
+    )
+    return page
