@@ -1,7 +1,7 @@
-"""The error that both wings raise for a user; a module of its own, since workers import it and little else."""
+"""The error for a user that both wings raise; workers import this module and little else."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something outside the program is at fault; the message says what, what was expected and what to do. Exit code 1."""
+    """Something outside the program is at fault: the message names it, what was expected and what to do. Exit code 1."""

@@ -1,4 +1,4 @@
-"""When not to search for cycles: where millions of values are made that have none, each search walks all of them."""
+"""A pause of the garbage collector: each of its searches for cycles walks over millions of values that have none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Make no search meanwhile; imports, too, are a sixth faster."""
+    """Pause the garbage collector; imports, too, take a sixth less time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""The pages of a Parquet column, which pyarrow does not tell: the check needs their sizes, the stream reads images by them.
+"""The pages of a Parquet column, which pyarrow does not list: the check needs their sizes, the stream their offsets.
 
-A page begins with a header in Thrift's compact protocol, from which its size and number of values are read here; the data
-is passed over. https://parquet.apache.org/docs/file-format/data-pages/
+A page begins with a header in Thrift's compact protocol, which contains its size and number of values. Only headers are
+read here. https://parquet.apache.org/docs/file-format/data-pages/
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 Peek = Callable[[int, int], bytes]
-"""Gives so many bytes of a file from a place on; fewer where it ends."""
+"""Takes an offset in a file and a size; returns that many bytes, fewer at the end of the file."""
 
 PLAIN = 0
-"""The encoding of values one after the other, those of variable length each behind its length in four bytes."""
+"""The encoding of plain values, one after another; those of variable length follow their length in four bytes."""
 
 # Fields of PageHeader, of DataPageHeader and DataPageHeaderV2 alike, and of each of them.
 _COMPRESSED_SIZE, _V1, _V2, _NUM_VALUES = 3, 5, 8, 1
@@ -23,23 +23,23 @@ _ENCODING, _LEVELS = {_V1: 2, _V2: 4}, (5, 6)
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LISTS, _STRUCT = 1, 2, 3, 7, 8, (9, 10), 12
 _HEADER_BYTES = (1 << 10, 1 << 18)
-"""Read for a header: nearly always enough, and enough for one that states the least and greatest of long values."""
+"""Bytes to read for a header: first a size that is nearly always enough, then one for headers with long statistics."""
 
 
 class Page(NamedTuple):
-    """One page of data.
+    """One data page.
 
     Attributes:
-        values: their number.
-        place: of its header in the file.
-        header: bytes of the header.
-        data: bytes behind it, as they lie in the file.
-        levels: of these, bytes of the levels before the values; None where their length stands before them.
-        encoding: of the values.
+        values: number of values.
+        offset: offset of its header in the file.
+        header: size of the header in bytes.
+        data: size of the data after it, as stored in the file.
+        levels: size of the levels at the beginning of the data; None if their length is stored before them.
+        encoding: encoding of the values.
     """
 
     values: int
-    place: int
+    offset: int
     header: int
     data: int
     levels: int | None
@@ -47,30 +47,30 @@ class Page(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """All of its bytes in the file."""
+        """Size of header and data in the file."""
         return self.header + self.data
 
 
 def read_pages(peek: Peek, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
-    """Data pages of a column of one row group, from their headers alone.
+    """Yield the data pages of one column chunk, from their headers alone.
 
     Raises:
-        ValueError: there are other bytes than the headers of pages.
+        ValueError: a page header is missing or damaged.
     """
-    place, left = column.data_page_offset, column.num_values
+    offset, left = column.data_page_offset, column.num_values
     while left > 0:
-        page = _read_page(peek, place)
+        page = _read_page(peek, offset)
         if page.values <= 0 or page.values > left:
-            raise ValueError(f"a page of {page.values} values where {left} are left")
+            raise ValueError(f"a page of {page.values} values, but {left} are left in the column chunk")
         yield page
-        place += page.bytes
+        offset += page.bytes
         left -= page.values
 
 
-def _read_page(peek: Peek, place: int) -> Page:
+def _read_page(peek: Peek, offset: int) -> Page:
     for size in _HEADER_BYTES:
         try:
-            header, length = _read_struct(peek(place, size), 0)
+            header, length = _read_struct(peek(offset, size), 0)
         except IndexError:
             continue
         kind = next((field for field in (_V1, _V2) if isinstance(header.get(field), dict)), None)
@@ -79,59 +79,59 @@ def _read_page(peek: Peek, place: int) -> Page:
         inner = header[kind]
         levels = sum(inner.get(field) or 0 for field in _LEVELS) if kind == _V2 else None
         data = max(header[_COMPRESSED_SIZE], 0)
-        return Page(inner.get(_NUM_VALUES, 0), place, length, data, levels, inner.get(_ENCODING[kind]))
-    raise ValueError(f"no header of a page of data at byte {place:,}")
+        return Page(inner.get(_NUM_VALUES, 0), offset, length, data, levels, inner.get(_ENCODING[kind]))
+    raise ValueError(f"no data page header at byte {offset:,}")
 
 
-def _read_struct(data: bytes, place: int) -> tuple[dict[int, Any], int]:
-    """Fields by number, and the place after them; an IndexError when `data` ends before."""
+def _read_struct(data: bytes, offset: int) -> tuple[dict[int, Any], int]:
+    """Return the fields by number, and the offset after them; raise IndexError if `data` ends before."""
     fields: dict[int, Any] = {}
     number = 0
     while True:
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         if not byte:
-            return fields, place
+            return fields, offset
         kind, step = byte & 15, byte >> 4
         if step:
             number += step
         else:
-            number, place = _read_integer(data, place)
-        fields[number], place = (kind == _TRUE, place) if kind in (_TRUE, _FALSE) else _read_value(data, place, kind)
+            number, offset = _read_integer(data, offset)
+        fields[number], offset = (kind == _TRUE, offset) if kind in (_TRUE, _FALSE) else _read_value(data, offset, kind)
 
 
-def _read_value(data: bytes, place: int, kind: int) -> tuple[Any, int]:
+def _read_value(data: bytes, offset: int, kind: int) -> tuple[Any, int]:
     if kind == _STRUCT:
-        return _read_struct(data, place)
+        return _read_struct(data, offset)
     if kind == _BINARY:
-        length, place = _read_unsigned(data, place)
-        return None, place + length  # of no interest; when it ends after `data`, the next byte is missing
+        length, offset = _read_unsigned(data, offset)
+        return None, offset + length  # not needed; if it ends after `data`, reading the next byte fails
     if kind in (_BYTE, _DOUBLE):
-        return None, place + (1 if kind == _BYTE else 8)
+        return None, offset + (1 if kind == _BYTE else 8)
     if kind in _LISTS:
-        size, kind = data[place] >> 4, data[place] & 15
-        place += 1
+        size, kind = data[offset] >> 4, data[offset] & 15
+        offset += 1
         if size == 15:
-            size, place = _read_unsigned(data, place)
+            size, offset = _read_unsigned(data, offset)
         for _ in range(size):
-            _, place = _read_value(data, place, _BYTE if kind in (_TRUE, _FALSE) else kind)
-        return None, place
+            _, offset = _read_value(data, offset, _BYTE if kind in (_TRUE, _FALSE) else kind)
+        return None, offset
     if _FALSE < kind < _DOUBLE:
-        return _read_integer(data, place)
-    raise ValueError(f"an unknown kind of value ({kind}) in the header of a page")
+        return _read_integer(data, offset)
+    raise ValueError(f"unknown type {kind} in a page header")
 
 
-def _read_unsigned(data: bytes, place: int) -> tuple[int, int]:
+def _read_unsigned(data: bytes, offset: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, offset
         shift += 7
 
 
-def _read_integer(data: bytes, place: int) -> tuple[int, int]:
-    value, place = _read_unsigned(data, place)
-    return (value >> 1) ^ -(value & 1), place
+def _read_integer(data: bytes, offset: int) -> tuple[int, int]:
+    value, offset = _read_unsigned(data, offset)
+    return (value >> 1) ^ -(value & 1), offset

@@ -110,7 +110,7 @@ def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page
             column = group.column(i)
             others += column.total_compressed_size
             if column.path_in_schema == IMAGE_BYTES:
-                whole = Page(group.num_rows, place=0, header=0, data=0, levels=None, encoding=None)
+                whole = Page(group.num_rows, offset=0, header=0, data=0, levels=None, encoding=None)
                 pages = list(read_pages(peek, column)) if column.has_offset_index else [whole]
                 others -= sum(page.bytes for page in pages)
         yield pages, others, group.num_rows

@@ -135,7 +135,7 @@ def find_values(peek: Peek, column: pq.ColumnChunkMetaData, begin: int, stop: in
 def _values_of(peek: Peek, page: Page) -> Iterator[tuple[int, int]]:
     if page.encoding != PLAIN:
         raise ValueError(f"encoding {page.encoding}")
-    offset = page.place + page.header
+    offset = page.offset + page.header
     end = offset + page.data
     offset += page.levels if page.levels is not None else 4 + int.from_bytes(peek(offset, 4), "little")
     for _ in range(page.values):
@@ -143,4 +143,4 @@ def _values_of(peek: Peek, page: Page) -> Iterator[tuple[int, int]]:
         offset = start + int.from_bytes(peek(offset, 4), "little")
         yield start, offset
     if offset != end:
-        raise ValueError(f"the values of the page at byte {page.place:,} end at {offset:,} instead of {end:,}")
+        raise ValueError(f"the values of the page at byte {page.offset:,} end at {offset:,} instead of {end:,}")

@@ -45,9 +45,9 @@ def test_pages_are_those_that_the_column_holds(
             several += len(pages) > 1
             assert sum(page.values for page in pages) == column.num_values
             begin = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
-            assert pages[0].place == column.data_page_offset
-            assert pages[-1].place + pages[-1].bytes == begin + column.total_compressed_size
-            assert all(one.place + one.bytes == other.place for one, other in itertools.pairwise(pages))
+            assert pages[0].offset == column.data_page_offset
+            assert pages[-1].offset + pages[-1].bytes == begin + column.total_compressed_size
+            assert all(one.offset + one.bytes == other.offset for one, other in itertools.pairwise(pages))
             assert {page.encoding == PLAIN for page in pages} == {not dictionary}
             assert all((page.levels is None) == (version == "1.0") for page in pages)
     assert several
@@ -64,12 +64,12 @@ def test_pages_are_read_one_by_one(tmp_path: Path) -> None:
     pages = read_pages(peek, footer.row_group(0).column(1))
     assert places == []
     first, second = next(pages), next(pages)
-    assert places == [first.place, second.place]
+    assert places == [first.offset, second.offset]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 100, b"\xff" * 100, b"no header at all, but text" * 10])
 def test_what_is_no_header_is_told(tmp_path: Path, damage: bytes) -> None:
     _, footer = write(tmp_path / "a.parquet")
     column = footer.row_group(0).column(0)
-    with pytest.raises(ValueError, match=r"no header of a page of data at byte|unknown kind of value|a page of"):
+    with pytest.raises(ValueError, match=r"no data page header at byte|unknown type|a page of"):
         list(read_pages(lambda place, size: damage[:size], column))
