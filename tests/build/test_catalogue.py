@@ -16,8 +16,8 @@ import pytest
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.problems import CODES, Problem, Severity
 from rocov2_shared.errors import UserError
-from tests.support.fuzz import run_here
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw, write_zip
+from tests.support.repositories import run_here
 
 SPLIT = "train"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rocov2_build import convert as conversion
+from rocov2_build.convert import Conversion
 from rocov2_build.engine import local
 from rocov2_build.raw.releases import FILES
 from rocov2_build.shards.plan import Layout
@@ -18,7 +19,9 @@ from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.support.raw import RawRelease, expected_rows, jpeg, make_raw
 from tests.support.repositories import (
+    SMALL,
     all_rows,
+    convert_here,
     counts_of,
     facts_of,
     files_of,
@@ -107,6 +110,12 @@ def test_what_the_repository_says_of_itself(built: Path) -> None:
 def test_the_same_bytes_whoever_does_it(built: Path, tmp_path: Path, workers: int, form: dict[str, Any]) -> None:
     raw = release().write(tmp_path / "raw", **form)
     assert files_of(run(raw, tmp_path / "rocov2", workers=workers)) == files_of(built)
+
+
+def test_the_repositories_of_other_tests_are_the_same_without_workers(raw: Path, built: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    convert_here(Conversion(raw, output, release="any", layout=SMALL, quiet=True))
+    assert files_of(output) == files_of(built)
 
 
 def test_limit(raw: Path, tmp_path: Path) -> None:

@@ -13,9 +13,7 @@ import yaml
 
 from rocov2_build.card.readme import split_front_matter
 from rocov2_build.check import check_repository
-from rocov2_build.convert import Conversion, convert
 from rocov2_build.facts.compute import compute_row_facts
-from rocov2_build.shards.plan import Layout
 from rocov2_build.worker import parquet
 from rocov2_build.worker.write import RowsHash
 from rocov2_shared.files import file_sha256
@@ -110,6 +108,4 @@ def count_again(repository: Path) -> None:
 
 def build(folder: Path) -> Path:
     """A repository of nine images a split, in `folder`, that obeys every rule."""
-    raw = make_raw(train=9, valid=9, test=9).write(folder / "raw")
-    convert(Conversion(raw, folder / "rocov2", release="any", layout=Layout(row_group_size=3000), quiet=True))
-    return folder / "rocov2"
+    return make_raw(train=9, valid=9, test=9).build(folder / "rocov2", row_group=3000)

@@ -6,17 +6,14 @@ import csv
 import io
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
-from unittest.mock import patch
 
 import pyarrow.parquet as pq
 
-from rocov2_build.convert import Conversion, convert
-from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, Task
-from rocov2_build.worker.write import run_task
+from rocov2_build.convert import Conversion
 from rocov2_shared.errors import UserError
+from tests.support.repositories import convert_here
 
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 SPECIAL = [
@@ -88,14 +85,6 @@ def _damage_image(path: Path, random: Random) -> None:
             archive.writestr(zipfile.ZipInfo(entry.filename), data, zipfile.ZIP_DEFLATED)
 
 
-def run_here(
-    tasks: Iterable[Task | CheckTask], repository: Path, workers: int, scheduler: str | None = None
-) -> Iterator[tuple[Task | CheckTask, FileFacts | list[ImageFault]]]:
-    """The engine without processes: a fault of a worker is then a traceback of this one."""
-    for task in tasks:
-        yield task, run_task(task, str(repository))
-
-
 def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
     """Convert a damaged release and hold the result against a reading of its own.
 
@@ -106,13 +95,12 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
         AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
     """
     options = Conversion(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
-    with patch("rocov2_build.convert.run_tasks", run_here):
-        try:
-            convert(options)
-        except UserError:
-            if output.exists():
-                raise AssertionError("something under OUTPUT after a failure") from None
-            return "told"
+    try:
+        convert_here(options)
+    except UserError:
+        if output.exists():
+            raise AssertionError("something under OUTPUT after a failure") from None
+        return "told"
     compare(raw, output)
     return "built"
 

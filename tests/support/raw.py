@@ -15,8 +15,9 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from rocov2_build.convert import Conversion, convert
+from rocov2_build.convert import Conversion
 from rocov2_build.shards.plan import Layout
+from tests.support.repositories import convert_here
 
 HEADERS = {"captions": ["ID", "Caption"], "concepts": ["ID", "CUIs"], "concepts_manual": ["ID", "CUIs"]}
 LICENSE_HEADER = ["ID", "PMCID", "Attribution", "Link"]
@@ -159,10 +160,18 @@ class RawRelease:
         return folder
 
     def build(self, output: Path, *, shard: int = 300_000_000, row_group: int = 8_000_000, **options: Any) -> Path:
-        """Convert the release to the repository `output`; sizes are bytes of images, `options` those of `Conversion`."""
+        """Convert the release to the repository `output`, in this process.
+
+        Args:
+            output: folder to make.
+            shard, row_group: largest sizes, in bytes of images.
+            options: those of `Conversion`.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            settings: dict[str, Any] = {"release": "any", "workers": 1, "quiet": True} | options
-            convert(Conversion(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings))
+            settings: dict[str, Any] = {"release": "any", "quiet": True} | options
+            convert_here(
+                Conversion(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings)
+            )
         return output
 
 

@@ -5,19 +5,37 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 
 from rocov2 import CONFIGS, DIRECTIONS, MODALITIES, REGIONS
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.shards.plan import Layout
+from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
+from rocov2_build.worker.write import run_task
 
 SMALL = Layout(max_shard_size=3_000, row_group_size=1_500)
 LABELS = {"modality": list(MODALITIES), "region": list(REGIONS), "direction": list(DIRECTIONS)}
 
 Rows = list[dict[str, Any]]
+
+
+def run_here(
+    tasks: Iterable[AnyTask], repository: Path, workers: int | None = None, scheduler: str | None = None
+) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
+    """The engine without processes: a fault of a worker is then a traceback of this process."""
+    for task in tasks:
+        yield task, run_task(task, str(repository))
+
+
+def convert_here(conversion: Conversion) -> None:
+    """Convert without workers, whose start takes longer than to write a small repository; the bytes are the same."""
+    with patch("rocov2_build.convert.run_tasks", run_here):
+        convert(conversion)
 
 
 def run(raw: Path, output: Path, **options: Any) -> Path:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.shards.plan import Layout
 from rocov2_tasks.pretraining import PretrainingStream
-from tests.support import repositories
 from tests.support.raw import make_raw
 
 TRAIN = 61
@@ -15,9 +13,8 @@ TRAIN = 61
 
 def build(folder: Path, train: int = TRAIN, row_group_size: int = 6_000, **options: Any) -> Path:
     """A repository in `folder` with several shards of several row groups in train, each with some rows."""
-    raw = make_raw(train=train, valid=7, test=5, **options).write(folder / "raw")
-    layout = Layout(max_shard_size=4 * row_group_size, row_group_size=row_group_size)
-    return repositories.run(raw, folder / "rocov2", layout=layout, workers=1)
+    raw = make_raw(train=train, valid=7, test=5, **options)
+    return raw.build(folder / "rocov2", shard=4 * row_group_size, row_group=row_group_size)
 
 
 def stream_of(path: Path, **options: Any) -> PretrainingStream:

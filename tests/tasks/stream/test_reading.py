@@ -13,12 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rocov2 import Repository
-from rocov2_build.shards.plan import Layout as Sizes
 from rocov2_tasks.stream import image_bytes
 from rocov2_tasks.stream.image_bytes import Buffers
 from rocov2_tasks.stream.layout import SplitLayout, read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
-from tests.support import repositories
 from tests.support.raw import make_raw
 
 COLUMNS = ["image", "image_id", "cuis"]
@@ -28,8 +26,8 @@ COLUMNS = ["image", "image_id", "cuis"]
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures large enough for several pages in a row group."""
     folder = tmp_path_factory.mktemp("built")
-    raw = make_raw(train=40, valid=3, test=3, side=420).write(folder / "raw")
-    return repositories.run(raw, folder / "rocov2", layout=Sizes(3_000_000, 1_500_000), workers=1)
+    raw = make_raw(train=40, valid=3, test=3, side=420)
+    return raw.build(folder / "rocov2", shard=3_000_000, row_group=1_500_000)
 
 
 @pytest.fixture
