@@ -59,7 +59,7 @@ test: environments ## run all tests but those of make test-torch and make test-r
 	$(BIN)/python -m pytest $(PARALLEL)
 
 .PHONY: test-fast
-test-fast: $(DEVELOPED) ## run the tests that need no other environment, browser, cluster, killed process or fuzzing
+test-fast: $(DEVELOPED) ## run the tests of one process: no commands, other environments, browsers, clusters, kills, fuzzing
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
 .PHONY: test-long

@@ -26,6 +26,8 @@ from rocov2_tasks.scoring.features import BINS, SIDE, Floats, describe, read_fea
 from tests.conftest import PROJECT
 from tests.support.raw import RawRelease, jpeg, make_raw
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Report = dict[str, Any]
 

@@ -17,6 +17,8 @@ from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS, free_port
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 EXPLORE = [sys.executable, "-m", "rocov2_tasks.explore"]
 with_gradio = pytest.mark.skipif(
     not (find_spec("gradio") and find_spec("duckdb")), reason="gradio and duckdb (the extra explore) are not installed"

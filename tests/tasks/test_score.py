@@ -21,6 +21,8 @@ from tests.support.hub import Hub
 from tests.support.raw import RawRelease, make_raw
 from tests.tasks.scoring.test_submission import HEADER, lines
 
+pytestmark = pytest.mark.slow
+
 Score = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -15,6 +15,8 @@ from tests.conftest import PROJECT
 from tests.support.repositories import files_of
 from tests.tasks.test_explore import explore, with_gradio
 
+pytestmark = pytest.mark.slow
+
 
 @with_gradio
 def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, str]) -> None:
