@@ -14,7 +14,8 @@ from datasets import load_dataset
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import DataLoader
 
-from tests.support.loops import leave, open_stream
+from tests.support.loops import leave
+from tests.support.streams import open_stream
 
 
 def make_loader(accelerator: Accelerator, way: str, repository: str) -> Any:

@@ -17,7 +17,8 @@ import torch.distributed
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from tests.support.loops import leave, open_stream
+from tests.support.loops import leave
+from tests.support.streams import open_stream
 
 
 @dataclass

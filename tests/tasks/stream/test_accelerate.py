@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.loops import build_small, start
+from tests.support.loops import start
+from tests.support.streams import build_shards
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("accelerate", reason="accelerate is not installed: make test-torch")
@@ -26,7 +27,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "datasets, split",
         "datasets, split and prepared",
     ]
-    arguments = {"repository": str(build_small(folder, train=ROWS)), "ways": ways}
+    arguments = {"repository": str(build_shards(folder, train=ROWS)), "ways": ways}
     environment = {**os.environ, "HF_HOME": str(folder / "hf_home"), "HF_HUB_OFFLINE": "1"}
     told: dict[str, Any] = start("tests.support.preparing", arguments, environment, ranks=2)
     return told

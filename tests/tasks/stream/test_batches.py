@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from tests.conftest import PROJECT
-from tests.support.loops import build_small
+from tests.support.streams import build_shards
 
 
 def test_a_stream_that_outlives_its_modules_ends_without_a_word(tmp_path: Path, environment: dict[str, str]) -> None:
     # A module that was imported before threads, and so is taken down after them, keeps the iterator; accelerate does so.
     program = f"""
 import codecs
-from tests.support.loops import open_stream
-codecs.kept = iter(open_stream({str(build_small(tmp_path, train=20))!r}))
+from tests.support.streams import open_stream
+codecs.kept = iter(open_stream({str(build_shards(tmp_path, train=20))!r}))
 next(codecs.kept)
 """
     done = subprocess.run(

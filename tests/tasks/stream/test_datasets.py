@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.environments import SUPPORT, child_environment, python_of
-from tests.support.loops import build_small
 from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
+from tests.support.streams import build_shards
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ class Told:
 @pytest.fixture(scope="module", params=VERSIONS)
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("nodes")
-    repository = build_small(folder, train=150)
+    repository = build_shards(folder, train=150)
     rows: dict[str, list[str]] = {
         split: [
             row

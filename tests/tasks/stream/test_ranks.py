@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT
-from tests.support.loops import BATCH, build_small, flat, ids, open_stream, start
+from tests.support.loops import start
+from tests.support.streams import BATCH, build_shards, flat, ids_by_batch, open_stream
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch", reason="torch is not installed: make test-torch")
@@ -26,16 +27,16 @@ ROWS = 96
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small(tmp_path_factory.mktemp("ranks"), train=ROWS)
+    return build_shards(tmp_path_factory.mktemp("ranks"), train=ROWS)
 
 
 @pytest.fixture(scope="module")
 def epochs(repository: Path) -> list[list[str]]:
     """The samples of two epochs, in the order of a single process."""
     stream = open_stream(repository)
-    first = flat(ids(stream))
+    first = flat(ids_by_batch(stream))
     stream.set_epoch(1)
-    return [first, flat(ids(stream))]
+    return [first, flat(ids_by_batch(stream))]
 
 
 @pytest.mark.parametrize(("workers", "stateful"), [(0, False), (2, False), (2, True)])

@@ -13,7 +13,7 @@ import pytest
 
 from rocov2_tasks.pretraining import PretrainingStream
 from tests.conftest import PROJECT
-from tests.support.loops import BATCH, build_small, flat, ids, open_stream
+from tests.support.streams import BATCH, build_shards, flat, ids_by_batch, open_stream
 
 pytestmark = pytest.mark.torch
 torch: Any = pytest.importorskip("torch", reason="torch is not installed: make test-torch")
@@ -24,16 +24,16 @@ each_number_of_workers = pytest.mark.parametrize("workers", [0, 1, 2, 4])
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small(tmp_path_factory.mktemp("stream"))
+    return build_shards(tmp_path_factory.mktemp("stream"))
 
 
 @pytest.fixture(scope="module")
 def epochs(repository: Path) -> list[list[list[str]]]:
     """The batches of two epochs, without any loader."""
     stream = open_stream(repository)
-    first = ids(stream)
+    first = ids_by_batch(stream)
     stream.set_epoch(1)
-    return [first, ids(stream)]
+    return [first, ids_by_batch(stream)]
 
 
 def stateful(stream: PretrainingStream, workers: int, **options: Any) -> Any:
@@ -56,16 +56,16 @@ def test_a_stream_is_an_iterable_dataset_of_torch(repository: Path) -> None:
 def test_it_is_one_also_when_torch_is_imported_after_it_was_made(repository: Path, environment: dict[str, str]) -> None:
     program = f"""
 import sys
-from tests.support.loops import ids, open_stream
+from tests.support.streams import ids_by_batch, open_stream
 stream = open_stream({str(repository)!r})
-alone = ids(stream)
+alone = ids_by_batch(stream)
 assert "torch" not in sys.modules, "the stream imported torch"
 import torch
 assert isinstance(stream, torch.utils.data.IterableDataset)
 loader = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=True)
-assert ids(loader) == alone
+assert ids_by_batch(loader) == alone
 stream.set_epoch(1)
-assert ids(loader) != alone, "the workers did not see the new epoch"
+assert ids_by_batch(loader) != alone, "the workers did not see the new epoch"
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
@@ -85,7 +85,7 @@ def test_a_loader_gives_the_same_batches_in_the_same_order(
 ) -> None:
     loader = DataLoader(open_stream(repository), batch_size=None, num_workers=workers)
     assert len(loader) == len(epochs[0])
-    assert ids(loader) == epochs[0]
+    assert ids_by_batch(loader) == epochs[0]
 
 
 @each_number_of_workers
@@ -110,7 +110,7 @@ def test_workers_see_the_epoch_that_is_set(repository: Path, epochs: list[list[l
     loader = DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=persistent)
     for epoch in (0, 1, 0):
         stream.set_epoch(epoch)
-        assert ids(loader) == epochs[epoch]
+        assert ids_by_batch(loader) == epochs[epoch]
 
 
 @pytest.mark.parametrize("context", ["spawn", "forkserver"])
@@ -121,9 +121,9 @@ def test_workers_that_are_not_forked_see_it_too(repository: Path, epochs: list[l
     loader = DataLoader(
         stream, batch_size=None, num_workers=2, multiprocessing_context=context, persistent_workers=True
     )
-    assert ids(loader) == epochs[1]
+    assert ids_by_batch(loader) == epochs[1]
     stream.set_epoch(0)
-    assert ids(loader) == epochs[0]
+    assert ids_by_batch(loader) == epochs[0]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -139,10 +139,10 @@ def test_any_number_of_workers_goes_on_from_the_state_after_the_batches_consumed
         resumed.load_state_dict(state)
         loader = DataLoader(resumed, batch_size=None, num_workers=others)
         assert len(loader) == len(epochs[0]) - consumed
-        assert ids(loader) == epochs[0][consumed:]
+        assert ids_by_batch(loader) == epochs[0][consumed:]
         resumed.set_epoch(1)
         assert len(loader) == len(epochs[1])
-        assert ids(loader) == epochs[1]
+        assert ids_by_batch(loader) == epochs[1]
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -152,9 +152,9 @@ def test_batches_are_counted_from_where_the_workers_began(
     resumed = open_stream(repository)
     loader = DataLoader(resumed, batch_size=None, num_workers=2, persistent_workers=persistent)
     for begun, consumed in ((0, 5), (5, 3), (8, 7)):
-        assert ids(islice(loader, consumed)) == epochs[0][begun : begun + consumed]
+        assert ids_by_batch(islice(loader, consumed)) == epochs[0][begun : begun + consumed]
         resumed.load_state_dict(resumed.state_at(consumed))
-    assert ids(loader) == []
+    assert ids_by_batch(loader) == []
 
 
 @each_number_of_workers
@@ -164,14 +164,14 @@ def test_a_stateful_loader_goes_on_after_any_batch(
     batches = epochs[0]
     for consumed in range(len(batches) + 1) if workers in (0, 2) else (1, 6, len(batches)):
         loader = stateful(open_stream(repository), workers)
-        assert ids(islice(loader, consumed)) == batches[:consumed]
+        assert ids_by_batch(islice(loader, consumed)) == batches[:consumed]
         state = json.loads(json.dumps(loader.state_dict())) if not workers else loader.state_dict()
         resumed = open_stream(repository)
         loader = stateful(resumed, workers)
         loader.load_state_dict(state)
-        assert ids(loader) == batches[consumed:], consumed
+        assert ids_by_batch(loader) == batches[consumed:], consumed
         resumed.set_epoch(1)
-        assert ids(loader) == epochs[1], "the epoch after the resumed one is not whole"
+        assert ids_by_batch(loader) == epochs[1], "the epoch after the resumed one is not whole"
 
 
 @each_number_of_workers
@@ -182,7 +182,7 @@ def test_a_stateful_loader_goes_on_several_times(repository: Path, epochs: list[
         loader = stateful(open_stream(repository), workers)
         if state is not None:
             loader.load_state_dict(state)
-        seen += ids(islice(loader, consumed))
+        seen += ids_by_batch(islice(loader, consumed))
         state = loader.state_dict()
     assert seen == epochs[0]
 
@@ -190,12 +190,12 @@ def test_a_stateful_loader_goes_on_several_times(repository: Path, epochs: list[
 def test_a_stateful_loader_goes_on_in_a_later_epoch(repository: Path, epochs: list[list[list[str]]]) -> None:
     stream = open_stream(repository)
     loader = stateful(stream, 2, persistent_workers=True)
-    assert ids(loader) == epochs[0]
+    assert ids_by_batch(loader) == epochs[0]
     stream.set_epoch(1)
-    assert ids(islice(loader, 4)) == epochs[1][:4]
+    assert ids_by_batch(islice(loader, 4)) == epochs[1][:4]
     resumed = stateful(open_stream(repository), 2)
     resumed.load_state_dict(loader.state_dict())
-    assert ids(resumed) == epochs[1][4:]
+    assert ids_by_batch(resumed) == epochs[1][4:]
 
 
 def test_another_number_of_workers_refuses_the_state_of_a_stateful_loader(repository: Path) -> None:
