@@ -46,6 +46,8 @@ def pytest_report_header(config: pytest.Config) -> str | list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests with random inputs (by Hypothesis, or with the fixture `seeds`) and those in a browser."""
     for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: the id of a test must be the same in every process, give ids=")
         test = getattr(item, "obj", None)
         if getattr(test, "is_hypothesis_test", False) or "seeds" in getattr(item, "fixturenames", ()):
             item.add_marker("random")

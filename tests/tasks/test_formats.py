@@ -11,7 +11,7 @@ from rocov2_tasks.export import make_plan
 from rocov2_tasks.formats import FORMATS, ExportOptions, Format
 
 
-@pytest.mark.parametrize("format", FORMATS.values(), ids=str)
+@pytest.mark.parametrize("format", FORMATS.values(), ids=list(FORMATS))
 @pytest.mark.parametrize(
     ("attribute", "option", "given"),
     [
