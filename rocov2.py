@@ -251,7 +251,7 @@ def splits_of(path: str) -> dict[str, str]:
 
 _HUB = "hf://datasets/"
 _HUB_PATH = re.compile(rf"(?:{_HUB})?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
-_BUILD = "python scripts/convert_to_parquet.py RAW"
+_BUILD = "rocov2 convert RAW"
 
 # On the Hub a file system reads 5 MiB at a time unless told otherwise: beside each image column, most of it.
 _SMALL_READS = {"hf": {"block_size": 1 << 16}}
@@ -280,7 +280,7 @@ class Repository:
         """Find the repository that `path` names: a folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
 
         Raises:
-            FileNotFoundError: there is none, or it was not made by `scripts/convert_to_parquet.py`.
+            FileNotFoundError: there is none, or it was not made by `rocov2 convert`.
             ValueError: its `dataset_infos.json` is damaged.
         """
         if not path:
@@ -468,7 +468,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
     """Builder over a built repository: `Rocov2(data_dir="rocov2", config_name="default")`, map-style and streaming.
 
     Args:
-        data_dir: folder made by `scripts/convert_to_parquet.py`, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
+        data_dir: folder made by `rocov2 convert`, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
         config_name: `default`, `commercial`, `text` or `vocabulary`.
         columns: the columns to read, None for all.
         cache_dir, token, hash, **options: as `datasets.DatasetBuilder`.

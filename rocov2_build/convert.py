@@ -25,7 +25,7 @@ from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
 from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
-from rocov2_shared.errors import UserError
+from rocov2_shared.errors import UserError, how_to_install
 from rocov2_shared.locks import require_locks
 from rocov2_shared.processors import usable_processors
 from rocov2_shared.sizes import format_count, format_size
@@ -34,7 +34,7 @@ from rocov2_shared.terminal import Progress, format_seconds, say
 
 @dataclass(frozen=True)
 class Conversion:
-    """What one conversion is asked to do; see `scripts/convert_to_parquet.py --help`."""
+    """What one conversion is asked to do; see `rocov2 convert --help`."""
 
     raw: Path
     output: Path = Path("rocov2")
@@ -132,7 +132,7 @@ def convert(conversion: Conversion) -> None:
             conversion.report("Noted", f"{describe_count(code, report.warnings[code])}.")
         pictures = conversion.pictures and can_draw()
         if conversion.pictures and not pictures:
-            text = "the card has no pictures, since matplotlib is missing: pip install -e '.[card]' in this project"
+            text = f"the card has no pictures, since matplotlib is missing: {how_to_install('card')}"
             conversion.report("Noted", text)
         describe_repository(
             building.repository,

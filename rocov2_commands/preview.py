@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
-from rocov2_shared.errors import UserError
+from rocov2_shared.errors import UserError, how_to_install
 
 
 @command(
@@ -25,7 +25,7 @@ def main(repository: Path, preview: Path) -> None:
     except ModuleNotFoundError as error:
         if error.name != "markdown_it":
             raise
-        raise UserError("the preview needs the package markdown-it-py: pip install 'rocov2-hub[card]'") from error
+        raise UserError(f"the preview needs the package markdown-it-py: {how_to_install('card')}") from error
 
     write_preview(repository, preview)
     click.echo(f"{preview / 'index.html'}: open it in a browser.")

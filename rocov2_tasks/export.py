@@ -26,7 +26,7 @@ from rocov2_shared.folders import new_folder
 from rocov2_tasks.formats import FORMATS, ExportOptions
 from rocov2_tasks.shaping.prompts import check_prompts
 
-_BUILD_AGAIN = "check the repository with `python scripts/check_repository.py`, and build or copy it again"
+_BUILD_AGAIN = "check the repository with `rocov2 check`, and build or copy it again"
 
 
 class Progress(Protocol):
@@ -110,7 +110,7 @@ def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress 
             if reading.rows != plan.rows[split]:
                 raise UserError(
                     f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, but dataset_infos.json records "
-                    f"{plan.rows[split]:,}: check it with `python scripts/check_repository.py`, or build it again"
+                    f"{plan.rows[split]:,}: check it with `rocov2 check`, or build it again"
                 )
 
 

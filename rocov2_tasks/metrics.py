@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from rocov2 import MODALITIES, REGIONS
+from rocov2_shared.errors import how_to_install
 
 Concepts = Mapping[str, Iterable[str]]
 """Concepts (CUIs) by image id."""
@@ -190,8 +191,7 @@ def _make_bert_scorer(references: list[str], device: str | None) -> Any:
         from bert_score import BERTScorer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"BERTScore needs the extra metrics (module {error.name!r} is missing): run pip install -e '.[metrics]' in the "
-            "clone of this project",
+            f"BERTScore needs the package {error.name}: {how_to_install('metrics')}",
             name=error.name,
         ) from error
     scorer = BERTScorer(model_type=BERT_MODEL, idf=True, device=device)

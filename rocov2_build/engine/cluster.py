@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rocov2_build.engine.cluster_worker import RUN_AGAIN, describe_faults, find_faults, needs_of, run_apart
 from rocov2_build.worker.task import AnyTask, CheckTask, FileFacts, ImageFault, ShardTask, Task
-from rocov2_shared.errors import UserError
+from rocov2_shared.errors import UserError, how_to_install
 from rocov2_shared.files import sync_path
 
 if TYPE_CHECKING:
@@ -201,9 +201,7 @@ def _connect(address: str) -> distributed.Client:
     except ModuleNotFoundError as error:
         if error.name not in ("dask", "distributed"):
             raise
-        raise UserError(
-            "--scheduler needs the package distributed: pip install -e '.[cluster]' in this project"
-        ) from None
+        raise UserError(f"--scheduler needs the package distributed: {how_to_install('cluster')}") from None
     # The log of its threads about a lost connection would surround the message that says what to do.
     logging.disable()
     warnings.filterwarnings("ignore", module="distributed")

@@ -6,13 +6,15 @@ import importlib
 import importlib.util
 from typing import Any
 
+from rocov2_shared.errors import how_to_install
+
 
 def require(*modules: str) -> None:
     """Raise ModuleNotFoundError if a package is not installed, without importing it."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(
-                f"the explorer needs the package {module}: pip install -e '.[explore]' in this project", name=module
+                f"the explorer needs the package {module}: {how_to_install('explore')}", name=module
             )
 
 

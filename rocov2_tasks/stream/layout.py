@@ -81,7 +81,7 @@ def read_layout(repository: Repository, name: str, split: str) -> SplitLayout:
     files = read_conversion(
         repository.root,
         lambda content: {path: content["files"][path] for path in paths},
-        "download it again, or build the repository again with `python scripts/convert_to_parquet.py RAW`",
+        "download it again, or build the repository again with `rocov2 convert RAW`",
     )
     return _layout(repository, name, split, files)
 
@@ -93,7 +93,7 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, File
         if "row_groups" not in facts:
             raise ValueError(
                 f"{repository.root} was built by an older version, whose conversion.json does not state the row groups: "
-                "build it again with `python scripts/convert_to_parquet.py RAW`, or name a newer revision"
+                "build it again with `rocov2 convert RAW`, or name a newer revision"
             )
         shards.append(ShardFile(path, facts["bytes"], facts["footer_bytes"]))
         sizes = zip(facts["row_groups"]["rows"], facts["row_groups"]["bytes"], strict=True)

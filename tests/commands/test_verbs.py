@@ -17,6 +17,7 @@ from rocov2_build.raw.releases import RAW_SPLITS
 from rocov2_commands import choices
 from rocov2_commands.group import group, load_verb
 from rocov2_commands.verbs import VERBS
+from rocov2_shared.errors import how_to_install
 from rocov2_shared.terminal import run
 from rocov2_tasks.scoring.submission import SECOND_COLUMN
 from tests.conftest import PROJECT
@@ -182,7 +183,7 @@ def test_the_preview_without_its_package_names_its_extra(
     with pytest.raises(SystemExit) as stop:
         run(group)
     assert stop.value.code == 1
-    told = "Error: the preview needs the package markdown-it-py: pip install 'rocov2-hub[card]'\n"
+    told = f"Error: the preview needs the package markdown-it-py: {how_to_install('card')}\n"
     assert capsys.readouterr().err == told
 
 

@@ -202,8 +202,7 @@ def test_a_damaged_dataset_infos_json_is_told(repository: Path, tmp_path: Path, 
             f"{damaged}/dataset_infos.json is damaged, expected the number of rows of each split ({DAMAGED[content]}"
         )
         assert str(told.value).endswith(
-            "): build the repository again with `python scripts/convert_to_parquet.py RAW --overwrite`, or download that "
-            "file again"
+            "): build the repository again with `rocov2 convert RAW --overwrite`, or download that file again"
         )
 
 

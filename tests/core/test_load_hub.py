@@ -195,8 +195,8 @@ def test_missing_shard(visit: Visit, call: str, streaming: bool) -> None:
 )
 def test_unknown_repository_or_revision(visit: Visit, case: str, folder: str, dataset: str) -> None:
     message = (
-        f"neither a folder {folder!r} in {visit.home} nor a dataset {dataset!r} on the Hub: build one with `python "
-        "scripts/convert_to_parquet.py RAW FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
+        f"neither a folder {folder!r} in {visit.home} nor a dataset {dataset!r} on the Hub: build one with `rocov2 "
+        "convert RAW FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
     )
     assert visit.first[case] == {"error": ["FileNotFoundError", message]}
 

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from rocov2_shared.errors import how_to_install
 from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS, free_port
 from tests.support.raw import make_raw
@@ -45,7 +46,7 @@ def test_a_missing_package_names_its_extra(tmp_path: Path, environment: dict[str
             [sys.executable, "-c", program, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 1
-        assert done.stderr.startswith("Error: the explorer needs the package gradio: pip install -e '.[explore]'")
+        assert done.stderr.startswith(f"Error: the explorer needs the package gradio: {how_to_install('explore')}")
         assert done.stderr.count("\n") == 1
 
 
@@ -112,7 +113,8 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, environment: dict[str, str],
     done = explore(tmp_path, environment, "rocov2")
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"Opening rocov2 \.\.\.\nError: .*/{damaged} cannot be read .*: download it again.*\n", done.stderr
+        rf"Opening rocov2 \.\.\.\nError: .*/{damaged} (cannot be read|is damaged) .*: download it again.*\n",
+        done.stderr,
     )
 
 

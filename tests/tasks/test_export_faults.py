@@ -167,7 +167,7 @@ def test_other_columns_are_told(
     pq.write_table(table, shard)
     assert refused(repository, tmp_path / "out", ExportOptions(format)) == (
         f"{shard} has other columns (expected {', '.join(FEATURES)}, found {', '.join(table.column_names)}): check the "
-        "repository with `python scripts/check_repository.py`, and build or copy it again"
+        "repository with `rocov2 check`, and build or copy it again"
     )
 
 
@@ -185,9 +185,7 @@ def test_damage_that_still_decodes_is_told(format: str, repository: Path, tmp_pa
     assert told.startswith(
         f"{shard} is not as it was written (expected the SHA-256 {stated} of conversion.json, found "
     )
-    assert told.endswith(
-        "): check the repository with `python scripts/check_repository.py`, and build or copy it again"
-    )
+    assert told.endswith("): check the repository with `rocov2 check`, and build or copy it again")
 
 
 def test_a_shard_that_conversion_json_does_not_state_is_told(repository: Path, tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def test_bertscore_without_its_extra_ends_with_1(
     write(tmp_path / "c.csv", ["ID", "Caption"], rows)
     done = score("c.csv", repository, "--bertscore")
     assert done.returncode == 1
-    assert "Error: BERTScore needs the extra metrics" in done.stderr
+    assert "Error: BERTScore needs the package " in done.stderr
     assert done.stdout == ""
 
 
