@@ -357,6 +357,7 @@ def test_a_folder_without_parquet_is_no_repository(tmp_path: Path) -> None:
         check_repository(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_the_command_line(repository: Path, run: Run) -> None:
     done = run("check_repository", repository)
     assert (done.returncode, done.stdout) == (0, f"{repository} passes all {len(RULES)} rules.\n")
@@ -378,6 +379,7 @@ def test_the_command_line(repository: Path, run: Run) -> None:
     assert run("check_repository", repository, "--fast", "--decode").returncode == 2
 
 
+@pytest.mark.slow
 def test_the_script_says_what_it_did_not_read(repository: Path, run: Run) -> None:
     done = run("check_repository", repository, "--fast")
     assert (done.returncode, "its rows were not read" in done.stdout) == (0, True)

@@ -19,6 +19,8 @@ from rocov2_commands.verbs import VERBS
 from tests.conftest import PROJECT
 from tests.support.raw import RawRelease, make_raw
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("rocov2_shared", "rocov2_build", "rocov2_tasks", "rocov2_commands")
 
 Done = subprocess.CompletedProcess[str]

@@ -22,6 +22,8 @@ from rocov2_shared.terminal import run
 from rocov2_tasks.scoring.submission import SECOND_COLUMN
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"datasets", "pyarrow", "pandas", "PIL", "numpy", "rocov2", "distributed", "gradio", "huggingface_hub"}
 """Packages that take long to import."""
 

@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = """\
 import os, signal, sys
 

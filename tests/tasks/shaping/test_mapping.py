@@ -134,6 +134,7 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 def test_the_cache_gives_nothing_that_older_code_made(first_caption: Callable[[], str], tmp_path: Path) -> None:
     before = first_caption()
     shapes = tmp_path / "rocov2_tasks" / "shaping" / "shapes.py"
@@ -141,6 +142,7 @@ def test_the_cache_gives_nothing_that_older_code_made(first_caption: Callable[[]
     assert first_caption() == before.upper() != before
 
 
+@pytest.mark.slow
 def test_the_cache_gives_nothing_that_older_code_of_a_new_module_made(
     first_caption: Callable[[], str], tmp_path: Path
 ) -> None:
