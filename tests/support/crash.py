@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -160,14 +159,9 @@ if "CRASH" in os.environ:  # also in the workers, which import the main module a
     _arm(_role, _kind, int(_number))
 
 if __name__ == "__main__":
-    specification = importlib.util.spec_from_file_location("convert_to_parquet", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    from rocov2_shared.terminal import run
+    from rocov2_commands.main import run_verb
 
     try:
-        run(module.main, resumes=True)
+        run_verb("convert")
     finally:
         Path(os.environ["CRASH_STEPS"]).write_text("\n".join(_taken))
