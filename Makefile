@@ -101,8 +101,10 @@ format: $(DEVELOPED) ## format the code
 	$(BIN)/ruff format
 
 .PHONY: card
-card: $(INSTALLED) ## rewrite README.md, LICENSE.md, dataset_infos.json and docs/commands.md
-	$(BIN)/python -m rocov2_build.card.readme
+card: $(INSTALLED) ## rewrite README.md, its picture, LICENSE.md, dataset_infos.json and docs/commands.md
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/python scripts/convert_to_parquet.py sample "$$folder/rocov2" --release any --no-pictures --quiet && \
+	$(BIN)/python -m rocov2_build.card.front_page "$$folder/rocov2"
 	$(BIN)/python -m rocov2_commands.reference
 
 .PHONY: clean

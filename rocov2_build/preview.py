@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import rocov2
-from rocov2_build.card.readme import split_front_matter
+from rocov2_build.card.texts import split_front_matter
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_text, write_whole
 from rocov2_shared.folders import new_folder

@@ -1,4 +1,4 @@
-"""The generated blocks of the card: what a repository holds, as Markdown."""
+"""The generated blocks of the card and of the project's front page: what a repository contains, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 
 import rocov2
-from rocov2_build.card.tables import overlap_block, statistics_block
+from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
 from rocov2_build.raw.releases import LATEST, RELEASES, SAMPLE
 from rocov2_shared.sizes import format_size
 
@@ -102,62 +102,69 @@ def label_table() -> str:
     return "\n".join(lines)
 
 
-def license_table(facts: dict[str, Any] | None) -> str:
-    """Licences as Markdown: those of the images with their numbers, or, before anything is built, all that are known."""
-    counted: dict[str, dict[str, int]] = facts["license"] if facts else {}
-    splits = list(facts["images"]) if facts else []
+def license_table(facts: dict[str, Any]) -> str:
+    """Return the licences of the images with their numbers as Markdown."""
+    counted: dict[str, dict[str, int]] = facts["license"]
+    splits = list(facts["images"])
     lines = [f"| {' | '.join(['licence', 'commercial use', *splits])} |", "| --- " * (2 + len(splits)) + "|"]
-    for name in counted or rocov2.LICENSES:
-        cells = [name, "yes" if rocov2.LICENSES[name] else "no", *(f"{counted[name][split]:,}" for split in splits)]
+    for name, counts in counted.items():
+        cells = [name, _commercial_use(name), *(f"{counts[split]:,}" for split in splits)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def _known_licenses() -> str:
+    lines = ["| licence | commercial use |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {_commercial_use(name)} |" for name in rocov2.LICENSES)])
+
+
+def _commercial_use(name: str) -> str:
+    return "yes" if rocov2.LICENSES[name] else "no"
+
+
 def size_table(contents: Contents) -> str:
-    """Configurations with the rows of their splits as Markdown."""
-    splits = [*rocov2.SPLITS, rocov2.VOCABULARY_SPLIT]
+    """Return the configurations and splits that have rows, with their numbers, as Markdown."""
+    sizes = contents.sizes
+    splits = [split for split in (*rocov2.SPLITS, rocov2.VOCABULARY_SPLIT) if any(split in of for of in sizes.values())]
     lines = [f"| config | what it is | {' | '.join(splits)} | download |", "| --- " * (len(splits) + 3) + "|"]
-    for config, facts in rocov2.CONFIGS.items():
-        sizes = contents.sizes.get(config, {})
-        cells = [f"{sizes[split].rows:,}" if split in sizes else "" for split in splits]
-        download = sum(size.download for size in sizes.values())
-        lines.append(
-            f"| `{config}` | {facts.summary} | {' | '.join(cells)} | {format_size(download) if download else ''} |"
-        )
+    for config, parts in sizes.items():
+        rows = [f"{parts[split].rows:,}" if split in parts else "" for split in splits]
+        download = format_size(sum(size.download for size in parts.values()))
+        lines.append(f"| {' | '.join([f'`{config}`', rocov2.CONFIGS[config].summary, *rows, download])} |")
+    return "\n".join(lines)
+
+
+def _config_table() -> str:
+    lines = ["| config | what it is |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {facts.summary} |" for name, facts in rocov2.CONFIGS.items())])
+
+
+def _release_table() -> str:
+    splits = list(rocov2.SPLITS)
+    lines = [f"| version of the release | images | {' | '.join(splits)} | note |", "| --- " * (len(splits) + 3) + "|"]
+    for release in RELEASES.values():
+        counts = [sum(release.images.values()), *(release.images[split] for split in splits)]
+        cells = [f"{release.name} ([{release.doi}]({release.url}))", *(f"{count:,}" for count in counts), release.note]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def input_table(contents: Contents) -> str:
-    """Files of the raw release with their hashes as Markdown."""
+    """Return the files of the raw release with their hashes as Markdown."""
     if not contents.inputs:
-        return "(The card of a built repository lists the release's files with their hashes here.)"
+        return ""
     lines = ["| file of the release | images | bytes of images | SHA-256 |", "| --- | --- | --- | --- |"]
     for name, facts in sorted(contents.inputs.items()):
         counts = [f"{facts[key]:,}" if key in facts else "" for key in ("images", "bytes")]
-        # Of images it is that of their ids, sizes and CRC-32, whatever the zip's order and compression.
         lines.append(f"| {name} | {' | '.join(counts)} | `{facts.get('sha256') or facts['fingerprint']}` |")
-    return "\n".join(lines)
-
-
-def _examples(contents: Contents) -> str:
-    if contents.examples:
-        return contents.examples.markdown()
-    return "" if contents.identity else "(The card of a built repository shows images of every modality here.)"
-
-
-def _charts(contents: Contents) -> str:
-    if contents.charts:
-        return "\n\n".join(chart.markdown() for chart in contents.charts)
-    return "" if contents.identity else "(And charts of them here.)"
+    about = (
+        "The SHA-256 of a zip is that of its images' ids, sizes and CRC-32. It does not depend on the order or the "
+        "compression in the zip."
+    )
+    return "\n".join([*lines, "", about])
 
 
 def _build_notice(contents: Contents) -> str:
-    if not contents.identity:
-        release = RELEASES[LATEST]
-        return (
-            f"The numbers on this page are those that release {release.name} ([{release.doi}]({release.url})) publishes: "
-            f"{sum(release.images.values()):,} images. A built repository states its own."
-        )
     rows = sum(size.rows for size in contents.sizes["default"].values())
     release_name = contents.release or "an unknown release"
     source = f"release {release_name}"
@@ -176,26 +183,38 @@ def _build_notice(contents: Contents) -> str:
     return " ".join(lines)
 
 
-def fill_blocks(text: str, contents: Contents) -> str:
-    """Put the generated blocks into a text."""
-    blocks = {
-        "examples": _examples(contents),
-        "inputs": input_table(contents),
-        "pictures": _charts(contents),
+def built_blocks(contents: Contents) -> dict[str, str]:
+    """Return the blocks of a built repository's card by name; a block is empty if there is nothing to show."""
+    facts = contents.facts
+    return _common_blocks() | {
+        "examples": contents.examples.markdown() if contents.examples else "",
         "build": _build_notice(contents),
         "sizes": size_table(contents),
+        "statistics": statistics_block(facts) if facts else "",
+        "pictures": "\n\n".join(chart.markdown() for chart in contents.charts),
+        "inputs": input_table(contents),
+        "overlap": overlap_block(facts) if facts else "",
+        "licenses": license_table(facts) if facts else _known_licenses(),
+    }
+
+
+def published_blocks() -> dict[str, str]:
+    """Return the same blocks by what is known without a build; those that describe a build are empty."""
+    return (
+        dict.fromkeys(("examples", "build", "pictures", "inputs", "overlap"), "")
+        | _common_blocks()
+        | {
+            "sizes": _config_table(),
+            "statistics": published_statistics(),
+            "licenses": _known_licenses(),
+        }
+    )
+
+
+def _common_blocks() -> dict[str, str]:
+    return {
+        "releases": _release_table(),
         "schema": schema_table(),
         "labels": label_table(),
-        "licenses": license_table(contents.facts),
-        "statistics": statistics_block(contents.facts),
-        "overlap": overlap_block(contents.facts),
         "citation": f"```bibtex\n{rocov2.CITATION}```",
     }
-    for name, block in blocks.items():
-        begin, end = f"<!-- generated: {name} -->", f"<!-- end of generated: {name} -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not (found and closed):
-            raise ValueError(f"the template lacks the block {name}: {begin} ... {end}")
-        text = f"{before}{begin}\n{block}\n{end}{after}"
-    return text

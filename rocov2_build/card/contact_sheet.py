@@ -18,13 +18,15 @@ from rocov2_shared.files import write_whole
 
 COLUMNS = 3
 CELLS = 9
+SMALL_CELLS = 6
 _CELL, _GAP, _PICTURE = 400, 16, 300
 # Readable on white and on black: the contrast with both is above 4 to 1.
 INK, ACCENT = "#7a7f87", "#3f87d9"
 _FONTS = {"plain": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "slanted": "DejaVuSans-Oblique.ttf"}
+_SMALL_CELL, _SMALL_LABEL, _SMALL_GAP = (256, 216), 40, 6
 _COLUMNS = ["image_id", "caption", "modality", "concept_names", "license", "attribution", "pmcid", "width", "height"]
 _SHORT = range(25, 111)
-"""Characters of a caption that can be read in a cell."""
+"""Lengths of captions, in characters, that fit a cell."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Example:
 
 
 def choose_examples(repository: Path) -> list[Example]:
-    """Up to `CELLS` images: each modality first once, then a second time, the commonest first.
+    """Return up to `CELLS` images: each modality once, then a second time, in the order of the labels.
 
-    The first of a split's order whose caption is short and whose shape fits a cell; licences that allow commercial use alone.
+    They are the first of a split whose caption is short, whose shape fits a cell, and whose licence allows commercial use.
     """
     found: dict[int, list[Example]] = {}
     for file, group, position, row in _fitting_rows(repository):
@@ -67,7 +69,7 @@ def choose_examples(repository: Path) -> list[Example]:
 
 
 def _fitting_rows(repository: Path) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
-    """File, row group, place in it and values of the rows that can be shown."""
+    """Yield file, row group, position in it and values of the rows that can be shown."""
     for split in rocov2.SPLITS:
         for file in sorted(repository.glob(rocov2.CONFIGS["commercial"].files(split))):
             with pq.ParquetFile(file) as parquet:
@@ -84,7 +86,7 @@ def _font(kind: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, lines: int) -> list[str]:
-    """Cut a text into lines of a cell's width; an ellipsis stands for what does not fit."""
+    """Cut a text into lines of a cell's width; an ellipsis replaces what does not fit."""
     wrapped: list[str] = []
     words = text.split()
     while words and len(wrapped) < lines:
@@ -101,7 +103,7 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, lines: int) -> list[str]:
 
 
 def draw_sheet(examples: list[Example]) -> Image.Image:
-    """The sheet, `COLUMNS` cells wide, on a transparent ground."""
+    """Draw the sheet, `COLUMNS` cells wide, on a transparent ground."""
     plain, bold, slanted, small = _font("plain", 29), _font("bold", 33), _font("slanted", 28), _font("plain", 24)
     texts = [
         [
@@ -133,16 +135,46 @@ def draw_sheet(examples: list[Example]) -> Image.Image:
 
 
 def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
-    box = (_CELL - _GAP, _PICTURE)
+    picture = _scale(data, (_CELL - _GAP, _PICTURE))
+    sheet.paste(picture, (left, top + (_PICTURE - picture.height) // 2))
+
+
+def _scale(data: bytes, box: tuple[int, int]) -> Image.Image:
+    """Return the picture as large as the box allows."""
     with Image.open(io.BytesIO(data)) as image:
         picture = image.convert("RGB")
     scale = min(box[0] / picture.width, box[1] / picture.height)
-    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    sheet.paste(picture, (left, top + (box[1] - picture.height) // 2))
+    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+
+
+def choose_few(examples: list[Example]) -> list[Example]:
+    """Return up to `SMALL_CELLS` of the examples: one of each modality, then further ones, in the order of the labels."""
+    first = list({example.modality: example for example in reversed(examples)}.values())[::-1]
+    few = (first + [example for example in examples if example not in first])[:SMALL_CELLS]
+    return sorted(few, key=lambda example: example.row["modality"])
+
+
+def draw_small_sheet(examples: list[Example]) -> Image.Image:
+    """Draw the images with their modality alone, `COLUMNS` cells wide, on a black ground.
+
+    Letters are 28 pixels high: half of that on a telephone, which is 390 pixels wide.
+    """
+    font = _font("bold", 28)
+    (width, height), rows = _SMALL_CELL, -(-len(examples) // COLUMNS)
+    step = height + _SMALL_LABEL + _SMALL_GAP
+    sheet = Image.new("RGB", (COLUMNS * (width + _SMALL_GAP) - _SMALL_GAP, rows * step - _SMALL_GAP))
+    draw = ImageDraw.Draw(sheet)
+    for number, example in enumerate(examples):
+        row, column = divmod(number, COLUMNS)
+        left, top = column * (width + _SMALL_GAP), row * step
+        picture = _scale(example.data, _SMALL_CELL)
+        sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        draw.text((left + width / 2, top + height + _SMALL_LABEL / 2), example.modality, "#ffffff", font, anchor="mm")
+    return sheet
 
 
 def write_sheet(repository: Path) -> Picture | None:
-    """Draw the sheet into `assets/` of a repository; None where no image can be shown."""
+    """Draw the sheet into `assets/` of a repository; return None if no image can be shown."""
     examples = choose_examples(repository)
     if not examples:
         return None

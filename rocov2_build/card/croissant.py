@@ -17,7 +17,7 @@ import datasets
 import rocov2
 from rocov2_build.card.blocks import Contents
 from rocov2_build.card.croissant_rai import RAI
-from rocov2_build.card.readme import template_metadata
+from rocov2_build.card.texts import template_metadata
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_build.worker.task import FileFacts
 

@@ -1,18 +1,8 @@
-"""What the repository says of itself: README.md (the Hub's card), LICENSE.md, dataset_infos.json.
-
-The prose is in `template.md` and `LICENSE.md` beside this module. Between `<!-- generated: NAME -->` and
-`<!-- end of generated: NAME -->` the template has blocks that this module fills: from the published numbers for the project's
-own page, from the shards for a built repository. The parts between `<!-- project only -->` and `<!-- end of project only -->`
-are left out of a built repository.
-
-`python -m rocov2_build.card.readme` (`make card`) rewrites README.md, LICENSE.md and dataset_infos.json of the project, which
-is the current directory.
-"""
+"""What the repository says of itself: README.md (the Hub's card), LICENSE.md, .gitattributes and dataset_infos.json."""
 
 from __future__ import annotations
 
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +11,18 @@ import yaml
 from huggingface_hub import DatasetCardData
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize, fill_blocks
-from rocov2_build.raw.releases import LATEST, RELEASES
+from rocov2_build.card.blocks import Contents, SplitSize, built_blocks
+from rocov2_build.card.texts import LICENSE, TEMPLATE, fill, read_text, split_front_matter
+from rocov2_build.raw.releases import LATEST
 from rocov2_build.worker.parquet import portable_features
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import write_json, write_text
 
-_TEMPLATE, _LICENSE = "template.md", "LICENSE.md"
 _LARGE = "filter=lfs diff=lfs merge=lfs -text"
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_PROJECT_ONLY = re.compile(r"<!-- project only -->.*?<!-- end of project only -->\n*", re.DOTALL)
 
 
 def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
-    """Sizes by configuration and split of a repository with these files."""
+    """Return the sizes by configuration and split of a repository with these files."""
     sizes: dict[str, dict[str, SplitSize]] = {}
     for config, facts in rocov2.CONFIGS.items():
         for split in facts.splits:
@@ -49,19 +37,12 @@ def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
     return sizes
 
 
-def published() -> Contents:
-    """The latest release as its publication counts it; bytes are unknown until it is built."""
-    release = RELEASES[LATEST]
-    sizes = {split: SplitSize(rows=rows) for split, rows in release.images.items()}
-    return Contents({"default": sizes, "text": sizes}, release.name)
-
-
 def _split_info(split: str, size: SplitSize) -> dict[str, Any]:
     return {"name": split, "num_bytes": size.uncompressed, "num_examples": size.rows}
 
 
 def dataset_infos(contents: Contents) -> dict[str, Any]:
-    """Content of `dataset_infos.json`: features (lists spelled `Sequence`), splits and sizes of every configuration."""
+    """Return the content of `dataset_infos.json`; lists are spelled `Sequence`, which every version of `datasets` reads."""
     return {
         config: {
             "description": rocov2.DESCRIPTION,
@@ -79,7 +60,7 @@ def dataset_infos(contents: Contents) -> dict[str, Any]:
 
 
 def _metadata(contents: Contents) -> dict[str, Any]:
-    """The part of the card's YAML that the shards decide: `configs` and `dataset_info`."""
+    """Return the part of the card's YAML that depends on the shards: `configs` and `dataset_info`."""
     infos = {
         config: datasets.DatasetInfo(
             features=rocov2.CONFIGS[config].features,
@@ -108,45 +89,17 @@ def _metadata(contents: Contents) -> dict[str, Any]:
 
 
 def _spell_sequence(value: Any) -> Any:
-    """`list: string`, as datasets 4 writes, is `sequence: string` in every version."""
+    """Spell `list: string`, as datasets 4 writes it, as `sequence: string`, which every version reads."""
     if isinstance(value, dict):
         return {"sequence" if key == "list" else key: _spell_sequence(part) for key, part in value.items()}
     return [_spell_sequence(part) for part in value] if isinstance(value, list) else value
 
 
-def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """YAML and body of a README; the YAML is empty where there is none.
-
-    Raises:
-        ValueError: the YAML cannot be read.
-    """
-    front = _FRONT_MATTER.match(text)
-    if not front:
-        return {}, text
-    try:
-        metadata = yaml.safe_load(front[1])
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-    if not isinstance(metadata, dict):
-        raise ValueError("the YAML at the top of README.md is no mapping")
-    return metadata, text[front.end() :]
-
-
-def _read(name: str) -> str:
-    """Text of a file beside this module, which an installed wheel holds too."""
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
-
-
-def template_metadata() -> dict[str, Any]:
-    """The YAML of the card that is the same for every repository."""
-    return split_front_matter(_read(_TEMPLATE))[0]
-
-
 def readme(contents: Contents) -> str:
-    """The card of a built repository."""
-    metadata, prose = split_front_matter(_read(_TEMPLATE))
+    """Return the card of a built repository."""
+    metadata, body = split_front_matter(read_text(TEMPLATE))
     metadata["pretty_name"] += contents.title
-    body = fill_blocks(_PROJECT_ONLY.sub("", prose), contents)
+    body = fill(body, built_blocks(contents))
     body = re.sub(r"^(# .*)$", lambda title: title[1] + contents.title, body, count=1, flags=re.MULTILINE)
     header = yaml.safe_dump(metadata | _metadata(contents), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{header}---\n{body}"
@@ -155,17 +108,6 @@ def readme(contents: Contents) -> str:
 def write_card(repository: Path, contents: Contents) -> None:
     """Write README.md, LICENSE.md, .gitattributes and dataset_infos.json of a repository."""
     write_text(repository / "README.md", readme(contents))
-    write_text(repository / "LICENSE.md", _read(_LICENSE))
+    write_text(repository / "LICENSE.md", read_text(LICENSE))
     write_text(repository / ".gitattributes", "".join(f"*.{kind} {_LARGE}\n" for kind in ("parquet", "png")))
     write_json(repository / "dataset_infos.json", dataset_infos(contents))
-
-
-def write_project_files(project: Path) -> None:
-    """Write README.md, LICENSE.md and dataset_infos.json of the project itself."""
-    write_text(project / "README.md", fill_blocks(_read(_TEMPLATE), published()))
-    write_text(project / "LICENSE.md", _read(_LICENSE))
-    write_json(project / "dataset_infos.json", dataset_infos(published()))
-
-
-if __name__ == "__main__":
-    write_project_files(Path())

@@ -1,5 +1,6 @@
-"""The card's numbers as Markdown: what the images are like, and what they share. From `facts.json` or, before anything is
-built, from what the release publishes.
+"""The card's numbers as Markdown: what the images are like, and what they share.
+
+They come from `facts.json`; the project's front page has those that the release publishes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from rocov2_build.facts.overlaps import pair_name
 from rocov2_build.raw.releases import LATEST, RELEASES
 
 NOT_COMPUTED = "not computed"
-"""Of looks, when the images were not decoded."""
+"""Shown for near-duplicates if the images were not decoded."""
 
 _SUMMARY = ("min", "p5", "median", "mean", "p95", "max")
 
@@ -26,14 +27,12 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
-def statistics_block(facts: dict[str, Any] | None) -> str:
-    """Labels, licences, captions, concepts and sizes.
+def statistics_block(facts: dict[str, Any]) -> str:
+    """Return labels, licences, captions, concepts and sizes.
 
     Args:
-        facts: content of `facts.json`; None for what is published of the latest release.
+        facts: content of `facts.json`.
     """
-    if facts is None:
-        return _published()
     splits = list(facts["images"])
     counted = {name: facts[name] for name in (*rocov2.LABELS, "license")}
     return "\n\n".join(
@@ -51,7 +50,7 @@ def statistics_block(facts: dict[str, Any] | None) -> str:
 
 
 def _label_table(counted: dict[str, dict[str, dict[str, int]]], images: dict[str, int]) -> str:
-    """Images by column, value and split, with their share of the split."""
+    """Return the images by column, value and split, with their share of the split."""
     rows = [
         [f"`{name}`", value, *(_share(counts[split], images[split]) for split in images)]
         for name, values in counted.items()
@@ -90,7 +89,7 @@ def _concepts(concepts: dict[str, Any]) -> str:
 
 
 def _commonest_table(commonest: list[dict[str, Any]], splits: list[str]) -> str:
-    """The commonest concepts that are no labels; these are in the table of labels."""
+    """Return the commonest concepts that are not labels (the table of labels has those)."""
     rows = [
         [f"{concept['name'] or concept['cui']} ({concept['cui']})", *(_number(concept[split]) for split in splits)]
         for concept in commonest
@@ -99,38 +98,34 @@ def _commonest_table(commonest: list[dict[str, Any]], splits: list[str]) -> str:
     return _table(["common concept", *splits], rows) if rows else ""
 
 
-def _published() -> str:
+def published_statistics() -> str:
+    """Return the numbers that the latest release publishes: labels in train, and concepts."""
     release = RELEASES[LATEST]
-    manual = release.train_manual or {}
-    counted = {
-        name: {label: {"train": manual[cui or ""]} for label, cui in labels.items()}
-        for name, labels in rocov2.LABELS.items()
-    }
-    concepts = [
-        [split, _number(release.images[split]), _number(count), f"{count / release.images[split]:.2f}"]
-        for split, count in (release.concepts or {}).items()
+    images, manual = release.images["train"], release.train_manual or {}
+    labels = [
+        [f"`{name}`", ", ".join(f"{label} {_share(manual[cui or ''], images)}" for label, cui in values.items())]
+        for name, values in rocov2.LABELS.items()
     ]
+    concepts = ", ".join(
+        f"{count / release.images[split]:.2f} in {split} ({_number(count)} in all)"
+        for split, count in (release.concepts or {}).items()
+    )
     return "\n\n".join(
         [
-            f"Of release {release.name} this is known before it is built; a built repository states here the numbers of all "
-            "splits, of licences, captions and sizes too, and has them in `facts.json`.",
-            _label_table(counted, {"train": release.images["train"]}),
-            _table(["split", "images", "concepts", "concepts of an image, mean"], concepts),
+            f"These are the published numbers of release {release.name}. A built repository has its own in its card and "
+            "in `facts.json`, for all splits, licences, captions and sizes.",
+            _table(["column", "images in train"], labels),
+            f"Concepts per image, on average: {concepts}.",
         ]
     )
 
 
-def overlap_block(facts: dict[str, Any] | None) -> str:
-    """How many images share an article, their bytes, their looks or a caption with others, within and across splits.
+def overlap_block(facts: dict[str, Any]) -> str:
+    """Return how many images share their article, bytes, look or caption with others, within and across splits.
 
     Args:
-        facts: content of `facts.json`; None when nothing is built.
+        facts: content of `facts.json`.
     """
-    if facts is None:
-        return (
-            "A built repository states here how many images have others of the same article, with the same bytes, with the "
-            "same caption, or that look alike, within and across its splits."
-        )
     exact, near = facts["duplicates"]["exact"], facts["duplicates"]["near"]
     relations = [facts["articles"]["shared"], exact, near, facts["captions"]["repeated"]]
     splits = list(facts["images"])
@@ -146,7 +141,7 @@ def overlap_block(facts: dict[str, Any] | None) -> str:
 
 
 def _images(relation: dict[str, Any] | None, one: str, other: str) -> str:
-    """Images of one split that share something with images of the other."""
+    """Return how many images of one split share something with images of the other."""
     if relation is None:
         return NOT_COMPUTED
     if one == other:
@@ -157,10 +152,10 @@ def _images(relation: dict[str, Any] | None, one: str, other: str) -> str:
 
 def _about_near(near: dict[str, Any] | None) -> str:
     if near is None:
-        return "Which images look alike was not computed, since they were not decoded when this repository was built."
+        return "Images that look alike were not computed, since this repository was built without decoding the images."
     return (
         f"Images look alike when their perceptual hashes differ in at most {near['distance']} of {near['bits']} bits and "
-        f"their bytes differ too: the same figure in another size or quality, but also neighbouring slices of one scan. They "
-        f"are candidates; nobody has looked at them. {near['flat']:,} images without structure are left out. The groups are "
-        "listed in `facts.json`."
+        f"their bytes differ: the same figure in another size or quality, but also neighbouring slices of one scan. They are "
+        f"candidates; nobody has reviewed them. Images without structure are left out ({near['flat']:,}). `facts.json` lists "
+        "the groups."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 
 import rocov2
-from rocov2_build.card.readme import split_front_matter
+from rocov2_build.card.texts import split_front_matter
 from rocov2_build.checks.json_files import as_object, read_object
 from rocov2_build.checks.viewer import check_metadata
 from rocov2_build.checks.violations import Check

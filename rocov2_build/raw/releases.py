@@ -55,6 +55,7 @@ class Release:
         highest: number in the highest image id, None where unknown.
         concepts: number of concepts over all images of a split (`*_concepts.csv`).
         train_manual: in train, images by code of the manual list; "" counts the empty lists.
+        note: what a user should know about it, one line of Markdown.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Release:
     highest: dict[str, int | None]
     concepts: dict[str, int] | None = None
     train_manual: dict[str, int] | None = None
+    note: str = ""
 
     @property
     def doi(self) -> str:
@@ -84,6 +86,7 @@ RELEASES = {
         record=10821435,
         licenses=_LICENSES,
         images={"train": 59_958, "validation": 9_904, "test": 9_927},
+        note="the latest; ids as in version 1, with holes",
         highest={"train": 60_163, "validation": None, "test": 9_972},
         concepts={"train": 200_734, "validation": 33_509, "test": 33_874},
         train_manual={
@@ -113,6 +116,7 @@ RELEASES = {
         record=8333645,
         licenses=_LICENSES,
         images={"train": 60_163, "validation": 9_945, "test": 9_972},
+        note="291 images more, which were withdrawn later",
         highest={"train": 60_163, "validation": 9_945, "test": 9_972},
     ),
 }

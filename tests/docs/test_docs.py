@@ -1,4 +1,4 @@
-"""The documentation is true: its Python runs against the sample, its links lead somewhere, every option is told."""
+"""The documentation is true: its Python runs on the sample, its links lead to files, and every option is documented."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from rocov2_commands.verbs import VERBS
 from tests.conftest import PROJECT, Run
 from tests.support.blocks import RECIPE_PAGES, find_blocks, run_block
 
-PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")] if path.is_file())
+TEMPLATE = PROJECT / "rocov2_build" / "card" / "template.md"
+"""The card of a built repository."""
+PAGES = sorted(path for path in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), TEMPLATE] if path.is_file())
 
 
 def blocks(kind: str) -> list[Any]:
@@ -57,6 +59,29 @@ def test_python_blocks_run(block: str, folder: Path, environment: dict[str, str]
     run_block(block, folder, environment)
 
 
+def blocks_with_output() -> list[Any]:
+    """Return the blocks that a page shows with their output, which is the next block, of the kind `text`."""
+    # Without DOTALL, so that lines are matched one by one: otherwise the search takes for ever on a long page.
+    pattern = re.compile(
+        r"^```python\n((?:(?!```).*\n)*)```\n((?:(?!```).*\n)*)```text\n((?:(?!```).*\n)*)```", re.MULTILINE
+    )
+    return [
+        pytest.param(block, output, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, (block, _, output) in enumerate(pattern.findall(page.read_text()), 1)
+    ]
+
+
+WITH_OUTPUT = blocks_with_output()
+
+
+@pytest.mark.parametrize(("block", "output"), WITH_OUTPUT)
+def test_blocks_print_the_output_that_is_shown(
+    block: str, output: str, folder: Path, environment: dict[str, str]
+) -> None:
+    assert run_block(block, folder, environment) == output
+
+
 def need_what_it_imports(block: str) -> None:
     """Leave the test out where something is missing."""
     for name in WITH_TORCH:
@@ -84,6 +109,7 @@ def test_there_are_blocks_to_run() -> None:
     assert len(BLOCKS) >= 10
     assert len(TORCH_BLOCKS) >= 5
     assert len(TORCHRUN_BLOCKS) >= 2
+    assert "README.md-1" in [block.id for block in WITH_OUTPUT]
 
 
 def test_no_block_of_python_is_left_out_by_a_slip() -> None:
@@ -132,6 +158,12 @@ def test_options_in_command_lines_are_found() -> None:
         ("score", "--json"),
         ("explore", "--port"),
     ]
+
+
+def test_the_readme_names_every_page_of_the_docs() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    for page in PROJECT.glob("docs/*.md"):
+        assert f"| [docs/{page.name}](docs/{page.name}) | " in readme
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

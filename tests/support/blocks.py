@@ -28,11 +28,12 @@ def find_blocks(text: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> None:
-    """Run a block as a program, with `ranks` under torchrun as so many processes."""
+def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> str:
+    """Run a block as a program, with `ranks` under torchrun as so many processes, and return what it prints."""
     program = folder / "block.py"
     program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
     command = [sys.executable, *launcher, str(program)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from rocov2_build.card.readme import split_front_matter
+from rocov2_build.card.texts import split_front_matter
 from rocov2_build.check import check_repository
 from rocov2_build.facts.compute import compute_row_facts
 from rocov2_build.worker import parquet

@@ -1,4 +1,4 @@
-"""The card: what it states is what the shards hold, and the project's own generated files are never stale."""
+"""The card: it states what the shards contain."""
 
 from __future__ import annotations
 
@@ -18,18 +18,10 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize, fill_blocks
-from rocov2_build.card.readme import (
-    dataset_infos,
-    measure,
-    published,
-    readme,
-    split_front_matter,
-    write_card,
-    write_project_files,
-)
+from rocov2_build.card.blocks import Contents, SplitSize, built_blocks
+from rocov2_build.card.readme import dataset_infos, measure, readme, write_card
+from rocov2_build.card.texts import TEMPLATE, read_text, split_front_matter
 from rocov2_build.convert import Conversion, convert
-from rocov2_build.raw.releases import RELEASES
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import file_sha256
 from tests.conftest import PROJECT
@@ -61,12 +53,6 @@ def file(path: str, rows: int) -> FileFacts:
     return FileFacts(path, rows, bytes=10 * rows, sha256="", uncompressed=20 * rows, rows_sha256="")
 
 
-def test_the_projects_generated_files_are_not_stale(tmp_path: Path) -> None:
-    write_project_files(tmp_path)
-    for name in ("README.md", "LICENSE.md", "dataset_infos.json"):
-        assert (tmp_path / name).read_text() == (PROJECT / name).read_text(), f"{name} is stale: run `make card`"
-
-
 def test_a_copy_of_the_packages_alone_writes_a_card(tmp_path: Path, environment: dict[str, str]) -> None:
     for package in ("rocov2_build", "rocov2_shared"):
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -82,20 +68,6 @@ def test_a_copy_of_the_packages_alone_writes_a_card(tmp_path: Path, environment:
     assert done.stdout.startswith(str(tmp_path / "rocov2_build"))
     assert (tmp_path / "out" / "README.md").read_text() == readme(contents())
     assert (tmp_path / "out" / "LICENSE.md").read_text() == (PROJECT / "LICENSE.md").read_text()
-
-
-def test_the_projects_dataset_infos_state_the_published_counts() -> None:
-    infos = json.loads((PROJECT / "dataset_infos.json").read_text())
-    assert set(infos) == {"default", "text"}
-    for info in infos.values():
-        counts = {split: facts["num_examples"] for split, facts in info["splits"].items()}
-        assert counts == {"train": 59_958, "validation": 9_904, "test": 9_927}
-    assert sum(RELEASES["2.0.1"].images.values()) == 79_789
-    assert infos["default"]["features"]["cuis"] == {
-        "feature": {"dtype": "string", "_type": "Value"},
-        "_type": "Sequence",
-    }
-    assert list(infos["default"]["features"]) == list(rocov2.FEATURES)
 
 
 def test_measure_counts_shards_by_configuration_and_leaves_out_what_has_no_rows() -> None:
@@ -173,7 +145,8 @@ def test_a_built_card_holds_no_part_of_the_project_page() -> None:
     card = readme(contents())
     for word in ("project only", "make sample", "scripts/", "sample/SOURCES.md", "CONTRIBUTING"):
         assert word not in card
-    assert "| `default` | every image with all its columns | 5 |  | 2 |  | 1.3 kB |" in card
+    assert "| config | what it is | train | test | vocabulary | download |" in card
+    assert "| `default` | every image with all its columns | 5 | 2 |  | 1.3 kB |" in card
 
 
 def test_links_of_the_built_card_lead_to_its_own_files(tmp_path: Path) -> None:
@@ -192,9 +165,13 @@ def test_every_column_is_described() -> None:
     assert all(f"| `{name}` |" in readme(contents()) for name in rocov2.COLUMNS)
 
 
-def test_a_readme_without_a_block_is_refused() -> None:
-    with pytest.raises(ValueError, match="lacks the block examples"):
-        fill_blocks("# Title\n", published())
+def test_the_card_has_every_block_and_no_marker() -> None:
+    template = read_text(TEMPLATE)
+    for name in built_blocks(contents()):
+        assert template.count(f"\n<!-- block: {name} -->\n") == 1, name
+    card = readme(contents())
+    assert "<!--" not in card
+    assert "\n\n\n" not in card.replace("\n\n\ndef ", "\n\ndef ").replace("\n\n\ntrain ", "\n\ntrain ")
 
 
 def test_the_built_card_lists_the_files_of_the_release_with_their_hashes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_build.card.tables import overlap_block, statistics_block
+from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
 from tests.build.facts.test_compute import seven_images
 
 
@@ -62,14 +62,14 @@ def test_overlaps_of_a_repository(facts: dict[str, Any]) -> None:
         "| test with some of train | 0 | 1 | 0 | 0 |",
         "| test with some of validation | 0 | 1 | 0 | 0 |",
     ]
-    assert "2 images without structure are left out" in about
+    assert "Images without structure are left out (2)." in about
 
 
 def test_what_was_not_computed_is_no_number(facts: dict[str, Any]) -> None:
     facts["duplicates"]["near"] = None
     block = overlap_block(facts)
     assert "| train with others of train | 2 | 2 | not computed | 2 |" in block
-    assert "was not computed" in block
+    assert "were not computed" in block
 
 
 def test_a_bar_in_a_name_ends_no_cell(facts: dict[str, Any]) -> None:
@@ -85,17 +85,16 @@ def test_one_split_alone(tmp_path: Path) -> None:
     assert rows == ["| test with others of test | 2 | 0 | 0 | 0 |"]
 
 
-def test_before_anything_is_built_the_published_numbers_stand() -> None:
-    block = statistics_block(None)
+def test_the_published_numbers() -> None:
+    block = published_statistics()
     for line in (
-        "| column | value | train |",
-        "| `modality` | CT | 20,459 (34.1 %) |",
-        "| `modality` | combined | 493 (0.8 %) |",
-        "| `direction` | transverse | 29 (0.0 %) |",
-        "| test | 9,927 | 33,874 | 3.41 |",
+        "| column | images in train |",
+        "| `modality` | CT 20,459 (34.1 %), X-ray 16,603 (27.7 %), MRI 9,790 (16.3 %), ultrasound 8,305 (13.9 %), "
+        "angiography 3,958 (6.6 %), PET 350 (0.6 %), combined 493 (0.8 %) |",
+        "| `direction` | AP 7,111 (11.9 %), PA 3,393 (5.7 %), sagittal 1,868 (3.1 %), transverse 29 (0.0 %) |",
     ):
         assert line in block.splitlines(), line
-    assert "A built repository states here" in overlap_block(None)
+    assert "3.41 in test (33,874 in all)" in block
 
 
 def test_the_built_card_shows_them(built: Path, facts: dict[str, Any]) -> None:
