@@ -172,6 +172,12 @@ def test_relative_links_lead_to_files(page: Path) -> None:
         assert (page.parent / link).exists(), link
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`(?:tests/)?([\w/*]*test_[\w*]+\.py)", page.read_text()):
+            assert [*PROJECT.glob(f"tests/**/{name}")], f"{page.name}: {name}"
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
