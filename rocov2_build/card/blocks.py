@@ -25,29 +25,29 @@ class SplitSize:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the card: its file in the repository, and the text that stands for it."""
+    """A picture of the card: its file in the repository, and its alternative text."""
 
     path: str
     alternative: str
 
     def markdown(self) -> str:
-        """The picture; what is markup in its text is made plain, for it may hold captions."""
+        """Return the picture as Markdown; markup in its text is escaped, since the text may contain captions."""
         text = re.sub(r"([\\\[\]`*_<>|~])", r"\\\1", " ".join(self.alternative.split()))
         return f"![{text}]({self.path})"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a repository holds, for its card.
+    """The contents of a repository, for its card.
 
     Attributes:
         sizes: by configuration and split, those that have rows.
         release: name of the release, `sample`, or None.
-        part: what of the release it is (`--limit 100`), None for the whole.
+        part: options that made it a part of the release (`--limit 100`), None for the whole.
         identity: by configuration, hash of its rows.
-        facts: its numbers, as in `facts.json`; None when nothing is built.
+        facts: its numbers, as in `facts.json`; None if nothing is built.
         inputs: by file of the raw release, what identifies its content (`RawRelease.files`).
-        examples: the contact sheet, None where there is none.
+        examples: the contact sheet, None if there is none.
         charts: the other pictures.
     """
 
@@ -62,12 +62,12 @@ class Contents:
 
     @property
     def partial(self) -> bool:
-        """Whether this is less than a release: a part of one, or the sample."""
+        """Whether this is only a part of a release, or the sample."""
         return self.part is not None or self.release == SAMPLE
 
     @property
     def title(self) -> str:
-        """What is added to the title when this is not the latest release as a whole."""
+        """The addition to the title if this is not the whole latest release."""
         marks = [
             "" if self.release == LATEST else self.release or "unknown release",
             "partial" if self.partial else "",
@@ -76,7 +76,7 @@ class Contents:
 
 
 def schema_table() -> str:
-    """Columns of the default configuration as Markdown."""
+    """Return the columns of the default configuration as Markdown."""
     lines = ["| column | type | what it is |", "| --- | --- | --- |"]
     for name, column in rocov2.COLUMNS.items():
         feature = column.feature
@@ -93,7 +93,7 @@ def schema_table() -> str:
 
 
 def label_table() -> str:
-    """Label names with their concepts as Markdown."""
+    """Return the label names with their concepts as Markdown."""
     lines = ["| column | labels, in order |", "| --- | --- |"]
     for name, labels in rocov2.LABELS.items():
         lines.append(
@@ -171,7 +171,7 @@ def _build_notice(contents: Contents) -> str:
     if contents.release in RELEASES:
         source += f" ([{RELEASES[contents.release].doi}]({RELEASES[contents.release].url}))"
     lines = [
-        f"This repository holds {rows:,} images of {source}; hash of its rows `{contents.identity['default'][:12]}`."
+        f"This repository contains {rows:,} images of {source}; hash of its rows `{contents.identity['default'][:12]}`."
     ]
     if contents.release == SAMPLE:
         lines = [

@@ -1,7 +1,7 @@
 """The card's charts, drawn from `facts.json`.
 
-Their ground is transparent and their ink of middle brightness, so that they can be read on a light page and on a dark one;
-letters are large enough for a telephone.
+Their ground is transparent and their ink has medium brightness, so that they are readable on a light and on a dark page.
+Letters are large enough for a telephone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _share(count: int, whole: int) -> str:
 
 
 def _bars(axes: Axes, counted: dict[str, dict[str, int]], images: dict[str, int]) -> str:
-    """Shares of each split, a bar for each, the names from above; returns the first split's in words."""
+    """Draw the shares of each split as bars, the first name at the top, and return those of the first split in words."""
     names, splits = list(counted), list(images)
     height = 0.8 / len(splits)
     for number, split in enumerate(splits):
@@ -111,7 +111,7 @@ def _frequencies(axes: Axes, facts: dict[str, Any]) -> str:
 
 
 def _edges(histogram: dict[str, list[int]]) -> list[int]:
-    """Edges of the bins up to the last that holds something; the last of all, which has no end, is as wide as another."""
+    """Return the edges of the bins up to the last one with rows; the open last bin is drawn as wide as the others."""
     counts = [histogram[split] for split in histogram if split != "from"]
     used = max(
         (place + 1 for place in range(len(histogram["from"])) if any(split[place] for split in counts)), default=1
@@ -121,7 +121,7 @@ def _edges(histogram: dict[str, list[int]]) -> list[int]:
 
 
 def _steps(axes: Axes, histogram: dict[str, list[int]], images: dict[str, int], label: str) -> None:
-    """Distribution of each split, as shares; the last bin, which has no end, is marked."""
+    """Draw the distribution of each split as shares; the open last bin is marked."""
     edges = _edges(histogram)
     for split, count in images.items():
         shares = [rows / count for rows in histogram[split][: len(edges) - 1]]
@@ -183,7 +183,7 @@ def _together(axes: Axes, facts: dict[str, Any]) -> str:
                 color = "#ffffff" if share > 0.5 else "#1b3a5c"
                 axes.text(column, row, f"{share:.0%}".rstrip("%"), ha="center", va="center", color=color, fontsize=13)
     axes.figure.colorbar(image, ax=axes, format=FuncFormatter(lambda value, _: f"{value:.0%}"), pad=0.02)
-    return "How often an image with the concept of a row has that of a column, in percent, of the commonest concepts"
+    return "For the commonest concepts: how many percent of the images with the concept of a row also have that of a column"
 
 
 _CHARTS: dict[str, tuple[str, float, Callable[[Axes, dict[str, Any]], str]]] = {
@@ -196,8 +196,8 @@ _CHARTS: dict[str, tuple[str, float, Callable[[Axes, dict[str, Any]], str]]] = {
     "sizes": ("Size of the images", 5.0, _sizes),
     "licenses": ("Licences", 4.4, _licenses),
 }
-"""By file name: title, height in hundreds of pixels (all are 1,000 wide), and what draws it and says it in words ("" where
-there is nothing to draw)."""
+"""By file name: title, height in hundreds of pixels (all are 1,000 wide), and the function that draws it and returns it
+in words ("" if there is nothing to draw)."""
 
 
 def write_charts(repository: Path, facts: dict[str, Any]) -> list[Picture]:

@@ -1,6 +1,6 @@
 """croissant.json: the repository in the vocabulary of Croissant 1.1 (https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html).
 
-What the Hub makes of a Parquet repository by itself lacks the names of labels, checksums, and how the data were made.
+The Croissant file that the Hub generates for a Parquet repository lacks label names, checksums, and how the data were made.
 
 Readers find the files of a record set by a pattern beside croissant.json; every file is also listed by itself, with its
 size and SHA-256. A split is in no column: it is read off the name of the file.
@@ -30,7 +30,7 @@ LICENSE_URLS = {
     "BSD-3-Clause": "https://spdx.org/licenses/BSD-3-Clause.html",
     "Apache-2.0": "https://spdx.org/licenses/Apache-2.0.html",
 }
-"""Licences of images; where the release names no version, the current one (LICENSE.md says so)."""
+"""Licences of images; the release names no version of CC licences, so this is the current one (see LICENSE.md)."""
 
 _PARQUET = "application/x-parquet"
 # fmt: off
@@ -58,7 +58,7 @@ _TYPES = {"string": "sc:Text", "bool": "sc:Boolean", "int32": "cr:Int32"}
 
 
 def croissant(contents: Contents, files: list[FileFacts]) -> dict[str, Any]:
-    """Content of `croissant.json`.
+    """Return the content of `croissant.json`.
 
     Args:
         contents: what the repository holds, for its card.
@@ -92,7 +92,7 @@ def _describe(contents: Contents) -> dict[str, Any]:
             "license": [url for name, url in LICENSE_URLS.items() if name != "CC BY"],
             "url": rocov2.HOMEPAGE,
             **common,
-            "rai:dataLimitations": "It is made for trying tools on, and is too small for anything else.",
+            "rai:dataLimitations": "It is made for trying out tools, and is too small for anything else.",
         }
     release = RELEASES.get(contents.release or "")
     known = release.licenses if release else tuple(LICENSE_URLS)
@@ -110,16 +110,16 @@ def _describe(contents: Contents) -> dict[str, Any]:
     }
 
 
-_LICENSES_APART = "Every image has its own licence, in the field license, and whom to credit, in attribution."
+_LICENSES_APART = "Every image has its own licence, in the field license; attribution names the authors to credit."
 
 
 def _version(name: str) -> str:
-    """A release's name as MAJOR.MINOR.PATCH."""
+    """Return a release's name as MAJOR.MINOR.PATCH."""
     return ".".join([*name.split("."), "0", "0"][:3])
 
 
 def _cited(key: str) -> str:
-    """A value of the citation, on one line."""
+    """Return a value of the citation, on one line."""
     found = re.search(rf"^\s*{key}\s*= {{(.*?)}},?$", rocov2.CITATION, re.MULTILINE | re.DOTALL)
     if not found:
         raise ValueError(f"the citation has no {key}")
@@ -127,7 +127,7 @@ def _cited(key: str) -> str:
 
 
 def authors() -> list[str]:
-    """Names of the citation's authors, given names first."""
+    """Return the names of the citation's authors, given names first."""
     names = re.sub(r'\{\\"(\w)\}', lambda found: unicodedata.normalize("NFC", f"{found[1]}\u0308"), _cited("author"))
     return [" ".join(reversed(name.split(", "))) for name in names.split(" and ")]
 
@@ -169,7 +169,7 @@ def _field(record_set: str, name: str, kind: str, description: str, **more: Any)
 
 
 def _enumeration(name: str, description: str, kind: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """A record set that holds its own rows; their first field is the key."""
+    """Return a record set that contains its own rows; their first field is the key."""
     types = {key: "sc:Integer" if isinstance(value, int) else "sc:Text" for key, value in rows[0].items()}
     return {
         "@type": "cr:RecordSet",

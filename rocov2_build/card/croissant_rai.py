@@ -1,6 +1,6 @@
-"""What is known of how the data were made, and of what they are good for: the fields of Croissant's RAI vocabulary.
+"""What is known about the making and the use of the data: the fields of Croissant's RAI vocabulary.
 
-Sources: Rückert et al., Scientific Data 11:688 (2024), the releases' own files, and LICENSE.md. What no source says (who
+Sources: Rückert et al., Scientific Data 11:688 (2024), the releases' own files, and LICENSE.md. What no source states (who
 annotated, agreement, when) is left out. https://docs.mlcommons.org/croissant/docs/croissant-rai-spec.html
 """
 
@@ -24,8 +24,8 @@ RAI = {
         "patients' age, sex and origin, are in no column."
     ),
     "dataPreprocessingProtocol": [
-        "Release: filtering by models and by licence, removal of duplicates and of captions without content, as told in "
-        "dataCollection.",
+        "Release: filtering by models and by licence, removal of duplicates and of captions without content, as described "
+        "in dataCollection.",
         "This repository: JPEGs, captions and concepts are those of the release, byte for byte; nothing is re-encoded, "
         "stripped, merged or dropped. Modality, region and direction are read from the curated concepts, licence and "
         "attribution from the release's table of licences.",
@@ -38,7 +38,7 @@ RAI = {
     "machineAnnotationTools": ["MedCAT 1.10.0"],
     "annotationsPerItem": "3.36 concepts an image on average (268,117 in all of release 2.0.1); at least one.",
     "personalSensitiveInformation": (
-        "Medical images and captions of published, openly licensed articles. A caption may tell what its article tells of a "
+        "Medical images and captions of published, openly licensed articles. A caption may repeat what its article says of a "
         "patient, such as age, sex or findings. No column names a patient, and no step of this repository removes anything."
     ),
     "dataBiases": [
@@ -48,13 +48,13 @@ RAI = {
         "All captions are English.",
     ],
     "dataLimitations": [
-        "Automatic concepts are a program's matches in captions, with errors and gaps: that a concept is absent is no proof "
+        "Automatic concepts are a program's matches in captions, with errors and gaps: a missing concept does not prove "
         "that the picture does not show it.",
-        "Some pictures hold arrows, letters or text; a few are drawings, or show animals.",
+        "Some pictures contain arrows, letters or text; a few are drawings or show animals.",
         "Captions repeat phrases, refer to other panels, and name findings that only their article explains.",
-        "The splits are by image, not by article: article_in_other_split marks articles that stand in several.",
+        "The splits are by image, not by article: article_in_other_split marks articles that are in several.",
         "Evaluation images of ImageCLEFmedical Caption (2024 and later) overlap with the dataset.",
-        "It is no basis for clinical decisions.",
+        "Do not base clinical decisions on the dataset.",
     ],
     "dataUseCases": [
         "Captioning of radiology images.",

@@ -1,4 +1,4 @@
-"""What a repository says of itself: facts, card, pictures, Croissant and `conversion.json`."""
+"""The description of a repository: facts, card, pictures, Croissant and `conversion.json`."""
 
 from __future__ import annotations
 

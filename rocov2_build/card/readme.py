@@ -1,4 +1,4 @@
-"""What the repository says of itself: README.md (the Hub's card), LICENSE.md, .gitattributes and dataset_infos.json."""
+"""The texts of a repository: README.md (the Hub's card), LICENSE.md, .gitattributes and dataset_infos.json."""
 
 from __future__ import annotations
 
