@@ -20,7 +20,7 @@ from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_path, write_json
 from rocov2_shared.locks import locked_file, require_locks
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import Progress, say
+from rocov2_shared.terminal import Console, Progress
 
 ZENODO = "https://zenodo.org"
 
@@ -59,13 +59,13 @@ def download_release(
     number = RELEASES[LATEST].record if record is None else record
     server_url = base_url.rstrip("/")
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
-    report = (lambda *_: None) if quiet else say
+    console = Console(quiet)
     raw.mkdir(parents=True, exist_ok=True)
     with locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
         try:
-            server = Server(report)
+            server = Server(console.report)
             files = _fetch_record(server, f"{server_url}/api/records/{number}", wanted)
-            _download(raw, files, server, quiet)
+            _download(raw, files, server, console)
         except ServerError as error:
             names = ", ".join(name for name in wanted if not (raw / name).exists())
             by_hand = (
@@ -74,7 +74,7 @@ def download_release(
             )
             raise UserError(f"{error}{by_hand if names else ''}") from error
     size = format_size(sum(file.size for file in files))
-    report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
+    console.report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
 
 
 def _fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFile]:
@@ -108,10 +108,10 @@ def _record_file(name: str, entry: dict[str, Any]) -> RecordFile:
     return RecordFile(name, size, digest[1], url)
 
 
-def _download(raw: Path, files: list[RecordFile], server: Server, quiet: bool) -> None:
+def _download(raw: Path, files: list[RecordFile], server: Server, console: Console) -> None:
     verified = _Verified(raw)
     total = sum(file.size for file in files)
-    with Progress("Download", total, len(files), "", "files", quiet, show=format_size) as progress:
+    with console.progress("Download", total, len(files), "", "files", show=format_size) as progress:
         missing = []
         for file in files:
             part = _Part(raw, file)

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import click
@@ -43,6 +44,24 @@ def format_seconds(seconds: float) -> str:
 def say(step: str, text: str) -> None:
     """One line about a step, on standard error."""
     click.echo(f"{step:<10}{text}", err=True)
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command reports: standard error, or nowhere if `quiet`."""
+
+    quiet: bool = False
+
+    def report(self, step: str, text: str) -> None:
+        """Print one line about a step."""
+        if not self.quiet:
+            say(step, text)
+
+    def progress(
+        self, step: str, total: int, parts: int, unit: str, part: str, show: Callable[[int], str] = "{:,}".format
+    ) -> Progress:
+        """Return a progress bar; the arguments are those of `Progress`."""
+        return Progress(step, total, parts, unit, part, self.quiet, show)
 
 
 class Progress:

@@ -34,7 +34,8 @@ FLOORS: dict[str, list[set[str]]] = {
     BUILD: [
         {"worker"},
         {"raw"},
-        {"shards", "engine", "facts"},
+        {"shards", "facts"},
+        {"engine"},
         {"card"},
         {"checks", "hub"},
         {DOORS},

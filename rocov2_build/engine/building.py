@@ -134,11 +134,12 @@ class Building:
     """The unfinished repository of one plan.
 
     Attributes:
+        output: the folder that it becomes.
         repository: folder of its files.
     """
 
     def __init__(self, output: Path, plan: dict[str, Any]) -> None:
-        self._output = output
+        self.output = output
         self._plan = plan
         self._all = _beside(output, ".building")
         self._folder = self._all / plan_id(plan)
@@ -226,14 +227,14 @@ class Building:
                     f"{self.repository / facts.path} changed while the build ran: run the same command again, it makes "
                     "that file anew"
                 )
-        old = _beside(self._output, ".old")
+        old = _beside(self.output, ".old")
         if old.exists():
             raise UserError(f"{old} is in the way: move it, and run the same command again")
         write_json(self._folder / "complete.json", {"plan": plan_id(self._plan)})
-        if self._output.is_dir() and any(self._output.iterdir()):  # a rename onto a full folder fails
-            self._output.rename(old)
-        self.repository.rename(self._output)
-        sync_path(self._output.parent)
+        if self.output.is_dir() and any(self.output.iterdir()):  # a rename onto a full folder fails
+            self.output.rename(old)
+        self.repository.rename(self.output)
+        sync_path(self.output.parent)
         if old.exists():
             _discard(old, self._all)
         self.remove()

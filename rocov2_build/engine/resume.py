@@ -40,7 +40,7 @@ def is_built(output: Path, plan: dict[str, Any], overwrite: bool) -> bool:
     raise UserError(f"{output} was built from another plan ({differences}): add --overwrite to replace it")
 
 
-def require_space(image_bytes: int, building: Building, output: Path) -> None:
+def require_space(image_bytes: int, building: Building) -> None:
     """Check that the disk has room for the part of a repository that is not written yet.
 
     Raises:
@@ -51,7 +51,7 @@ def require_space(image_bytes: int, building: Building, output: Path) -> None:
     free = shutil.disk_usage(building.repository).free
     if needed > free:
         raise UserError(
-            f"not enough disk space for {output}: {format_size(needed)} needed, {format_size(free)} free. "
+            f"not enough disk space for {building.output}: {format_size(needed)} needed, {format_size(free)} free. "
             "Free some space or choose an OUTPUT on another disk"
         )
 

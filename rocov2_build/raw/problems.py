@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
 
+from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count
 
 
@@ -192,3 +193,23 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
         writer = csv.writer(file)
         writer.writerow([*(field.name for field in fields(Problem)), "severity"])
         writer.writerows((*astuple(problem), problem.severity.value) for problem in sorted(problems))
+
+
+def refusal(report: Report, path: Path, *, skip_problems: bool, dry_run: bool) -> UserError:
+    """Return the error that reports all problems, and list them at `path` unless nothing is to be written."""
+    hint = ""
+    if any(problem.code == "wrong-count" for problem in report.problems):
+        hint = " To convert another release, a part of one or the sample, add --release any."
+    elif skip_problems and not report.faulty_files:
+        hint = " Without the images at fault, no image is left to convert."
+    elif not report.faulty_files:
+        images = format_count(len({problem.id for problem in report.problems if problem.id}), "image")
+        hint = f" Correct the release, or leave out {images} with --on-problem skip."
+    if dry_run:
+        listed = f"Without --dry-run, {path} lists all of them."
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_problems(path, report.problems)
+        listed = f"{path} lists all of them."
+    found = f"{format_count(len(report.problems), 'problem')} found; nothing was built."
+    return UserError("\n".join([found, *report.lines(), f"{listed}{hint}"]))

@@ -1,0 +1,94 @@
+"""Writes all Parquet files of a repository, or checks all images of a release that cannot be built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from rocov2_build.engine.building import Building
+from rocov2_build.engine.resume import require_space, run_unfinished
+from rocov2_build.raw.release import RawRelease
+from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
+from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
+from rocov2_shared.terminal import Console
+
+
+class Run(Protocol):
+    """Runs tasks under a folder, and yields each with its result."""
+
+    def __call__(
+        self, tasks: Iterable[AnyTask], root: Path, /
+    ) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]: ...
+
+
+def build_files(
+    raw: RawRelease,
+    rows: pd.DataFrame,
+    layout: Layout,
+    verify: str,
+    building: Building,
+    *,
+    run: Run,
+    leave_out: Callable[[list[ImageFault]], pd.DataFrame],
+    console: Console,
+) -> list[FileFacts]:
+    """Write the files that are not finished yet: first the shards of images, then the files made of them.
+
+    Args:
+        raw: the release.
+        rows: the rows to build.
+        layout: sizes of shards and row groups.
+        verify: how images are checked, a value of `Verification`.
+        building: the unfinished repository.
+        run: runs the tasks.
+        leave_out: takes the faults of images and returns the rows without them, for a new plan; or raises.
+        console: shows the progress.
+
+    Returns:
+        Facts of the files, in the order of the rows.
+    """
+    while True:
+        shards = plan_shards(rows, layout)
+        require_space(int(rows["size"].sum()), building)
+        images = {shard.path: len(shard.rows) for shard in shards}
+        # The largest first: then no worker is left alone with one at the end.
+        largest_first = sorted(shards, key=lambda shard: images[shard.path], reverse=True)
+        tasks = shard_tasks(raw, rows, largest_first, verify)
+        with console.progress("Images", len(rows), len(shards), "images", "shards") as progress:
+            done, faults = run_unfinished(tasks, images, building, run, progress)
+        if not faults:
+            break
+        rows = leave_out(faults)
+    raw.forget_members()
+    in_order = [done[shard.path] for shard in shards]
+    others = table_tasks(raw, rows, in_order)
+    with console.progress("Tables", len(others), len(others), "files", "files") as progress:
+        done, _ = run_unfinished(others, dict.fromkeys((task.path for task in others), 1), building, run, progress)
+    files = [*in_order, *(done[task.path] for task in others)]
+    building.remove_others({file.path for file in files})
+    return files
+
+
+def check_images(raw: RawRelease, root: Path, verify: str, *, run: Run, console: Console) -> list[ImageFault]:
+    """Check every image of a release that cannot be built, so that all its problems are reported at once.
+
+    Args:
+        raw: the release.
+        root: its folder.
+        verify: how images are checked, a value of `Verification`.
+        run: runs the tasks.
+        console: shows the progress.
+    """
+    tasks = check_tasks(raw, verify)
+    found: list[ImageFault] = []
+    images = sum(len(task.ids) for task in tasks)
+    with console.progress("Checking", images, len(tasks), "images", "parts") as progress:
+        for task, faults in run(tasks, root):
+            if isinstance(faults, list):
+                found += faults
+            progress.add(len(task.ids))
+    return found
