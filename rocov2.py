@@ -113,7 +113,7 @@ class Column:
         return cls(datasets.ClassLabel(names=list(LABELS[name])), text, nullable)
 
 
-# What a column is stands here alone: features, the card's schema table, croissant.json and the checks are made of it.
+# Everything about a column is in its row: features, the card's schema table, croissant.json and the checks use it.
 COLUMNS = {
     "image": Column(
         datasets.Image(), "the picture; in the file its JPEG, byte for byte as released, with the path `<image_id>.jpg`"
@@ -205,7 +205,7 @@ class ConfigFacts:
     def split_of(self, path: str) -> str | None:
         """Return the split that the file at `path`, relative to the repository, belongs to; None if it is not of this config.
 
-        The whole path must match the pattern, in which `*` stands for no slash.
+        The whole path must match the pattern, in which `*` matches no slash.
         """
         for split in self.splits:
             pattern = self.files(split)
@@ -253,7 +253,7 @@ _HUB = "hf://datasets/"
 _HUB_PATH = re.compile(rf"(?:{_HUB})?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
 _BUILD = "rocov2 convert RAW"
 
-# On the Hub a file system reads 5 MiB at a time unless told otherwise: beside each image column, most of it.
+# On the Hub a file system reads 5 MiB at a time by default: next to a text column, most of that is image bytes.
 _SMALL_READS = {"hf": {"block_size": 1 << 16}}
 
 
@@ -447,7 +447,7 @@ def check_split(split: Any, known: Iterable[str]) -> None:
 
 
 def check_columns(columns: Sequence[str] | None, config: str) -> None:
-    """Raise ValueError when `columns` is no list, is empty, or has names that `config` lacks."""
+    """Raise ValueError if `columns` is not a list, is empty, or has names that `config` lacks."""
     known = list(CONFIGS[config].features)
     if columns is not None and (isinstance(columns, str) or not columns or not set(columns) <= set(known)):
         raise ValueError(f"columns={columns!r}: expected a list of some of {', '.join(known)}")

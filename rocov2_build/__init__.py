@@ -1,6 +1,6 @@
 """How the dataset is made: from the raw release to a verified Parquet repository.
 
-A module here is a command. A folder is what stands behind them, named after the step of the data: raw -> shards -> worker
+A module here is a command. A folder is what is behind them, named after the step of the data: raw -> shards -> worker
 (run by engine) -> facts -> card -> checks -> hub.
 """
 

@@ -19,13 +19,13 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from rocov2_build.check import check_repository
 from rocov2_build.checks.violations import Violation, blocking, describe_result, describe_violation
 from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
-from rocov2_build.hub.refusals import GO_ON, TOKENS
+from rocov2_build.hub.refusals import TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.conversion import Conversion, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import Progress, say
+from rocov2_shared.terminal import RESUME, Progress, say
 
 MAIN = "main"
 _CONCURRENT_UPLOADS = 4
@@ -217,7 +217,7 @@ def _verify(publication: Publication, repository: HubRepository, uploads: list[U
         listed = "\n  ".join(_shorten(wrong))
         raise UserError(
             f"verification failed: files at commit {commit[:12]} of {publication.target} differ from what was uploaded; "
-            f"the commit was not tagged:\n  {listed}\nCheck that {publication.root} was not changed meanwhile. {GO_ON}"
+            f"the commit was not tagged:\n  {listed}\nCheck that {publication.root} was not changed meanwhile. {RESUME}"
         )
     say("Verified", f"the hashes on the Hub match the local files ({format_count(len(uploads), 'file')})")
 

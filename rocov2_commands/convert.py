@@ -19,7 +19,7 @@ from rocov2_shared.terminal import Size
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]+", value):
-        raise click.BadParameter(f"{value!r} is no address such as tcp://10.0.0.1:8786", context, parameter)
+        raise click.BadParameter(f"{value!r} is not an address such as tcp://10.0.0.1:8786", context, parameter)
     return value
 
 

@@ -41,7 +41,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 def main(repository: str, port: int, host: str, space: Path | None) -> None:
     """Parse, call, report."""
     if space is not None and not _HUB_NAME.fullmatch(repository):
-        raise click.UsageError(f"--space: {repository!r} is no dataset on the Hub, expected ORG/NAME")
+        raise click.UsageError(f"--space: {repository!r} is not a dataset on the Hub, expected ORG/NAME")
     try:
         if space is None:
             serve(repository, host, port)

@@ -1,4 +1,4 @@
-"""What the commands show: one line a step, a progress bar with rate and time left, one message for a fault."""
+"""What commands print: one line per step, a progress bar with rate and time left, one message per fault."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import parse_size
 
 INTERRUPTED = 130
+RESUME = "Run the same command again to resume where this one stopped."
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
@@ -27,7 +28,7 @@ class Size(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes of `value`; a number stays as it is."""
+        """Return the number of bytes; a number stays as it is."""
         if isinstance(value, int):
             return value
         try:
@@ -37,12 +38,12 @@ class Size(click.ParamType[int]):
 
 
 def format_seconds(seconds: float) -> str:
-    """`0:00:51`."""
+    """Return a duration as `0:00:51`."""
     return str(timedelta(seconds=round(seconds)))
 
 
 def say(step: str, text: str) -> None:
-    """One line about a step, on standard error."""
+    """Print one line about a step on standard error."""
     click.echo(f"{step:<10}{text}", err=True)
 
 
@@ -65,14 +66,14 @@ class Console:
 
 
 class Progress:
-    """A bar on a terminal, now and then a plain line elsewhere, on standard error; nothing when quiet.
+    """A progress bar on standard error; if that is not a terminal, a plain line every ten seconds.
 
     Args:
         step: name of the step.
-        total, parts: numbers of items and of parts to come.
-        unit, part: what they are called; no unit where `show` names it.
-        quiet: show nothing.
-        show: how a number of items is written.
+        total, parts: numbers of items and of parts.
+        unit, part: their names; no unit if `show` includes it.
+        quiet: print nothing.
+        show: formats a number of items.
     """
 
     def __init__(
@@ -102,12 +103,12 @@ class Progress:
             sys.stderr.write("\n")
 
     def add(self, items: int, skipped: bool = False) -> None:
-        """One more part with `items` items is done; `skipped`: by an earlier run, so it does not count in the rate."""
+        """Count a finished part with `items` items; `skipped` if an earlier run did it, so that the rate leaves it out."""
         self._done += 1
         self.advance(items, skipped)
 
     def advance(self, items: int, skipped: bool = False) -> None:
-        """`items` more items of a part are done, or fewer when they have to be done again."""
+        """Count `items` more items of a part; a negative number if they must be done again."""
         self._items += items
         self._skipped += items if skipped else 0
         now = time.monotonic()
@@ -123,7 +124,7 @@ class Progress:
             click.echo(line, err=True)
 
     def line(self, seconds: float) -> str:
-        """The line to show `seconds` after the beginning."""
+        """Return the line to print `seconds` after the beginning."""
         share = self._items / self._total if self._total else 1.0
         bar = "#" * round(share * _BAR_WIDTH)
         rate = max(self._items - self._skipped, 0) / seconds if seconds > 0 else 0.0
@@ -136,13 +137,13 @@ class Progress:
 
 
 def run(command: click.Command, resumes: bool = False) -> None:
-    """Run a command line and exit: 0 done, 1 the data or the outside world is at fault, 2 wrong usage, 130 interrupted.
+    """Run a command line and exit: 0 done, 1 fault of the data or the outside world, 2 wrong usage, 130 interrupted.
 
     Args:
         command: the command.
-        resumes: whether the same command, given again, goes on where it stopped.
+        resumes: whether the same command, run again, resumes where it stopped.
     """
-    hint = " The same command goes on where this one stopped." if resumes else ""
+    hint = f" {RESUME}" if resumes else ""
     try:
         command.main(standalone_mode=False)
         code = 0

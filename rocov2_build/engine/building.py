@@ -1,11 +1,11 @@
-"""The folder in which a repository grows, and the steps by which it becomes OUTPUT: safe against a kill at any moment.
+"""The folder of an unfinished repository, and the steps that make it OUTPUT: safe against a kill at any moment.
 
 OUTPUT.lock                      held while a command works on OUTPUT; never removed
 OUTPUT.building/<plan id>/       plan.json first, then
-    repository/...                   the files, each whole
-    attempts/                        files of a cluster's workers, until each is put in its place
-    facts/<file>.json                written after its file: says that the file is done
-    complete.json                    says that the repository is done
+    repository/...                   the finished files
+    attempts/                        files of a cluster's workers, before each is renamed to its path
+    facts/<file>.json                written after its file: marks it as finished
+    complete.json                    marks the repository as finished
 OUTPUT.old                       the repository that --overwrite replaces, between two renames
 """
 
@@ -33,7 +33,7 @@ def _beside(output: Path, suffix: str) -> Path:
 
 
 def problems_path(output: Path) -> Path:
-    """Where the problems of a build of `output` are listed."""
+    """Return the path of the list of problems of a build of `output`."""
     return _beside(output, ".problems.csv")
 
 
@@ -52,7 +52,7 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def _repair(output: Path) -> None:
-    """Undo, or finish, what a kill between the steps of an overwriting left. Somebody else's OUTPUT.old stays."""
+    """Undo or finish an overwriting that was killed between its steps. An OUTPUT.old that no build left stays."""
     marks = list(_beside(output, ".building").glob("*/complete.json"))
     old = _beside(output, ".old")
     if marks and old.is_dir():
@@ -66,7 +66,7 @@ def _repair(output: Path) -> None:
 
 
 def _discard(folder: Path, building: Path) -> None:
-    """Remove a repository: first, in one step, out of the sight of whoever looks for one; half of it is nobody's."""
+    """Remove a repository. It is renamed first, so that no reader finds half of it under its name."""
     building.mkdir(exist_ok=True)
     replaced = building / "replaced"
     shutil.rmtree(replaced, ignore_errors=True)
@@ -89,12 +89,12 @@ def _require_plan(conversion: Conversion) -> Conversion:
 
 
 def plan_id(plan: dict[str, Any]) -> str:
-    """Short hash of everything that decides which bytes a build writes."""
+    """Return a short hash of everything that decides which bytes a build writes."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def describe_differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two plans, as `name: old -> new`."""
+    """Return the differences between two plans, each as `name: old -> new`."""
     differences = []
     for key in sorted(one.keys() | other.keys()):
         before, after = one.get(key), other.get(key)
@@ -106,27 +106,27 @@ def describe_differences(one: dict[str, Any], other: dict[str, Any], prefix: str
 
 
 def built_plan(output: Path) -> dict[str, Any] | None:
-    """The plan of the repository in `output`, None when there is none.
+    """Return the plan of the repository in `output`, None if `output` is missing or empty.
 
     Raises:
-        UserError: there is something else, which this program must not replace.
+        UserError: `output` is something that no conversion made, and must not be replaced.
     """
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
     conversion = _read_conversion(output)
     if conversion is None:
-        raise UserError(f"{output} exists and is no repository of this program: choose another OUTPUT, or move it")
+        raise UserError(f"{output} exists and was not built by this program: choose another OUTPUT, or move it")
     return conversion["plan"]
 
 
 def damaged_files(output: Path) -> list[str]:
-    """Files of a built repository that are missing, or have another size than its `conversion.json` states."""
+    """Return the files of a built repository that are missing, or whose size differs from its `conversion.json`."""
     conversion = _read_conversion(output)
     files = conversion["files"] if conversion else {}
     return [
         path
-        for path, facts in files.items()
-        if not (output / path).is_file() or (output / path).stat().st_size != facts["bytes"]
+        for path, recorded in files.items()
+        if not (output / path).is_file() or (output / path).stat().st_size != recorded["bytes"]
     ]
 
 
@@ -151,7 +151,7 @@ class Building:
         """Make the folders, or find them as an earlier command left them.
 
         Args:
-            discard: throw away unfinished work of other plans; otherwise it is refused to build beside it.
+            discard: remove unfinished work of other plans instead of refusing to build beside it.
 
         Raises:
             UserError: there is unfinished work of another plan.
@@ -162,8 +162,8 @@ class Building:
                 plan = json.loads((other / "plan.json").read_text(encoding="utf-8"))
                 differences = "; ".join(describe_differences(plan, self._plan))
                 raise UserError(
-                    f"{self._all} holds an unfinished build of another plan ({differences}): run the command that began it "
-                    "to go on with it, or add --overwrite to throw it away"
+                    f"{self._all} contains an unfinished build of another plan ({differences}): run the command that "
+                    "began it to finish it, or add --overwrite to remove it"
                 )
             shutil.rmtree(other)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ class Building:
         return self._facts / (path.replace("/", "--") + ".json")
 
     def finished(self, task: Task) -> FileFacts | None:
-        """Facts of the file of `task` when it is done and still is what its facts say; else None, and it is to be redone."""
+        """Return the facts of the file of `task` if it is finished and unchanged since; None if it must be written."""
         record = self._facts_path(task.path)
         if not record.is_file():
             return None
@@ -198,16 +198,16 @@ class Building:
         return facts
 
     def _state(self, path: str) -> tuple[int, int]:
-        facts = (self.repository / path).stat()
-        return facts.st_size, facts.st_mtime_ns
+        stat = (self.repository / path).stat()
+        return stat.st_size, stat.st_mtime_ns
 
     def record(self, task: Task, facts: FileFacts) -> None:
-        """Say that the file of `task` is done."""
+        """Record that the file of `task` is finished."""
         self._seen[task.path] = self._state(task.path)
         write_json(self._facts_path(task.path), {"task": _task_id(task), "facts": dataclasses.asdict(facts)})
 
     def remove_others(self, paths: set[str]) -> None:
-        """Remove data files that are not in `paths`: an earlier attempt's, before images were left out."""
+        """Remove data files that are not in `paths`: those of an earlier plan, made before images were left out."""
         for folder in FOLDERS:
             for file in (self.repository / folder).iterdir():
                 if f"{folder}/{file.name}" not in paths:
@@ -215,21 +215,21 @@ class Building:
                     file.unlink()
 
     def publish(self, files: list[FileFacts]) -> None:
-        """Hold the files against their facts once more, and make the folder OUTPUT.
+        """Compare the files with their facts once more, and rename the folder to OUTPUT.
 
         Raises:
-            UserError: a file is not what its facts say.
+            UserError: a file has changed, or OUTPUT.old exists.
         """
         for facts in files:
             # By size and time: each was hashed when it was written or found, and reading all again would take a while.
             if self._state(facts.path) != self._seen.get(facts.path) or self._state(facts.path)[0] != facts.bytes:
                 raise UserError(
-                    f"{self.repository / facts.path} changed while the build ran: run the same command again, it makes "
-                    "that file anew"
+                    f"{self.repository / facts.path} changed while the build ran: run the same command again to "
+                    "write that file again"
                 )
         old = _beside(self.output, ".old")
         if old.exists():
-            raise UserError(f"{old} is in the way: move it, and run the same command again")
+            raise UserError(f"{old} exists, but its name is needed: move it, and run the same command again")
         write_json(self._folder / "complete.json", {"plan": plan_id(self._plan)})
         if self.output.is_dir() and any(self.output.iterdir()):  # a rename onto a full folder fails
             self.output.rename(old)
@@ -240,7 +240,7 @@ class Building:
         self.remove()
 
     def remove(self) -> None:
-        """Remove what is left of unfinished builds."""
+        """Remove all unfinished builds of OUTPUT."""
         shutil.rmtree(self._all, ignore_errors=True)
 
 

@@ -18,7 +18,7 @@ from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 
-RUN_AGAIN = "run the same command again; it goes on where it stopped, also without --scheduler on one machine"
+RUN_AGAIN = "run the same command again to resume; this works without --scheduler too, on one machine"
 """The remedy of most faults of a cluster."""
 
 _PROJECT = Path(__file__).resolve().parents[2]

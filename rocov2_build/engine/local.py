@@ -76,7 +76,7 @@ def _run_here(
                     if deaths[task.path] == MAX_DEATHS:
                         raise UserError(
                             f"{MAX_DEATHS} worker processes died while writing {task.path} (the last one {death}): run the "
-                            "same command again, with fewer --workers if memory is short; it goes on where it stopped"
+                            "same command again to resume, with fewer --workers if memory is short"
                         ) from None
                     waiting.appendleft(task)
     finally:

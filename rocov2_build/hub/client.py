@@ -16,11 +16,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefInfo, RepoFile
 
-from rocov2_build.hub.refusals import GO_ON, explain, find_answer, find_pause, is_network_failure
+from rocov2_build.hub.refusals import explain, find_answer, find_pause, is_network_failure
 from rocov2_build.hub.uploads import Upload
 from rocov2_shared.errors import UserError
 from rocov2_shared.retry import LONGEST_WAIT, choose_pause
-from rocov2_shared.terminal import INTERRUPTED, format_seconds
+from rocov2_shared.terminal import INTERRUPTED, RESUME, format_seconds
 
 DATASET = "dataset"
 TRIES = 5
@@ -169,7 +169,7 @@ def _interrupted_at_once() -> Iterator[None]:
     """
 
     def end(*_: object) -> None:
-        click.echo(f"\nInterrupted. {GO_ON}", err=True)
+        click.echo(f"\nInterrupted. {RESUME}", err=True)
         os._exit(INTERRUPTED)
 
     before = signal.signal(signal.SIGINT, end)

@@ -8,9 +8,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 
 from rocov2_shared.errors import UserError
 from rocov2_shared.retry import asked_pause
-from rocov2_shared.terminal import format_seconds
+from rocov2_shared.terminal import RESUME, format_seconds
 
-GO_ON = "The same command goes on where this one stopped."
 TOKENS = "https://huggingface.co/settings/tokens"
 
 _NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
@@ -55,12 +54,12 @@ def _explain_answer(answer: HfHubHTTPError, repo_id: str) -> str:
     if status == 401:
         return (
             f"the Hub rejected the token (401): create one with write access at {TOKENS}, then run `hf auth login` or set "
-            f"HF_TOKEN. {GO_ON}"
+            f"HF_TOKEN. {RESUME}"
         )
     if status == 403:
         return (
             f"the token has no write access to {repo_id} (403): give it write access to {organization} at {TOKENS}."
-            f"{message} {GO_ON}"
+            f"{message} {RESUME}"
         )
     if status == 404:
         return (
@@ -70,14 +69,14 @@ def _explain_answer(answer: HfHubHTTPError, repo_id: str) -> str:
     if status == 409:
         return (
             f"{repo_id} already exists, or is being changed right now (409): check the name, or wait and try again."
-            f"{message} {GO_ON}"
+            f"{message} {RESUME}"
         )
     if status == 429:
         pause = find_pause(answer)
         when = f"in {format_seconds(pause)}" if pause else "later"
-        return f"the Hub limits the number of requests (429): try again {when}. {GO_ON}"
+        return f"the Hub limits the number of requests (429): try again {when}. {RESUME}"
     if status >= 500:
-        return f"the Hub has a problem ({status}): try again later.{message} {GO_ON}"
+        return f"the Hub has a problem ({status}): try again later.{message} {RESUME}"
     return f"the Hub refused the request ({status}).{message or f' {answer}'}"
 
 
@@ -87,8 +86,8 @@ def _explain_failure(error: Exception) -> str:
     if isinstance(error, HFValidationError):
         return f"huggingface_hub rejected the name: {error}"
     if is_network_failure(error):
-        return f"the connection to the Hub failed ({_innermost(error)}): check the network. {GO_ON}"
-    return f"{_innermost(error)} ({type(error).__name__}). {GO_ON}"
+        return f"the connection to the Hub failed ({_innermost(error)}): check the network. {RESUME}"
+    return f"{_innermost(error)} ({type(error).__name__}). {RESUME}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -134,9 +134,9 @@ def _inflate(data: bytes | memoryview, member: Member) -> bytes:
 
 
 def _inflate_what_there_is(data: bytes | memoryview, member: Member) -> bytes:
-    """What `zlib` makes of a member that is damaged or lies about its size, so that the message can say what is wrong."""
+    """Inflate a damaged member, or one of another size than recorded, with `zlib`: its errors name the fault."""
     try:
-        # At most one byte more than the directory records: a member that lies about its size cannot fill the memory.
+        # At most one byte more than the directory records: a member with a wrong size cannot fill the memory.
         return zlib.decompressobj(-15).decompress(data, member.size + 1)
     except zlib.error as error:
         raise BadImageError("damaged-member", "deflated data", str(error)) from error

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 GRID = 32
-"""A picture is seen as this many cells in each direction."""
+"""A picture is divided into this many cells in each direction."""
 FREQUENCIES = 16
-"""The lowest frequencies of each direction, 0 among them: 256 bits. With 8 of them, as is usual, the hashes of two chest
-X-rays differ by hardly more than those of one that was cropped a little."""
+"""The lowest frequencies of each direction, 0 among them: 256 bits. With 8 of them, the usual number, the hashes of two
+chest X-rays differ by hardly more than those of one X-ray and a slightly cropped copy."""
 _SCALE = 64
 # A sum is at most 255 * (GRID * _SCALE)^2 * pixels: exact in a float64, and so by any order of adding, below this.
 MAX_PIXELS = 2**53 // (255 * (GRID * _SCALE) ** 2)
@@ -31,7 +31,7 @@ _COSINES = np.array(
 
 @lru_cache(maxsize=1024)
 def _transform(length: int) -> npt.NDArray[np.float64]:
-    """Matrix that takes `length` pixels to `FREQUENCIES` coefficients of `GRID` cells; its entries are whole numbers."""
+    """Return the matrix of whole numbers that takes `length` pixels to `FREQUENCIES` coefficients of `GRID` cells."""
     # Cell c covers [c * length, (c + 1) * length) and pixel p [p * GRID, (p + 1) * GRID) on a common scale.
     cells, pixels = np.arange(GRID)[:, None], np.arange(length)[None, :]
     ends = np.minimum((cells + 1) * length, (pixels + 1) * GRID)
@@ -41,7 +41,7 @@ def _transform(length: int) -> npt.NDArray[np.float64]:
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> str:
-    """Hash of one picture.
+    """Return the hash of one picture.
 
     Args:
         grey: pixels, [height, width], at most `MAX_PIXELS` of them.
@@ -62,5 +62,5 @@ def perceptual_hash(grey: npt.NDArray[np.uint8]) -> str:
 
 
 def hash_distance(one: str, other: str) -> int:
-    """Number of bits, 0 to 256, in which two hashes differ."""
+    """Return the number of bits, 0 to 256, that differ between two hashes."""
     return (int(one, 16) ^ int(other, 16)).bit_count()

@@ -34,7 +34,7 @@ def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileF
     """Write the file of `task` under the folder `repository`, and inspect its images in `threads` threads.
 
     Returns:
-        Facts of the file; or the faults of its images, and then there is no file (of a check there never is one).
+        Facts of the file, or the faults of its images: then no file is written. A check never writes one.
     """
     if isinstance(task, CheckTask):
         with MemberReader(Path(task.source)) as reader, ThreadPoolExecutor(threads) as pool:

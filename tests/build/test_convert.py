@@ -239,7 +239,7 @@ def test_a_foreign_folder_is_never_touched(raw: Path, tmp_path: Path, overwrite:
     output = tmp_path / "rocov2"
     output.mkdir()
     (output / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="is no repository of this program"):
+    with pytest.raises(UserError, match="was not built by this program"):
         run(raw, output, overwrite=overwrite)
     assert files_of(output) == {"thesis.txt": b"years of work"}
     assert left_beside(output) == {"rocov2"}

@@ -291,7 +291,7 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     _, told = process.communicate(timeout=HANG_SECONDS)
     assert "Traceback" not in told
     assert "KeyboardInterrupt" not in told
-    assert told.endswith("\nInterrupted. The same command goes on where this one stopped.\n")
+    assert told.endswith("\nInterrupted. Run the same command again to resume where this one stopped.\n")
     assert process.returncode == 130
 
 

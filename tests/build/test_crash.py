@@ -151,7 +151,7 @@ def test_a_full_disk_ends_with_a_message_and_the_same_command_finishes(
     code, error = finish(start(raw, output, *OPTIONS, bomb=bomb))
     assert went_off(output)
     assert code == 1
-    assert error == "Error: No space left on device. The same command goes on where this one stopped.\n"
+    assert error == "Error: No space left on device. Run the same command again to resume where this one stopped.\n"
     assert not output.exists()
     assert_same_command_finishes(raw, output, whole)
 

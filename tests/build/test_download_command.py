@@ -109,7 +109,7 @@ def test_an_interrupted_command_goes_on(zenodo: Zenodo, tmp_path: Path, run: Run
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
-    assert told.lstrip("\n") == "Interrupted. The same command goes on where this one stopped.\n"
+    assert told.lstrip("\n") == "Interrupted. Run the same command again to resume where this one stopped.\n"
     check_going_on(zenodo, tmp_path / "raw", run)
 
 

@@ -190,7 +190,7 @@ def test_a_run_that_stops_in_the_middle_changes_nothing_and_the_next_sends_the_r
     code, _, err = publish.end(process)
     assert code == {"kill": -signal.SIGKILL, "interrupt": 130}.get(how, 1), err
     if how != "kill":
-        assert "The same command goes on where" in err
+        assert "Run the same command again to resume where" in err
     assert hub.files(ID) == FIRST_FILES
     assert not hub.histories[ID].tags
     before = {path.name for path in stored.iterdir()}

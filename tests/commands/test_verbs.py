@@ -158,7 +158,7 @@ def test_a_fault_is_one_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "hint"),
-    [("download", " The same command goes on where this one stopped."), ("score", "")],
+    [("download", " Run the same command again to resume where this one stopped."), ("score", "")],
 )
 def test_an_interruption_says_whether_the_same_command_resumes(
     verb: str, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -56,11 +56,11 @@ def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (None, 0, ""),
         (UserError("no folder x"), 1, "Error: no folder x\n"),
-        (KeyboardInterrupt(), 130, "\nInterrupted. The same command goes on where this one stopped.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to resume where this one stopped.\n"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/x/y"),
             1,
-            "Error: No space left on device (/x/y). The same command goes on where this one stopped.\n",
+            "Error: No space left on device (/x/y). Run the same command again to resume where this one stopped.\n",
         ),
     ],
 )

@@ -198,7 +198,7 @@ def test_publish_never_replaces_a_folder_of_somebody_else(output: Path, building
     old = output.with_name("rocov2.old")
     old.mkdir()
     (old / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match=r"rocov2\.old is in the way: move it, and run the same command again"):
+    with pytest.raises(UserError, match=r"rocov2\.old exists, but its name is needed: move it, and run"):
         building.publish([facts])
     assert tree(old) == {"thesis.txt": "years of work"}
     assert (output / "mark").read_text() == "old"
@@ -294,9 +294,9 @@ def test_unfinished_work_of_another_plan_is_refused_and_thrown_away_when_asked(
     with pytest.raises(UserError) as caught:
         other.start(discard=False)
     assert str(caught.value) == (
-        f"{output.with_name('rocov2.building')} holds an unfinished build of another plan "
+        f"{output.with_name('rocov2.building')} contains an unfinished build of another plan "
         '(inputs.a.csv.sha256: "00" -> "11"; limit: null -> 5): '
-        "run the command that began it to go on with it, or add --overwrite to throw it away"
+        "run the command that began it to finish it, or add --overwrite to remove it"
     )
     assert tree(output.parent) == before
     other.start(discard=True)
@@ -332,13 +332,13 @@ def test_a_foreign_folder_is_refused(output: Path, content: str | None) -> None:
     with pytest.raises(UserError) as caught:
         built_plan(output)
     assert str(caught.value) == (
-        f"{output} exists and is no repository of this program: choose another OUTPUT, or move it"
+        f"{output} exists and was not built by this program: choose another OUTPUT, or move it"
     )
 
 
 def test_a_file_is_refused(output: Path) -> None:
     output.write_text("mine")
-    with pytest.raises(UserError, match="is no repository of this program"):
+    with pytest.raises(UserError, match="was not built by this program"):
         built_plan(output)
 
 

@@ -231,7 +231,10 @@ def test_what_an_ended_command_left_running_does_not_disturb_the_next(
         process.send_signal(number)
         code, error = finish(process)
         if number == signal.SIGINT:
-            assert (code, error.strip()) == (130, "Interrupted. The same command goes on where this one stopped.")
+            assert (code, error.strip()) == (
+                130,
+                "Interrupted. Run the same command again to resume where this one stopped.",
+            )
         assert_same_command_finishes(raw, output, whole, "--scheduler", two_workers.address)
         assert two_workers.has("held")
     wait_until(lambda: two_workers.has("released"))
@@ -255,8 +258,8 @@ def test_a_scheduler_that_goes_is_told_and_one_machine_goes_on(
         code, error = finish(process)
     assert (code, error) == (
         1,
-        f"Error: the scheduler at {no_workers.address} is gone: start it and its workers, and run the same command again; "
-        "it goes on where it stopped, also without --scheduler on one machine\n",
+        f"Error: the scheduler at {no_workers.address} is gone: start it and its workers, and run the same command again to "
+        "resume; this works without --scheduler too, on one machine\n",
     )
     paths = [json.loads(path.read_text())["facts"]["path"] for path in facts()]
     (folder,) = output.parent.glob("rocov2.building/*/repository")
@@ -285,7 +288,7 @@ def test_an_address_without_a_scheduler_is_told(
 def test_an_address_that_is_none_is_wrong_usage(raw: Path, tmp_path: Path) -> None:
     code, error = finish(start(raw, tmp_path / "rocov2", "--scheduler", "localhost"))
     assert code == 2
-    assert "'localhost' is no address such as tcp://10.0.0.1:8786" in error
+    assert "'localhost' is not an address such as tcp://10.0.0.1:8786" in error
 
 
 def test_a_scheduler_without_workers_is_told_at_the_start_and_later(
