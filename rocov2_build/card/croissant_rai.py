@@ -6,22 +6,37 @@ annotated, agreement, when) is left out. https://docs.mlcommons.org/croissant/do
 
 from __future__ import annotations
 
+import rocov2
+from rocov2_build.raw.releases import LATEST, RELEASES
+
+# Numbers are those that the latest release publishes, by which the others are known.
+_RELEASE = RELEASES[LATEST]
+_NAME = f"release {_RELEASE.name}"
+_IMAGES, _TRAIN = sum(_RELEASE.images.values()), _RELEASE.images["train"]
+_CONCEPTS = sum((_RELEASE.concepts or {}).values())
+_MANUAL = _RELEASE.train_manual or {}
+_LABELLED = {
+    column: sum(_MANUAL.get(cui or "", 0) for cui in labels.values()) for column, labels in rocov2.LABELS.items()
+}
+_XRAYS = _MANUAL[str(rocov2.MODALITIES["X-ray"])]
+_SHARES = [(modality, f"{100 * _MANUAL[cui] / _TRAIN:.1f} %") for modality, cui in rocov2.MODALITIES.items() if cui]
+
 RAI = {
     "dataCollection": (
         "Images and captions are those of articles in the PubMed Central Open Access Subset: 15,474,253 images were "
         "extracted. A model for compound figures (accuracy about 90 %) removed 15,315,657, one for radiology images "
         "(98.6 %) 64,831. Then 10,392 whose article is under neither CC BY nor CC BY-NC were removed, 2,056 duplicates, and "
-        "1,528 whose caption is not English or too short. 79,789 are left."
+        f"1,528 whose caption is not English or too short. {_IMAGES:,} are left."
     ),
     "dataCollectionType": ["Secondary Data Analysis", "Software Collection"],
     "dataCollectionRawData": (
         "Figures of scientific articles as JPEG, and their captions. Each row names its article (pmcid, url)."
     ),
     "dataCollectionMissingData": (
-        "Images that combine several modalities have no curated concepts (493 in train of release 2.0.1). Body region and "
-        "direction are those of X-rays alone, and not of all: 16,224 of the 16,603 X-rays in train have a region, 12,401 a "
-        "direction. The release's mapping has no name for some concepts. The versions of the Creative Commons licences, and "
-        "patients' age, sex and origin, are in no column."
+        f"Images that combine several modalities have no curated concepts ({_MANUAL['']:,} in train of {_NAME}). Body region "
+        f"and direction are those of X-rays alone, and not of all: {_LABELLED['region']:,} of the {_XRAYS:,} X-rays in train "
+        f"have a region, {_LABELLED['direction']:,} a direction. The release's mapping has no name for some concepts. The "
+        "versions of the Creative Commons licences, and patients' age, sex and origin, are in no column."
     ),
     "dataPreprocessingProtocol": [
         "Release: filtering by models and by licence, removal of duplicates and of captions without content, as described "
@@ -36,15 +51,16 @@ RAI = {
         "found in the caption."
     ),
     "machineAnnotationTools": ["MedCAT 1.10.0"],
-    "annotationsPerItem": "3.36 concepts an image on average (268,117 in all of release 2.0.1); at least one.",
+    "annotationsPerItem": (
+        f"{_CONCEPTS / _IMAGES:.2f} concepts an image on average ({_CONCEPTS:,} in all of {_NAME}); at least one."
+    ),
     "personalSensitiveInformation": (
         "Medical images and captions of published, openly licensed articles. A caption may repeat what its article says of a "
         "patient, such as age, sex or findings. No column names a patient, and no step of this repository removes anything."
     ),
     "dataBiases": [
         "Published case reports and studies: rare and striking findings are over-represented.",
-        "In train of release 2.0.1 34.1 % of the images are CT, 27.7 % X-ray, 16.3 % MRI, 13.9 % ultrasound, 6.6 % "
-        "angiography, 0.6 % PET.",
+        f"In train of {_NAME} the images are {', '.join(f'{share} {modality}' for modality, share in _SHARES)}.",
         "All captions are English.",
     ],
     "dataLimitations": [
