@@ -105,6 +105,7 @@ def published_statistics() -> str:
     labels = [
         [f"`{name}`", ", ".join(f"{label} {_share(manual[cui or ''], images)}" for label, cui in values.items())]
         for name, values in rocov2.LABELS.items()
+        if all((cui or "") in manual for cui in values.values())  # a column may be younger than the release
     ]
     concepts = ", ".join(
         f"{count / release.images[split]:.2f} in {split} ({_number(count)} in all)"

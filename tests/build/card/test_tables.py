@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import rocov2
 from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
 from tests.build.facts.test_compute import seven_images
 
@@ -95,6 +96,12 @@ def test_the_published_numbers() -> None:
     ):
         assert line in block.splitlines(), line
     assert "3.41 in test (33,874 in all)" in block
+
+
+def test_a_column_of_labels_that_the_release_did_not_count_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = published_statistics()
+    monkeypatch.setitem(rocov2.LABELS, "laterality", {"left": "C0205091", "right": "C0205090"})
+    assert published_statistics() == before
 
 
 def test_the_built_card_shows_them(built: Path, facts: dict[str, Any]) -> None:
