@@ -101,7 +101,7 @@ def test_the_wheel_has_the_modules_the_card_and_the_licence(wheel: Path) -> None
     modules = {
         path.relative_to(PROJECT).as_posix() for package in PACKAGES for path in (PROJECT / package).rglob("*.py")
     }
-    texts = {"rocov2_build/card/template.md", "rocov2_build/card/LICENSE.md"}
+    texts = {f"rocov2_build/card/{name}.md" for name in ("template", "front_page", "LICENSE")}
     assert {name for name in names if not name.startswith(metadata)} == {"rocov2.py"} | modules | texts
     assert f"{metadata}/licenses/LICENSE" in names
 
