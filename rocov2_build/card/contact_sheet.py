@@ -16,7 +16,7 @@ import rocov2
 from rocov2_build.card.blocks import Picture
 from rocov2_shared.files import write_whole
 
-COLUMNS = 3
+CELLS_PER_ROW = 3
 CELLS = 9
 SMALL_CELLS = 6
 _CELL, _GAP, _PICTURE = 400, 16, 300
@@ -103,7 +103,7 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont, lines: int) -> list[str]:
 
 
 def draw_sheet(examples: list[Example]) -> Image.Image:
-    """Draw the sheet, `COLUMNS` cells wide, on a transparent ground."""
+    """Draw the sheet, `CELLS_PER_ROW` cells wide, on a transparent ground."""
     plain, bold, slanted, small = _font("plain", 29), _font("bold", 33), _font("slanted", 28), _font("plain", 24)
     texts = [
         [
@@ -116,9 +116,9 @@ def draw_sheet(examples: list[Example]) -> Image.Image:
         for example in examples
     ]
     heights = [sum(len(lines) * step for lines, _, _, step in text) for text in texts]
-    rows = [range(start, min(start + COLUMNS, len(examples))) for start in range(0, len(examples), COLUMNS)]
+    rows = [range(start, min(start + CELLS_PER_ROW, len(examples))) for start in range(0, len(examples), CELLS_PER_ROW)]
     tall = [_PICTURE + 2 * _GAP + max(heights[number] for number in row) for row in rows]
-    sheet = Image.new("RGBA", (COLUMNS * _CELL, max(sum(tall), 1)))
+    sheet = Image.new("RGBA", (CELLS_PER_ROW * _CELL, max(sum(tall), 1)))
     draw = ImageDraw.Draw(sheet)
     top = 0
     for row, height in zip(rows, tall, strict=True):
@@ -155,17 +155,17 @@ def choose_few(examples: list[Example]) -> list[Example]:
 
 
 def draw_small_sheet(examples: list[Example]) -> Image.Image:
-    """Draw the images with their modality alone, `COLUMNS` cells wide, on a black ground.
+    """Draw the images with their modality alone, `CELLS_PER_ROW` cells wide, on a black ground.
 
     Letters are 28 pixels high: half of that on a telephone, which is 390 pixels wide.
     """
     font = _font("bold", 28)
-    (width, height), rows = _SMALL_CELL, -(-len(examples) // COLUMNS)
+    (width, height), rows = _SMALL_CELL, -(-len(examples) // CELLS_PER_ROW)
     step = height + _SMALL_LABEL + _SMALL_GAP
-    sheet = Image.new("RGB", (COLUMNS * (width + _SMALL_GAP) - _SMALL_GAP, rows * step - _SMALL_GAP))
+    sheet = Image.new("RGB", (CELLS_PER_ROW * (width + _SMALL_GAP) - _SMALL_GAP, rows * step - _SMALL_GAP))
     draw = ImageDraw.Draw(sheet)
     for number, example in enumerate(examples):
-        row, column = divmod(number, COLUMNS)
+        row, column = divmod(number, CELLS_PER_ROW)
         left, top = column * (width + _SMALL_GAP), row * step
         picture = _scale(example.data, _SMALL_CELL)
         sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))

@@ -30,7 +30,7 @@ class RawRelease:
     Attributes:
         name: of the release, `sample`, or None if it is unknown.
         images: its images by split of the repository.
-        rows: one row per image, with the columns of `rows.COLUMNS` and `size`, the bytes of the image.
+        rows: one row per image, with the columns of `rows.ROW_COLUMNS` and `size`, the bytes of the image.
         names: canonical name by CUI, as `cui_mapping.csv` lists them.
         files: by file name, what identifies its content: `{"sha256": ...}` of a table; of images their number, bytes and
             a fingerprint.

@@ -30,14 +30,14 @@ _DEFAULTS = dict.fromkeys(_LABELS) | {"modality": list(MODALITIES).index("combin
 MEASURED = ("width", "height")
 """Columns that are measured on the image itself; the writer of the shards adds them."""
 
-COLUMNS = ["split", *(name for name in TEXT_FEATURES if name not in MEASURED)]
+ROW_COLUMNS = ["split", *(name for name in TEXT_FEATURES if name not in MEASURED)]
 """Columns of a row: its split in the repository, then the features that come from the tables."""
 
 
 def join_tables(
     tables: Tables, images: dict[str, Images], release: releases.Release | None, report: Report
 ) -> pd.DataFrame:
-    """Return one row per image that is in every table and archive, with the columns of `COLUMNS`.
+    """Return one row per image that is in every table and archive, with the columns of `ROW_COLUMNS`.
 
     Labels are int, or None if the release has none; lists are lists of str; `article_in_other_split` is bool; the rest
     is str.
@@ -78,7 +78,7 @@ def join_tables(
         **_labels(found, report),
     }
     # As they are, and not copied into another kind of string: that would be the largest piece of memory of all.
-    rows = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
+    rows = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in ROW_COLUMNS})
     rows["article_in_other_split"] = rows["article_in_other_split"].astype(bool)
     report.warn("article-in-two-splits", int(rows["article_in_other_split"].sum()))
     return rows

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rocov2_build.card.contact_sheet import (
     CELLS,
-    COLUMNS,
+    CELLS_PER_ROW,
     INK,
     Example,
     _font,
@@ -55,7 +55,7 @@ def test_the_sheet_is_readable_on_any_ground(repository: Path) -> None:
     assert picture is not None
     assert picture.alternative.startswith("Examples by modality. CT: ")
     with Image.open(repository / picture.path) as sheet:
-        assert (sheet.mode, sheet.width) == ("RGBA", COLUMNS * 400)
+        assert (sheet.mode, sheet.width) == ("RGBA", CELLS_PER_ROW * 400)
         alpha = np.asarray(sheet)[:, :, 3]
     assert (alpha == 0).any()
     assert (alpha == 255).any()

@@ -11,7 +11,7 @@ from rocov2 import SPLITS
 from rocov2_build.raw.problems import Problem, Report
 from rocov2_build.raw.release import RawRelease, read_release
 from rocov2_build.raw.releases import FILES, HEADERS, LATEST, SAMPLE
-from rocov2_build.raw.rows import COLUMNS
+from rocov2_build.raw.rows import ROW_COLUMNS
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
@@ -31,7 +31,7 @@ def raw(tmp_path: Path) -> Path:
 def test_rows_with_the_sizes_of_their_images(raw: Path) -> None:
     release, report = read(raw)
     images = [(split, image) for split, name in SPLITS.items() for image in make_raw(6, 2, 2).splits[name]]
-    assert list(release.rows.columns) == [*COLUMNS, "size"]
+    assert list(release.rows.columns) == [*ROW_COLUMNS, "size"]
     assert release.rows[["split", "image_id", "size"]].to_numpy().tolist() == [
         [split, image.id, len(image.data)] for split, image in images
     ]

@@ -13,7 +13,7 @@ from rocov2 import DIRECTIONS, LICENSES, MODALITIES, REGIONS, SPLITS, TEXT_FEATU
 from rocov2_build.raw.archives import Images
 from rocov2_build.raw.problems import Problem, Report
 from rocov2_build.raw.releases import RELEASES, Release
-from rocov2_build.raw.rows import COLUMNS, join_tables
+from rocov2_build.raw.rows import ROW_COLUMNS, join_tables
 from rocov2_build.raw.tables import Source, SplitTables, Tables
 from rocov2_build.worker.member import Member
 
@@ -69,12 +69,12 @@ def only(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def test_columns() -> None:
-    assert [*COLUMNS, "width", "height"] == ["split", *TEXT_FEATURES]
+    assert [*ROW_COLUMNS, "width", "height"] == ["split", *TEXT_FEATURES]
 
 
 def test_a_plain_row() -> None:
     rows, report = join(row())
-    assert list(rows.columns) == COLUMNS
+    assert list(rows.columns) == ROW_COLUMNS
     assert only(rows) == {
         "split": "train",
         "image_id": ID,
@@ -96,7 +96,7 @@ def test_a_plain_row() -> None:
 
 def test_no_rows() -> None:
     rows, report = join()
-    assert list(rows.columns) == COLUMNS
+    assert list(rows.columns) == ROW_COLUMNS
     assert len(rows) == 0
     assert report == Report()
 
