@@ -22,7 +22,7 @@ from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
 from rocov2_build.hub.refusals import TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
-from rocov2_shared.conversion import Conversion, read_conversion
+from rocov2_shared.conversion import ConversionRecord, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import RESUME, Progress, say
@@ -105,7 +105,7 @@ def _shorten(lines: list[str]) -> list[str]:
     return [*lines[:_MAX_LISTED], f"... and {more:,} more"] if more > 0 else lines
 
 
-def _read_conversion(root: Path, allow_partial: bool) -> Conversion:
+def _read_conversion(root: Path, allow_partial: bool) -> ConversionRecord:
     conversion = read_conversion(str(root), lambda content: content, "build it again")
     release, part = conversion["release"], conversion.get("part")
     reason = ""
@@ -124,7 +124,7 @@ def _read_conversion(root: Path, allow_partial: bool) -> Conversion:
 
 
 def _publish(
-    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: Conversion
+    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: ConversionRecord
 ) -> None:
     _require_repository(repository, publication.private)
     branches, tags = repository.refs()

@@ -49,7 +49,7 @@ class LeftOut(TypedDict):
     found: str
 
 
-class Conversion(TypedDict):
+class ConversionRecord(TypedDict):
     """The content of `conversion.json`, with its keys in their order."""
 
     project: dict[str, str]
@@ -70,12 +70,12 @@ class Conversion(TypedDict):
     """Everything that decided the bytes of the files."""
 
 
-def write_conversion(root: Path, conversion: Conversion) -> None:
+def write_conversion(root: Path, conversion: ConversionRecord) -> None:
     """Write the `conversion.json` of the repository in the folder `root`."""
     write_json(root / NAME, conversion)
 
 
-def read_conversion(root: str, take: Callable[[Conversion], Value], remedy: str, expected: str = "") -> Value:
+def read_conversion(root: str, take: Callable[[ConversionRecord], Value], remedy: str, expected: str = "") -> Value:
     """Return what `take` extracts from the `conversion.json` of a repository.
 
     Args:

@@ -17,7 +17,7 @@ from rocov2_build.card.readme import measure, write_card
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Problem
 from rocov2_build.worker.task import FileFacts
-from rocov2_shared.conversion import Conversion, FileRecord, write_conversion
+from rocov2_shared.conversion import ConversionRecord, FileRecord, write_conversion
 from rocov2_shared.files import write_json
 
 _PROJECT = "rocov2-hub"
@@ -56,7 +56,7 @@ def describe_repository(
     contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], examples, charts)
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))
-    conversion: Conversion = {
+    conversion: ConversionRecord = {
         "project": {"name": _PROJECT, "version": __version__},
         "release": plan["release"],
         "partial": contents.partial,

@@ -22,7 +22,7 @@ from typing import Any
 
 from rocov2 import FOLDERS
 from rocov2_build.worker.task import FileFacts, Task
-from rocov2_shared.conversion import Conversion, DamagedConversionError, read_conversion
+from rocov2_shared.conversion import ConversionRecord, DamagedConversionError, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256, sync_path, write_json
 from rocov2_shared.locks import locked_file
@@ -74,7 +74,7 @@ def _discard(folder: Path, building: Path) -> None:
     shutil.rmtree(replaced)
 
 
-def _read_conversion(root: Path) -> Conversion | None:
+def _read_conversion(root: Path) -> ConversionRecord | None:
     """Return the `conversion.json` of a repository that this program built; None for any other folder."""
     try:
         return read_conversion(str(root), _require_plan, "build it again")
@@ -82,7 +82,7 @@ def _read_conversion(root: Path) -> Conversion | None:
         return None
 
 
-def _require_plan(conversion: Conversion) -> Conversion:
+def _require_plan(conversion: ConversionRecord) -> ConversionRecord:
     if not isinstance(conversion["plan"], dict) or not isinstance(conversion["files"], dict):
         raise TypeError
     return conversion

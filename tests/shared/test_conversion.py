@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_shared.conversion import Conversion, DamagedConversionError, read_conversion, write_conversion
+from rocov2_shared.conversion import ConversionRecord, DamagedConversionError, read_conversion, write_conversion
 from rocov2_shared.errors import UserError
 
-CONVERSION = Conversion(
+CONVERSION = ConversionRecord(
     project={"name": "rocov2-hub", "version": "0"},
     release=None,
     partial=True,
@@ -30,7 +30,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_conversion(tmp_path, CONVERSION)
     for root in (str(tmp_path), tmp_path.as_uri()):
         assert read_conversion(root, lambda content: content, "") == CONVERSION
-    assert list(json.loads((tmp_path / "conversion.json").read_bytes())) == list(Conversion.__annotations__)
+    assert list(json.loads((tmp_path / "conversion.json").read_bytes())) == list(ConversionRecord.__annotations__)
 
 
 @pytest.mark.parametrize(
