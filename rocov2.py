@@ -421,7 +421,7 @@ def _read_counts(path: str) -> dict[str, dict[str, int]]:
         with open(path, encoding="utf-8") as file:
             infos = json.load(file)
         counts = {
-            config: {split: int(facts["num_examples"]) for split, facts in info["splits"].items()}
+            config: {split: int(size["num_examples"]) for split, size in info["splits"].items()}
             for config, info in infos.items()
         }
         if not counts or not all(counts.values()):
@@ -479,7 +479,9 @@ class Rocov2(datasets.ArrowBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS = Rocov2Config
-    BUILDER_CONFIGS: ClassVar = [Rocov2Config(name=name, description=facts.summary) for name, facts in CONFIGS.items()]
+    BUILDER_CONFIGS: ClassVar = [
+        Rocov2Config(name=name, description=config.summary) for name, config in CONFIGS.items()
+    ]
     DEFAULT_CONFIG_NAME = "default"
 
     def __init__(

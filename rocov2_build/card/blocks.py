@@ -136,7 +136,7 @@ def size_table(contents: Contents) -> str:
 
 def _config_table() -> str:
     lines = ["| config | what it is |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| `{name}` | {facts.summary} |" for name, facts in rocov2.CONFIGS.items())])
+    return "\n".join([*lines, *(f"| `{name}` | {definition.summary} |" for name, definition in rocov2.CONFIGS.items())])
 
 
 def _release_table() -> str:
@@ -154,9 +154,9 @@ def input_table(contents: Contents) -> str:
     if not contents.inputs:
         return ""
     lines = ["| file of the release | images | bytes of images | SHA-256 |", "| --- | --- | --- | --- |"]
-    for name, facts in sorted(contents.inputs.items()):
-        counts = [f"{facts[key]:,}" if key in facts else "" for key in ("images", "bytes")]
-        lines.append(f"| {name} | {' | '.join(counts)} | `{facts.get('sha256') or facts['fingerprint']}` |")
+    for name, recorded in sorted(contents.inputs.items()):
+        counts = [f"{recorded[key]:,}" if key in recorded else "" for key in ("images", "bytes")]
+        lines.append(f"| {name} | {' | '.join(counts)} | `{recorded.get('sha256') or recorded['fingerprint']}` |")
     about = (
         "The SHA-256 of a zip is that of its images' ids, sizes and CRC-32. It does not depend on the order or the "
         "compression in the zip."

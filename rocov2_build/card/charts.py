@@ -64,9 +64,9 @@ def _bars(axes: Axes, counted: dict[str, dict[str, int]], images: dict[str, int]
     names, splits = list(counted), list(images)
     height = 0.8 / len(splits)
     for number, split in enumerate(splits):
-        places = [place + height * (number - (len(splits) - 1) / 2) for place in range(len(names))]
+        offsets = [index + height * (number - (len(splits) - 1) / 2) for index in range(len(names))]
         shares = [counted[name][split] / images[split] for name in names]
-        axes.barh(places, shares, height * 0.92, label=split, color=COLORS[split])
+        axes.barh(offsets, shares, height * 0.92, label=split, color=COLORS[split])
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
@@ -114,7 +114,7 @@ def _edges(histogram: dict[str, list[int]]) -> list[int]:
     """Return the edges of the bins up to the last one with rows; the open last bin is drawn as wide as the others."""
     counts = [histogram[split] for split in histogram if split != "from"]
     used = max(
-        (place + 1 for place in range(len(histogram["from"])) if any(split[place] for split in counts)), default=1
+        (index + 1 for index in range(len(histogram["from"])) if any(split[index] for split in counts)), default=1
     )
     edges = [*histogram["from"], 2 * histogram["from"][-1] - histogram["from"][-2]]
     return edges[: used + 1]
@@ -152,7 +152,7 @@ def _sizes(axes: Axes, facts: dict[str, Any]) -> str:
     for name, color in (("width", ACCENT), ("height", COLORS["validation"])):
         histogram = facts["sizes"]["histogram"][name]
         edges = _edges(histogram)
-        totals = [sum(histogram[split][place] for split in facts["images"]) for place in range(len(edges) - 1)]
+        totals = [sum(histogram[split][index] for split in facts["images"]) for index in range(len(edges) - 1)]
         axes.stairs([total / sum(totals) for total in totals], edges, label=name, color=color, linewidth=3)
     axes.set_xlabel("pixels")
     axes.set_ylabel("share of the images")
@@ -168,7 +168,7 @@ def _sizes(axes: Axes, facts: dict[str, Any]) -> str:
 def _together(axes: Axes, facts: dict[str, Any]) -> str:
     concepts = facts["concepts"]
     shown = range(min(len(concepts["commonest"]), 12))
-    names = [concepts["commonest"][place]["name"] or concepts["commonest"][place]["cui"] for place in shown]
+    names = [concepts["commonest"][index]["name"] or concepts["commonest"][index]["cui"] for index in shown]
     short = [name if len(name) <= 24 else f"{name[:23]}…" for name in names]
     counts = concepts["together"]["images"]
     shares = [[counts[row][column] / counts[row][row] for column in shown] for row in shown]

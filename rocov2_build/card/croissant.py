@@ -193,16 +193,16 @@ def _labels(column: str) -> dict[str, Any]:
 
 
 def _record_set(config: str, splits: list[str]) -> dict[str, Any]:
-    facts = rocov2.CONFIGS[config]
-    fields = [_column(config, name, column) for name, column in facts.columns.items()]
-    if len(facts.splits) > 1:
+    definition = rocov2.CONFIGS[config]
+    fields = [_column(config, name, column) for name, column in definition.columns.items()]
+    if len(definition.splits) > 1:
         fields.insert(0, _split_field(config, splits))
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
-        "description": facts.summary,
-        "key": {"@id": f"{config}/{'cui' if 'cui' in facts.features else 'image_id'}"},
+        "description": definition.summary,
+        "key": {"@id": f"{config}/{'cui' if 'cui' in definition.features else 'image_id'}"},
         "field": fields,
     }
 

@@ -24,11 +24,11 @@ _LARGE = "filter=lfs diff=lfs merge=lfs -text"
 def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
     """Return the sizes by configuration and split of a repository with these files."""
     sizes: dict[str, dict[str, SplitSize]] = {}
-    for config, facts in rocov2.CONFIGS.items():
-        for split in facts.splits:
+    for config, definition in rocov2.CONFIGS.items():
+        for split in definition.splits:
             size = SplitSize()
             for file in files:
-                if facts.split_of(file.path) == split:
+                if definition.split_of(file.path) == split:
                     size.rows += file.rows
                     size.download += file.bytes
                     size.uncompressed += file.uncompressed
