@@ -1,4 +1,4 @@
-# Everything a person does with this project. `make help` tells what there is.
+# Everything a person does with this project. `make help` lists it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ RUNS ?= 10
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## tell what there is
+help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # `$(call install,ENVIRONMENT,EXTRAS)` makes an environment if it is missing and installs the project into it, with what
@@ -44,7 +44,7 @@ sample: $(INSTALLED) ## build rocov2/ from sample/, check it, and show what load
 	$(BIN)/python scripts/check_repository.py rocov2
 	$(BIN)/python scripts/show_repository.py rocov2
 	@echo
-	@echo 'This is the sample, to try the tools on. The release: python scripts/convert_to_parquet.py RAW (see README.md).'
+	@echo 'This is the sample, to try the tools on. To convert the release: . $(BIN)/activate, then rocov2 convert RAW (see README.md).'
 
 .PHONY: preview
 preview: $(INSTALLED) ## show the card and the first rows of rocov2/ as pages: rocov2.preview/index.html

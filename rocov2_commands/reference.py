@@ -18,8 +18,9 @@ PAGE = Path("docs", "commands.md")
 _HEAD = """\
 # Commands
 
-`rocov2 VERB` is installed with the project (`make install`, then `. .venv/bin/activate`). In a clone each verb can also be
-started as the second column says. `rocov2 --help` lists the verbs, `rocov2 VERB --help` prints what is on this page.
+`rocov2 VERB` is installed with the project (`make install`, then `. .venv/bin/activate`). The second column shows how to
+start each verb in a clone that is not installed. `rocov2 --help` lists the verbs, `rocov2 VERB --help` prints what is on this
+page.
 
 | command | the same in a clone | what it does |
 | --- | --- | --- |

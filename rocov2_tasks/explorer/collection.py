@@ -31,7 +31,7 @@ _READERS = 8
 PATIENCE = 10.0
 """Seconds to wait for an image of the Hub before checking whether the Hub still answers."""
 
-_REOPEN = "start the explorer again; if that does not help, run check_repository.py"
+_REOPEN = "start the explorer again; if that does not help, run rocov2 check"
 _AGAIN = "download it again, or build the repository again"
 
 Value = TypeVar("Value")

@@ -76,7 +76,7 @@ def load_texts(repository: str, split: str, columns: Sequence[str], limit: int |
     except DatasetsError as error:
         raise UserError(
             f"{repository}: the texts of {split} cannot be read ({error.__cause__ or error}): check the repository with "
-            "check_repository.py, or build it again"
+            "rocov2 check, or build it again"
         ) from error
     finally:
         if shown:

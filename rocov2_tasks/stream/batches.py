@@ -161,7 +161,7 @@ class _Pending:
         if not self._plan.skip:
             message += (
                 '. Leave such images out with on_error="skip", or build the repository again '
-                "(check_repository.py --decode lists all of them)"
+                "(rocov2 check --decode lists all of them)"
             )
         described = DamagedImageError(message)
         described.__cause__ = error

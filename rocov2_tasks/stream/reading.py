@@ -178,7 +178,7 @@ class GroupReader:
         fact = f"{self._layout.root}/{shard.path} {what}"
         error = ChangedShardError(
             f"{fact}: the epoch began with another file and would mix two orders. Restore the repository, or begin a new "
-            "stream (check_repository.py reports what is wrong with it)"
+            "stream (rocov2 check reports what is wrong with it)"
         )
         error.fact = fact
         return error

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from rocov2 import MODALITIES
+from rocov2_commands.verbs import VERBS
 from rocov2_tasks.metrics import concept_f1
 from tests.conftest import Run
 from tests.support.blocks import RECIPES, find_blocks, run_block
@@ -145,9 +146,9 @@ def cook(built: Path, tmp_path: Path, environment: dict[str, str], run: Run) -> 
         folder.mkdir()
         (folder / "rocov2").symlink_to(built)
         for line in "".join(find_blocks(RECIPES[heading], "sh")).splitlines():
-            python, script, *arguments = shlex.split(line)
-            assert python == "python"
-            done = run(Path(script).stem, *arguments, cwd=folder)
+            command, verb, *arguments = shlex.split(line)
+            assert command == "rocov2"
+            done = run(Path(VERBS[verb].alias).stem, *arguments, cwd=folder)
             assert done.returncode == 0, done.stderr
         (block,) = find_blocks(RECIPES[heading], "python recipes" if tool else "python")
         wanted = ", ".join(f"{name!r}: {expression}" for name, expression in RESULTS[heading].items())

@@ -127,8 +127,8 @@ class Kitchen:
                 continue
             for line in block.splitlines():
                 program, *arguments = shlex.split(line)
-                if program == "python":  # a command of the project, in its own environment
-                    self.run(sys.executable, PROJECT / arguments[0], *arguments[1:])
+                if program == "rocov2":  # a command of the project, in its own environment
+                    self.run(sys.executable, "-m", "rocov2_commands", *arguments)
                 else:
                     more = shlex.split(f"{self.trainer.options} {'' if files else without_gpu}")
                     self.run(self.bin / program, *arguments, *more, RECORD=record)
