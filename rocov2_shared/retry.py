@@ -31,5 +31,5 @@ def asked_pause(retry_after: str | None) -> float:
 
 
 def choose_pause(failures: int, asked: float) -> float:
-    """Return the seconds to wait after so many failures in a row: what the server asks for, or 1, 2, 4 and so on."""
+    """Return the seconds to wait after this many failures in a row: what the server asks for, or 1, 2, 4 and so on."""
     return asked or min(2.0 ** (failures - 1), LONGEST_BACKOFF)

@@ -178,7 +178,7 @@ class PretrainingStream:
         return self._start.get() if self._iterator is None else self._iterator.state_dict()
 
     def state_at(self, batches_consumed: int) -> dict[str, Any]:
-        """Return the state after each rank has consumed so many batches (without `batch_size`: samples) of the iteration.
+        """Return the state after each rank has consumed this many batches (without `batch_size`: samples) of the iteration.
 
         For the workers of a DataLoader, which are ahead of what was consumed.
 

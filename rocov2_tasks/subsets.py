@@ -43,7 +43,7 @@ def filter_license(dataset: Any, licenses: str | Iterable[str]) -> Any:
     """Return the rows of these licences, such as `CC BY`; `rocov2.LICENSES` lists all.
 
     Raises:
-        ValueError: there is none, or one is unknown.
+        ValueError: no value is given, or one is unknown.
     """
     return _filter_values(dataset, "license", _given("licenses", licenses, LICENSES))
 
@@ -57,7 +57,7 @@ def filter_modality(dataset: Any, modalities: str | Iterable[str]) -> Any:
     """Return the rows of these modalities, by name; `rocov2.MODALITIES` lists all.
 
     Raises:
-        ValueError: there is none, or one is unknown.
+        ValueError: no value is given, or one is unknown.
     """
     return _filter_labels(dataset, "modality", _given("modalities", modalities, label_names("modality")))
 
@@ -66,7 +66,7 @@ def filter_region(dataset: Any, regions: str | Iterable[str]) -> Any:
     """Return the rows (X-rays) of these body regions, by name; `rocov2.REGIONS` lists all.
 
     Raises:
-        ValueError: there is none, or one is unknown.
+        ValueError: no value is given, or one is unknown.
     """
     return _filter_labels(dataset, "region", _given("regions", regions, label_names("region")))
 
@@ -75,7 +75,7 @@ def filter_direction(dataset: Any, directions: str | Iterable[str]) -> Any:
     """Return the rows (X-rays) of these directions, by name; `rocov2.DIRECTIONS` lists all.
 
     Raises:
-        ValueError: there is none, or one is unknown.
+        ValueError: no value is given, or one is unknown.
     """
     return _filter_labels(dataset, "direction", _given("directions", directions, label_names("direction")))
 

@@ -47,7 +47,7 @@ class ImageFacts(NamedTuple):
         width, height: in pixels as `datasets` decodes the image (EXIF orientation applied).
         mode: Pillow's.
         benign: whether a strict decoder complained about the image, which is nevertheless complete.
-        perceptual: hash of the pixels as they are stored (`perceptual.perceptual_hash`); "" unless it was decoded.
+        perceptual: hash of the pixels as they are stored (`phash.perceptual_hash`); "" unless it was decoded.
     """
 
     width: int

@@ -57,7 +57,7 @@ class Explorer:
         return self.show(View(view.filter, view.page if number is None or view is not shown else int(number), per_page))
 
     def step(self, by: int, shown: View | None, number: Any, per_page: int, *fields: Any) -> tuple[Any, ...]:
-        """Move by so many pages from the one that is shown; a number that was typed and not sent is ignored."""
+        """Move by a number of pages from the one that is shown; a number that was typed and not sent is ignored."""
         view = self._wanted(shown, per_page, fields)
         return self.show(View(view.filter, view.page + by if view is shown else 1, per_page))
 

@@ -101,7 +101,7 @@ def nearest(features: Floats, train: Floats, count: int) -> Neighbours:
 
 
 def neighbour_scores(neighbours: Neighbours, train: ConceptMatrix) -> Iterator[tuple[int, Floats]]:
-    """Yield each of `NEIGHBOURS` with the share of so many neighbours that have a concept, float32 [images, vocabulary]."""
+    """Yield each of `NEIGHBOURS` with the share of that many neighbours that have a concept, float32 [images, vocabulary]."""
     sums = np.zeros((len(neighbours), train.known.shape[1]), dtype=np.float32)
     for count in range(1, neighbours.shape[1] + 1):
         sums += train.known[neighbours[:, count - 1]]

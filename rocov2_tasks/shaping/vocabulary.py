@@ -42,7 +42,7 @@ def read_vocabulary(
     cuis = [row["cui"] for row in rows if row["train"] >= minimum and (column == "cuis" or row["kind"] != "concept")]
     if not cuis:
         raise ValueError(
-            f"minimum={minimum}: no concept of {os.fspath(path)} has so many train images, the most common has "
+            f"minimum={minimum}: no concept of {os.fspath(path)} has that many train images; the most common has "
             f"{max(row['train'] for row in rows)}"
         )
     return cuis

@@ -16,7 +16,7 @@ Spans = list[tuple[int, int]]
 """Offsets at which values begin and end."""
 
 _STEP = 1 << 20
-"""Buffer sizes are multiples of so many bytes, so that a buffer fits more than once."""
+"""Buffer sizes are multiples of this many bytes, so that a buffer fits more than once."""
 
 
 class Buffers:

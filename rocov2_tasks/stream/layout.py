@@ -92,7 +92,7 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, File
     for path, facts in files.items():
         if "row_groups" not in facts:
             raise ValueError(
-                f"{repository.root} was built by an older version, whose conversion.json does not state the row groups: "
+                f"{repository.root} was built by an older version, whose conversion.json does not record the row groups: "
                 "build it again with `rocov2 convert RAW`, or name a newer revision"
             )
         shards.append(ShardFile(path, facts["bytes"], facts["footer_bytes"]))

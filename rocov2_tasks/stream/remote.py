@@ -16,7 +16,7 @@ from rocov2 import Repository
 from rocov2_shared.sizes import format_count
 
 GAP = 128 * 1024
-"""Ranges with a gap of at most so many bytes are fetched as one."""
+"""Ranges with a gap of at most this many bytes are fetched as one."""
 
 ATTEMPTS = 5
 """How often a range is requested; the wait doubles before each further attempt."""

@@ -368,7 +368,7 @@ def test_a_stream_that_does_not_know_its_columns_is_refused(built: Path) -> None
     [
         ({"column": "region"}, "column='region': expected one of cuis, manual_cuis"),
         ({"minimum": -1}, "minimum=-1: expected an integer of at least 0"),
-        ({"minimum": 999}, "minimum=999: no concept of {root} has so many train images, the most common has {most}"),
+        ({"minimum": 999}, "minimum=999: no concept of {root} has that many train images; the most common has {most}"),
     ],
 )
 def test_wrong_vocabularies(built: Path, options: dict[str, Any], message: str) -> None:
