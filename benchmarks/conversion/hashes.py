@@ -3,7 +3,7 @@
     python benchmarks/conversion/hashes.py                 # the 52 scans of sample/
     python benchmarks/conversion/hashes.py FOLDER          # any JPEGs
 
-`similar.THRESHOLD` was chosen from this; docs/facts.md says how.
+`hash_pairs.THRESHOLD` was chosen from this: see docs/facts.md.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def at(values: list[int], percent: int) -> int:
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=SAMPLE)
 def main(folder: Path) -> None:
-    """Measure, tell."""
+    """Measure and report."""
     pictures = read_pictures(folder)
     hashes = {name: inspect(data).perceptual for name, data in pictures.items()}
     flat = are_flat(unpack_hashes(list(hashes.values()))).sum()

@@ -141,7 +141,7 @@ def write_release(folder: Path, images: int, seed: int, median: int = MEDIAN_BYT
 @click.option("--median", default=MEDIAN_BYTES, show_default=True, help="Median bytes of a JPEG.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything.")
 def main(folder: Path, images: int, median: int, seed: int) -> None:
-    """Parse, call, tell."""
+    """Parse, call, report."""
     total = write_release(folder, images, seed, median)
     click.echo(f"{folder}: {images:,} images, {total:,} bytes, mean {total // images:,}", err=True)
 

@@ -85,8 +85,8 @@ def disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
 
 
-def tell(step: str, usage: Usage, images: int | None, space: int | None = None) -> None:
-    """A row of the table; `images` are those that the step looked at."""
+def report(step: str, usage: Usage, images: int | None, space: int | None = None) -> None:
+    """A row of the table; `images` is the number that the step read."""
     cells = [
         step,
         f"{usage.seconds:.1f}",
@@ -100,7 +100,7 @@ def tell(step: str, usage: Usage, images: int | None, space: int | None = None) 
 
 
 def interrupted(raw: Path, output: Path, shards: int) -> tuple[float, Usage]:
-    """Convert, kill every process when so many shards are done, and give the same command again.
+    """Convert, kill every process when that many shards are done, and give the same command again.
 
     Returns:
         Seconds before the kill, and what the second command needed.
@@ -129,13 +129,13 @@ def whole_way(folder: Path, images: int) -> None:
     click.echo("| step | s | processor s | images/s | process MB | worker MB | on disk |")
     click.echo("| --- " * 7 + "|")
     options = ("--release", "any", "--quiet")
-    tell("convert, strict", run(script("convert_to_parquet", raw, output, *options)), images, disk(output))
+    report("convert, strict", run(script("convert_to_parquet", raw, output, *options)), images, disk(output))
     for name, flags in (("check", ()), ("check --fast", ("--fast",)), ("check --decode", ("--decode",))):
-        tell(name, run(script("check_repository", output, *flags)), None if "--fast" in flags else images)
+        report(name, run(script("check_repository", output, *flags)), None if "--fast" in flags else images)
     half = len(list((output / "data").iterdir())) // 2
     before, usage = interrupted(raw, twin, half)
     done = f"{half} shards done in {before:.1f} s"
-    tell(f"convert, killed with {done}; the same command again", usage, images, disk(twin))
+    report(f"convert, killed with {done}; the same command again", usage, images, disk(twin))
     run(script("check_repository", twin))
     if not same_files(output, twin):
         raise RuntimeError("the interrupted conversion gave other files")
@@ -144,7 +144,7 @@ def whole_way(folder: Path, images: int) -> None:
 
     def load(step: str, code: str, space: Path | None = None, all_rows: bool = True) -> None:
         usage = run([sys.executable, "-c", code, str(output), str(images)], environment)
-        tell(step, usage, images if all_rows else None, disk(space) if space else None)
+        report(step, usage, images if all_rows else None, disk(space) if space else None)
 
     load("`load_dataset`, map-style, the first time (makes the cache)", MAP_STYLE, home)
     load("`load_dataset`, map-style, again", MAP_STYLE, all_rows=False)

@@ -107,7 +107,7 @@ def main(kills: int, fuzz: int, steps: bool, seed: int) -> None:
     rows: Counter[str] = Counter()
     begin = time.monotonic()
 
-    def told(what: str, count: Callable[[], int]) -> None:
+    def report(what: str, count: Callable[[], int]) -> None:
         rows[what] += count()
         click.echo(f"{time.monotonic() - begin:7.0f} s  {what}: {rows[what]:,}", err=True)
 
@@ -119,10 +119,10 @@ def main(kills: int, fuzz: int, steps: bool, seed: int) -> None:
             finish(start(trial.raw, trial.output, *OPTIONS, bomb="parent:kill:999999"))
             every = len(steps_of(trial.output))
             trial.finish_undisturbed("counting")
-            told("kill -9 of the parent at every step", lambda: _every(trial, "parent", "kill", every))
-            told("kill -9 of a worker at a step", lambda: _every(trial, "worker", "kill", WORKER_STEPS))
-            told("no space at a write of the parent", lambda: _every(trial, "parent", "full", WRITES))
-            told("no space at a write of a worker", lambda: _every(trial, "worker", "full", WRITES))
+            report("kill -9 of the parent at every step", lambda: _every(trial, "parent", "kill", every))
+            report("kill -9 of a worker at a step", lambda: _every(trial, "worker", "kill", WORKER_STEPS))
+            report("no space at a write of the parent", lambda: _every(trial, "parent", "full", WRITES))
+            report("no space at a write of a worker", lambda: _every(trial, "worker", "full", WRITES))
         small = make_raw(train=8, valid=3, test=3).write(Path(folder) / "small")
         for number in range(seed, seed + fuzz):
             damaged, output = Path(folder) / "damaged", Path(folder) / "built" / "rocov2"
@@ -132,7 +132,7 @@ def main(kills: int, fuzz: int, steps: bool, seed: int) -> None:
             except BaseException:
                 click.echo(f"seed {number}: {', '.join(names)}", err=True)
                 raise
-            rows[f"damaged release: {'problems told' if result == 'told' else 'built, every row right'}"] += 1
+            rows[f"damaged release: {'problems reported' if result == 'reported' else 'built, every row right'}"] += 1
             for path in (damaged, output.parent):
                 shutil.rmtree(path, ignore_errors=True)
     click.echo("| what | times | lost or wrong |\n| --- | --- | --- |")

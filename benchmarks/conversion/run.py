@@ -4,7 +4,7 @@
 
 Makes the synthetic releases that it needs (`make_release.py`, images of 72 kB) in a folder that is removed at the
 end, unless `--folder` names one to keep. Every method runs once in every round, in the other order in every other round, and
-once on a release of a few images, which tells its start-up apart; above 50,000 images there are half as many rounds of half
+once on a release of a few images, which shows its start-up time; above 50,000 images there are half as many rounds of half
 the methods. `--cold` adds a run that has to read the disk (needs root).
 """
 
@@ -63,7 +63,7 @@ GOALS = [
     (LIMIT, GENERATOR, 16_000, ""),
     (LIMIT, PILLOW, 16_000, ""),
 ]
-"""A method, another, the number of images, and what the ratio of their medians should be (nothing: told alone)."""
+"""A method, another, the number of images, and what the ratio of their medians should be (None: only reported)."""
 
 
 def commands(raw: Path, output: Path) -> dict[str, list[str]]:

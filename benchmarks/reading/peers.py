@@ -125,7 +125,7 @@ class WebDataset(Loaded):
 
 
 class Mosaic(Loaded):
-    """mosaicml-streaming: MDS. It imports torchvision, which reading does not use: a stub stands in where there is none."""
+    """mosaicml-streaming: MDS. It imports torchvision, which reading does not use: a stub replaces it if it is missing."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

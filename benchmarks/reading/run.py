@@ -88,7 +88,7 @@ class Data:
             run([*command, str(work)], self.environment)
             work.rename(self.folder / name)
 
-    def place(self, name: str) -> str:
+    def path(self, name: str) -> str:
         """Where the data called `name` are; what is missing is made."""
         if name in self._places:
             return self._places[name]
@@ -98,7 +98,7 @@ class Data:
     def _place(self, name: str) -> str:
         if name not in ("rocov2", "shards"):
             python = self._pythons[name]
-            self._make(name, python, str(PROJECT / "benchmarks" / "reading" / "formats.py"), name, self.place("rocov2"))
+            self._make(name, python, str(PROJECT / "benchmarks" / "reading" / "formats.py"), name, self.path("rocov2"))
             return str(self.folder / name)
         raw, output = self.folder / "raw", self.folder / name
         if not raw.exists():
@@ -115,7 +115,7 @@ class Data:
 
     def expected(self) -> dict[str, dict[str, Any]]:
         """What every reader must give, by its first column: ids, or captions where there are no ids."""
-        table = pq.read_table(Path(self.place("rocov2"), "text", "train.parquet"), columns=["image_id", "caption"])
+        table = pq.read_table(Path(self.path("rocov2"), "text", "train.parquet"), columns=["image_id", "caption"])
         facts = {}
         for name in table.column_names:
             keys = "\n".join(sorted(table[name].to_pylist())).encode()
@@ -131,7 +131,7 @@ def hub(data: Data) -> Iterator[tuple[dict[str, str], dict[str, int]]]:
         command = [
             sys.executable,
             str(PROJECT / "benchmarks" / "reading" / "serve.py"),
-            data.place("rocov2"),
+            data.path("rocov2"),
             home,
             str(DELAY),
         ]
@@ -152,8 +152,8 @@ def measure(one: Run, data: Data, python: str, images: int) -> dict[str, Any]:
         RuntimeError: it failed.
     """
     batch = min(one.job.batch, max(1, images // 3))
-    place = one.job.data or data.place(one.data)
-    job = replace(one.job, data=place, batch=batch, batches=max(1, images // batch // 2))
+    path = one.job.data or data.path(one.data)
+    job = replace(one.job, data=path, batch=batch, batches=max(1, images // batch // 2))
     command = [python, str(PROJECT / "benchmarks" / "reading" / "measure_reader.py"), json.dumps(asdict(job))]
     with ExitStack() as stack:
         environment, counts = data.environment, None
@@ -234,10 +234,10 @@ def main(
     environments: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Parse, call, tell."""
+    """Parse, call, report."""
     try:
         compare(images, rounds, folder, methods, parts, http, environments, output)
-    except RuntimeError as error:  # a process failed: what it wrote tells why
+    except RuntimeError as error:  # a process failed: its output explains why
         raise click.ClickException(str(error)) from error
 
 
@@ -261,9 +261,9 @@ def compare(
         data = Data(folder or Path(stack.enter_context(tempfile.TemporaryDirectory())), images, pythons)
         expected = data.expected()
         for name in dict.fromkeys(one.data for one in order):
-            data.place(name)
+            data.path(name)
         if "datasets-map" in used:
-            data.place("datasets")
+            data.path("datasets")
         results: dict[str, list[dict[str, Any]]] = {one.key: [] for one in order}
         levels: dict[str, int] = {}
         for number in range(rounds):

@@ -19,7 +19,7 @@ NAME = "org/name"
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until the parent ends it."""
     folder, home, delay = sys.argv[1:]
     Snapshot(Path(folder))  # hashes all files, once
     with Hub({NAME: folder}, delay=float(delay)) as hub:

@@ -24,12 +24,12 @@ RECIPES: dict[str, str] = {
 
 
 def find_blocks(text: str, kind: str) -> list[str]:
-    """The blocks of a kind, that is of what stands behind the three ticks."""
+    """The blocks of a kind: the word after the three ticks."""
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> str:
-    """Run a block as a program, with `ranks` under torchrun as so many processes, and return what it prints."""
+    """Run a block as a program, with `ranks` under torchrun as that many processes, and return what it prints."""
     program = folder / "block.py"
     program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []

@@ -1,4 +1,4 @@
-"""A built repository, broken on purpose: in one thing, so that a check has to tell just that."""
+"""A built repository, broken on purpose: in one thing, which a check has to report."""
 
 from __future__ import annotations
 
@@ -107,5 +107,5 @@ def count_again(repository: Path) -> None:
 
 
 def build(folder: Path) -> Path:
-    """A repository of nine images a split, in `folder`, that obeys every rule."""
+    """A repository of nine images a split, in `folder`, that passes every rule."""
     return make_raw(train=9, valid=9, test=9).build(folder / "rocov2", row_group=3000)

@@ -128,7 +128,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def leftovers(output: Path) -> list[str]:
-    """What stands beside OUTPUT and should not after a conversion that ended well."""
+    """What is left beside OUTPUT, and should not be, after a successful conversion."""
     return [path.name for path in output.parent.glob(f"{output.name}.*") if path.name != f"{output.name}.lock"]
 
 

@@ -29,11 +29,11 @@ ENVIRONMENTS = TESTS.parent / ".cache" / "environments"
 VERSIONS = ("2.21.0", "3.6.0", "4.8.5", "5.2.0")
 """Versions of `datasets`: the last 2.x, the last with loading scripts, the last 4.x, the newest."""
 TOOLS = ("axolotl", "ms-swift", "unsloth", "llamafactory", "lmms-eval", "open_clip")
-"""Tools of which no two can be installed together."""
+"""Tools that cannot be installed together."""
 
 
 def python_of(version: str, folder: Path = ENVIRONMENTS) -> Path:
-    """The interpreter of the environment with this version of `datasets`, which is made where there is none.
+    """The interpreter of the environment with this version of `datasets`, which is made if it is missing.
 
     Raises:
         RuntimeError: pip could not install it; says why.
@@ -42,7 +42,7 @@ def python_of(version: str, folder: Path = ENVIRONMENTS) -> Path:
 
 
 def make_environment(name: str, folder: Path = ENVIRONMENTS) -> Path:
-    """The interpreter of an environment, which is made where there is none.
+    """The interpreter of an environment, which is made if it is missing.
 
     It has what `NAME.txt` lists, then what `NAME.alone.txt` lists, if there is one, without what that requires.
 
@@ -52,18 +52,18 @@ def make_environment(name: str, folder: Path = ENVIRONMENTS) -> Path:
     requirements = REQUIREMENTS / f"{name}.txt"
     alone = REQUIREMENTS / f"{name}.alone.txt"
     lists = [requirements, *([alone] if alone.exists() else [])]
-    place, python = folder / name, folder / name / "bin" / "python"
+    environment, python = folder / name, folder / name / "bin" / "python"
     key = b"".join(file.read_bytes() for file in lists) + sys.version.encode() + sys.base_prefix.encode()
     stamp = hashlib.sha256(key).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Written last: without it the folder is what an interrupted installation left.
-        whole = place / "whole"
+        whole = environment / "whole"
         if not (python.exists() and whole.exists() and whole.read_text() == stamp):
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(environment, ignore_errors=True)
             install, needs_pip = _installer(name, python)
-            _call(sys.executable, "-m", "venv", *([] if needs_pip else ["--without-pip"]), place)
+            _call(sys.executable, "-m", "venv", *([] if needs_pip else ["--without-pip"]), environment)
             for file in lists:
                 options = ["--no-deps"] if file == alone else []
                 _call(*install, *options, "-r", file)
@@ -85,10 +85,10 @@ def _installer(name: str, python: Path) -> tuple[list[object], bool]:
 
 def find_tool(name: str) -> Path:
     """The folder with the programs of a tool; the test is left out where it is not installed."""
-    place = ENVIRONMENTS / name
-    if not (place / "whole").exists():
+    environment = ENVIRONMENTS / name
+    if not (environment / "whole").exists():
         pytest.skip(f"{name} is not installed: make test-recipes")
-    return place / "bin"
+    return environment / "bin"
 
 
 def _call(*command: object) -> None:

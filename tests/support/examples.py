@@ -28,6 +28,6 @@ def load_profile(runs: int, is_fixed: bool) -> None:
 
 
 def examples(number: int) -> settings:
-    """A decorator that makes so many inputs, times `--runs`."""
+    """A decorator that sets the number of inputs, times `--runs`."""
     assert settings.default is not None
     return settings(max_examples=number * settings.default.max_examples // DEFAULT)

@@ -1,4 +1,4 @@
-"""Releases with random damage, and what must hold of a conversion: success with the right rows, or a told problem."""
+"""Releases with random damage, and what must hold of a conversion: success with the right rows, or a reported problem."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ SPECIAL = [
 def damage(content: bytes, random: Random) -> bytes:
     """The bytes of a file with one random damage."""
     kind = random.randrange(8)
-    place = random.randrange(len(content) + 1)
+    offset = random.randrange(len(content) + 1)
     length = random.choice([1, 1, 2, 4, 16, 300])
     if kind == 0:  # a bit
-        place = min(place, len(content) - 1)
-        return content[:place] + bytes([content[place] ^ 1 << random.randrange(8)]) + content[place + 1 :]
+        offset = min(offset, len(content) - 1)
+        return content[:offset] + bytes([content[offset] ^ 1 << random.randrange(8)]) + content[offset + 1 :]
     if kind == 1:
-        return content[:place]
+        return content[:offset]
     if kind == 2:
-        return content[:place] + random.randbytes(length) + content[place + length :]
+        return content[:offset] + random.randbytes(length) + content[offset + length :]
     if kind == 3:
-        return content[:place] + bytes(length) + content[place + length :]
+        return content[:offset] + bytes(length) + content[offset + length :]
     if kind == 4:
-        return content[:place] + random.choice(SPECIAL) + content[place:]
+        return content[:offset] + random.choice(SPECIAL) + content[offset:]
     if kind == 5:
-        return content[:place] + content[place + length :]
+        return content[:offset] + content[offset + length :]
     if kind == 6:
         other = random.randrange(len(content) + 1)
-        return content[:place] + content[min(place, other) : max(place, other)][:5000] + content[place:]
+        return content[:offset] + content[min(offset, other) : max(offset, other)][:5000] + content[offset:]
     return content + random.choice(SPECIAL) * length
 
 
 def damage_release(raw: Path, target: Path, random: Random) -> list[str]:
-    """Copy a release and damage one to three of its files, or images inside its zips; tells which."""
+    """Copy a release and damage one to three of its files, or images inside its zips; return which."""
     shutil.copytree(raw, target)
     damaged = []
     for _ in range(random.choice([1, 1, 2, 3])):
@@ -89,7 +89,7 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
     """Convert a damaged release and hold the result against a reading of its own.
 
     Returns:
-        `built` or `told`.
+        `built` or `reported`.
 
     Raises:
         AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
@@ -100,13 +100,13 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
     except UserError:
         if output.exists():
             raise AssertionError("something under OUTPUT after a failure") from None
-        return "told"
+        return "reported"
     compare(raw, output)
     return "built"
 
 
 def compare(raw: Path, output: Path) -> None:
-    """Every built row is what csv and zipfile read from the release, and no row stands twice."""
+    """Every built row is what csv and zipfile read from the release, and no row occurs twice."""
     seen: set[str] = set()
     licenses = {row[0]: row[1:] for row in _read(raw / "license_information.csv")}
     for split, raw_split in SPLITS.items():

@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
             if status == 200 and (asked := requested_range(self.headers.get("Range", ""), size)) is not None:
                 span, status = asked, 206 if asked else 416
                 headers = {**headers, "Content-Range": f"bytes {f'{asked[0]}-{asked[-1]}' if asked else '*'}/{size}"}
-            # Noted before it is sent, so that whoever has got all of an answer finds all of it in the record.
+            # Noted before it is sent, so that a client that has a whole answer finds it in the record.
             request.status = status
             self.send_response(status)
             for name, value in {**headers, "Accept-Ranges": "bytes", "Content-Length": str(len(span))}.items():

@@ -14,7 +14,7 @@ from tests.support.processes import HANG_SECONDS
 
 
 def start(program: str, arguments: Mapping[str, Any], environment: Mapping[str, str], ranks: int = 0) -> Any:
-    """Run a module of these tests with its arguments as JSON; with `ranks`, as so many processes under torchrun.
+    """Run a module of these tests with its arguments as JSON; with `ranks`, as that many processes under torchrun.
 
     Returns:
         What it printed last, as JSON.
@@ -33,7 +33,7 @@ def start(program: str, arguments: Mapping[str, Any], environment: Mapping[str, 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def leave(told: Any) -> None:
-    """Print `told` as JSON and end: threads of pyarrow can abort an interpreter's ordinary end after a stream left early."""
-    print(json.dumps(told), flush=True)
+def leave(reported: Any) -> None:
+    """Print `reported` as JSON and end: threads of pyarrow can abort an interpreter's end after a stream left early."""
+    print(json.dumps(reported), flush=True)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""What streams of `datasets` give, told by the interpreter that runs this: `python nodes.py REPOSITORY`, JSON to stdout.
+"""What streams of `datasets` return in the interpreter that runs this: `python nodes.py REPOSITORY`, JSON to stdout.
 
 Needs only `datasets`.
 """
@@ -43,7 +43,7 @@ def _read_so_far() -> int:
         return int(file.readline().split()[1])
 
 
-def tell(repository: str) -> dict[str, Any]:
+def report(repository: str) -> dict[str, Any]:
     """Shares of nodes, heads, unions, epochs, and bytes that are read for the column of ids."""
 
     def load(split: str = "train", streaming: bool = True, **options: Any) -> Any:
@@ -88,5 +88,5 @@ def tell(repository: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     datasets.disable_progress_bars()
-    print(json.dumps(tell(sys.argv[1])), flush=True)
+    print(json.dumps(report(sys.argv[1])), flush=True)
     os._exit(0)  # threads of pyarrow can abort an interpreter's ordinary end

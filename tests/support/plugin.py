@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed, and tell Hypothesis."""
+    """Choose the seed, and pass it to Hypothesis."""
     option = config.option
     if option.runs != 1 and option.seed is None:
         option.seed = random.SystemRandom().randrange(2**32)

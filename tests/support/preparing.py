@@ -39,7 +39,7 @@ def make_loader(accelerator: Accelerator, way: str, repository: str) -> Any:
 
 
 def samples_of(loader: Iterable[Any]) -> list[str]:
-    """What tells the samples of all batches apart: the pixels, or the width, which no two images of a test share."""
+    """What distinguishes the samples of all batches: the pixels, or the width, which no two images of a test share."""
     seen: list[str] = []
     for batch in loader:
         if "image" in batch:
@@ -51,7 +51,7 @@ def samples_of(loader: Iterable[Any]) -> list[str]:
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    told: dict[str, list[list[str]]] = {}
+    reported: dict[str, list[list[str]]] = {}
     for dispatch in (None, False):
         accelerator = Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(dispatch_batches=dispatch))
         for way in arguments["ways"]:
@@ -62,8 +62,8 @@ if __name__ == "__main__":
             except TypeError as error:
                 seen = [type(error).__name__]
             torch.distributed.all_gather_object(everyone, seen)
-            told[name] = everyone
+            reported[name] = everyone
     torch.distributed.barrier()
     if accelerator.process_index:
         os._exit(0)
-    leave(told)
+    leave(reported)

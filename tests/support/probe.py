@@ -1,4 +1,4 @@
-"""Loads built repositories with the `datasets` of the interpreter that runs it, and tells every value that came out.
+"""Loads built repositories with the `datasets` of the interpreter that runs it, and reports every value that came out.
 
 Needs only `datasets` and Pillow. Reads a list of cases as JSON from stdin, writes a list of answers as JSON to stdout. An
 answer is `{"error": [type, message]}`, or by split what `_describe_split` says.
@@ -34,7 +34,7 @@ class Case:
         name, split, streaming, options: arguments of the call; `options` of a builder are the class's.
         num_proc: processes that prepare a builder's data.
         cwd: directory to be in.
-        cache: the cache, a fresh one unless said.
+        cache: the cache (default: a fresh one).
     """
 
     call: str
@@ -147,8 +147,8 @@ def answers(cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
 if __name__ == "__main__":
     datasets.disable_progress_bars()
     with contextlib.redirect_stdout(sys.stderr):
-        told = json.dumps(list(answers(Case(**case) for case in json.load(sys.stdin))))
-    print(told, flush=True)
+        reported = json.dumps(list(answers(Case(**case) for case in json.load(sys.stdin))))
+    print(reported, flush=True)
     # Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early
     # (https://github.com/huggingface/datasets/issues/7566); all is said by now.
     os._exit(0)

@@ -60,7 +60,7 @@ def wait_until(condition: Callable[[], object], seconds: float = HANG_SECONDS) -
 
 
 def free_port() -> int:
-    """A free port outside of the range of which servers of other tests get theirs by asking for any."""
+    """A free port outside of the range from which the system gives servers of other tests theirs."""
     for _ in range(100):
         port = random.randrange(10_000, 32_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

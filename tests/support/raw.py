@@ -193,7 +193,7 @@ def write_zip(path: Path, members: list[tuple[str, bytes]], compression: int = z
 def make_raw(
     train: int = 20, valid: int = 6, test: int = 6, *, seed: int = 0, noncommercial: bool = True, side: int = 40
 ) -> RawRelease:
-    """A release whose images differ in everything that rows have; ids have holes, some articles stand in two splits.
+    """A release whose images differ in everything that rows have; ids have holes, some articles are in two splits.
 
     Args:
         train, valid, test: numbers of images.

@@ -32,7 +32,7 @@ class Arguments:
         stateful: keep the state of a StatefulDataLoader, instead of the stream's.
         epochs: number of epochs.
         every: steps between checkpoints.
-        stop: end after so many steps, None after the last epoch.
+        stop: number of steps after which it ends, None after the last epoch.
     """
 
     repository: str
@@ -97,12 +97,12 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    told = train(Arguments(**json.loads(sys.argv[1])))
+    reported = train(Arguments(**json.loads(sys.argv[1])))
     if torch.distributed.is_initialized():
         everyone: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(everyone, told)
+        torch.distributed.all_gather_object(everyone, reported)
         torch.distributed.barrier()
-        if told["rank"]:
+        if reported["rank"]:
             os._exit(0)
         leave(everyone)
-    leave([told])
+    leave([reported])

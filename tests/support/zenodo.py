@@ -51,15 +51,15 @@ def md5(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """How one request is answered: well, but for what is said here.
+    """How one request is answered: correctly, except for what is listed here.
 
     Attributes:
         status: that of an answer without content (an error, a redirect); None for the file.
         headers: these instead of the usual ones; None leaves a header out.
         content: this instead of what is there.
-        damage: place of a byte that is sent wrong.
+        damage: offset of a byte that is sent wrong.
         cut: bytes of the body after which the connection ends.
-        cut_at: place in the file at which it ends.
+        cut_at: offset in the file at which it ends.
         ranges: whether `Range` is understood.
         hold: whether nothing more comes after half of the body, until the server is closed.
     """
@@ -152,7 +152,7 @@ class Zenodo:
         ]
 
     def by_hand(self, raw: Path, *names: str) -> str:
-        """What a person is told to do who still lacks these files."""
+        """The advice to a person who still lacks these files."""
         return (
             f"\nBy hand: open {self.url}/records/{self.number}, download {', '.join(names)} into {raw}/, and run the same "
             "command again: it verifies what is there and fetches the rest."
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Length": str(len(body)), **headers}
         stop = max(0, min(len(body), answer.cut, answer.cut_at - (first or 0)))
         self.close_connection = headers["Content-Length"] != str(stop)
-        # Noted before it is sent, so that whoever has got all of an answer finds all of it in the record.
+        # Noted before it is sent, so that a client that has a whole answer finds it in the record.
         request.status = status
         self.send_response(status)
         for name, value in headers.items():
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(block)
 
     def _first(self, answer: Answer, etag: str | None) -> int | None:
-        """Place from which the client goes on, None where it gets the whole file."""
+        """Offset from which the client resumes, None if it gets the whole file."""
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
         if not asked or not answer.ranges or (condition is not None and condition != etag):
