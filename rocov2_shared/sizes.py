@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]I?)?B?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:
     """Return the number of bytes that a size means: `300MB` (10^6 each), `64MiB` (2^20 each), `1000`; case is ignored.
 
+    A size above 2^63 - 1 means as much: no file is larger, and a larger number does not fit into a float or an int64.
+
     Raises:
         ValueError: `text` is not a size, or is less than one byte.
     """
     parts = _SIZE.fullmatch(text.strip())
-    size = int(float(parts[1]) * _UNITS[(parts[2] or "").upper()]) if parts else 0
+    size = int(Decimal(parts[1]) * _UNITS[(parts[2] or "").upper()]) if parts else 0
     if size < 1:
         raise ValueError(f"invalid size {text!r}: use a number above 0 with a unit, e.g. 300MB or 8MiB")
-    return size
+    return min(size, 2**63 - 1)
 
 
 def format_size(size: int) -> str:

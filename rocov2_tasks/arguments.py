@@ -32,6 +32,8 @@ def number_of_bytes(option: str, value: str | int) -> int:
         ValueError: `value` is not a size, or not positive.
     """
     try:
+        if isinstance(value, bool):  # an integer to Python: one byte
+            raise TypeError
         return parse_size(value) if isinstance(value, str) else parse_size(str(operator.index(value)))
     except (TypeError, ValueError):
         raise ValueError(f'{option}={value!r}: expected a number of bytes, or a size such as "64MB"') from None

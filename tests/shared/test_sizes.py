@@ -24,6 +24,8 @@ from rocov2_tasks.arguments import number_of_bytes
         ("4096", 4096),
         ("512B", 512),
         (" 7 kB ", 7000),
+        ("9007199254740993", 9007199254740993),
+        ("1" + "0" * 400, 2**63 - 1),
     ],
 )
 def test_a_size_is_the_same_number_in_a_command_and_in_an_argument(text: str, size: int) -> None:
@@ -32,7 +34,7 @@ def test_a_size_is_the_same_number_in_a_command_and_in_an_argument(text: str, si
     assert number_of_bytes("window", text) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "-3MB", "0", "0.5B", "3PB", "3 4MB", "1e3", "0.0GB", "nan"])
+@pytest.mark.parametrize("text", ["", "MB", "-3MB", "0", "0.5B", "3PB", "3 4MB", "1e3", "0.0GB", "nan", "\u0663MB"])
 def test_an_invalid_size_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(
         ValueError, match=r"^invalid size '.*': use a number above 0 with a unit, e\.g\. 300MB or 8MiB$"
@@ -44,7 +46,7 @@ def test_an_invalid_size_is_refused_with_an_example(text: str) -> None:
         number_of_bytes("window", text)
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, None, b"1"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, None, b"1", True])
 def test_an_argument_that_is_no_positive_integer_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="expected a number of bytes"):
         number_of_bytes("window", value)  # type: ignore[arg-type]
