@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import sys
 import time
@@ -136,6 +137,16 @@ class Progress:
         )
 
 
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that is closed (`>&-`).
+
+    Reports need a stream, and the next file that is opened would get its number: what a library prints would land in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+
+
 def run(command: click.Command, resumes: bool = False) -> None:
     """Run a command line and exit: 0 done, 1 fault of the data or the outside world, 2 wrong usage, 130 interrupted.
 
@@ -144,6 +155,7 @@ def run(command: click.Command, resumes: bool = False) -> None:
         resumes: whether the same command, run again, resumes where it stopped.
     """
     hint = f" {RESUME}" if resumes else ""
+    _open_closed_streams()
     try:
         command.main(standalone_mode=False)
         code = 0

@@ -89,3 +89,18 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], monkeypatch
         run(click.Command("command"))
     assert stop.value.code == 2
     assert "No such option" in capsys.readouterr().err
+
+
+def test_closed_streams_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def command() -> None:
+        click.echo("all is well")
+        with Progress("Export", 1, 1, "images", "shards") as progress:
+            progress.add(1)
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", None)
+    with pytest.raises(SystemExit) as stop:
+        run(command)
+    assert stop.value.code == 0
