@@ -176,6 +176,21 @@ def test_an_interruption_says_whether_the_same_command_resumes(
     assert capsys.readouterr().err == f"\nInterrupted.{hint}\n"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [("shwo", " Did you mean 'show'?"), ("CHECK", " Did you mean 'check'?"), ("xyzzy", ""), ("--shwo", "")],
+)
+def test_a_misspelt_verb_is_wrong_usage_and_names_the_nearest(
+    wrong: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rocov2", wrong, "rocov2"])
+    with pytest.raises(SystemExit) as stop:
+        run(group)
+    assert stop.value.code == 2
+    what = "option" if wrong.startswith("--") else "command"
+    assert capsys.readouterr().err.endswith(f"\nError: No such {what} {wrong!r}.{told}\n")
+
+
 def test_the_preview_without_its_package_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
