@@ -148,6 +148,13 @@ def test_a_raw_release_is_converted_and_passes_the_check(built: Environment, raw
     assert built.succeed("check").stdout.startswith("rocov2 ")
 
 
+def test_what_is_missing_is_installed_without_a_clone(installed: Environment) -> None:
+    done = installed.call(
+        "python", "-I", "-c", "from rocov2_shared.errors import how_to_install; print(how_to_install('card'))"
+    )
+    assert done.stdout == "install the extra card: pip install 'rocov2-hub[card]'\n"
+
+
 def test_it_is_shown_and_previewed(built: Environment, raw: RawRelease) -> None:
     assert f"  train: {len(raw.splits['train'])} rows\n" in built.succeed("show").stdout
     assert built.succeed("preview").stdout.startswith("rocov2.preview/index.html: ")
