@@ -34,10 +34,12 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         All violations, sorted; the repository can be served if none of them blocks (`Violation.blocks`).
 
     Raises:
-        UserError: the folder does not exist, or contains no Parquet file.
+        UserError: the folder does not exist, is a clone of the project, or contains no Parquet file.
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: name a repository that `rocov2 convert` has built")
+    if (root / "rocov2_build").is_dir():
+        raise UserError(f"{root} is a clone of the project: name a repository that `rocov2 convert` has built")
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     if not any(file.endswith(".parquet") for file in files):
         raise UserError(f"{root} contains no Parquet file: name a repository that `rocov2 convert` has built")

@@ -21,7 +21,7 @@ from rocov2_build.checks.rules import RULES
 from rocov2_build.worker import parquet
 from rocov2_build.worker.jpeg import ImageFacts, inspect
 from rocov2_shared.errors import UserError
-from tests.conftest import Run
+from tests.conftest import PROJECT, Run
 from tests.support.breaking import (
     OTHER,
     SHARD,
@@ -355,6 +355,8 @@ def test_a_folder_without_parquet_is_no_repository(tmp_path: Path) -> None:
         check_repository(tmp_path)
     with pytest.raises(UserError, match="is not a folder"):
         check_repository(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is a clone of the project: name a repository"):
+        check_repository(PROJECT)
 
 
 @pytest.mark.slow
