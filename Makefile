@@ -18,12 +18,13 @@ help: ## list what there is
 # `$(call install,ENVIRONMENT,EXTRAS)` makes an environment if it is missing and installs the project into it, with what
 # EXTRAS need. uv takes a third of pip's time: use it if it is on the PATH or can be installed. Otherwise, or if uv
 # fails (it does not read pip's settings, such as another index), use pip.
+# With bytecode, as pip does: otherwise each process that may not write it compiles pandas and datasets anew, in 1.5 s.
 define install
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, %s is %s: make PYTHON=python3.11 ..." % (sys.executable, sys.version.split()[0]))'
 	@test -x $(1)/bin/python || { echo 'Making the environment $(1) ...'; $(PYTHON) -m venv $(1); }
 	@uv=$$(command -v uv) || { uv=$(1)/bin/uv; test -x $$uv || $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv || uv=; }; \
 	echo "Installing the project with $(2) into $(1), with $${uv:-pip (uv cannot be installed)} ..."; \
-	if test -n "$$uv"; then "$$uv" pip install --python $(1)/bin/python --editable '.$(2)' && exit; echo 'uv failed, trying pip ...'; fi; \
+	if test -n "$$uv"; then "$$uv" pip install --compile-bytecode --python $(1)/bin/python --editable '.$(2)' && exit; echo 'uv failed, trying pip ...'; fi; \
 	$(1)/bin/python -m pip install --disable-pip-version-check --editable '.$(2)'
 endef
 
