@@ -19,6 +19,8 @@ from rocov2_shared.errors import UserError
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw, write_zip
 from tests.support.repositories import run_here
 
+pytestmark = pytest.mark.slow
+
 SPLIT = "train"
 
 

@@ -38,7 +38,9 @@ def test_pip_is_used_if_uv_fails(code: int, pip: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (clone / "uv.log").read_text() == "pip install --compile-bytecode --python .venv/bin/python --editable .[card]\n"
+    assert (
+        clone / "uv.log"
+    ).read_text() == "pip install --compile-bytecode --python .venv/bin/python --editable .[card]\n"
     assert (clone / "pip.log").read_text() == pip
     assert ("uv failed, trying pip ...\n" in done.stdout) == bool(code)
     assert (clone / ".venv" / "installed").exists()

@@ -17,6 +17,8 @@ from rocov2_build.convert import Conversion, convert
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:

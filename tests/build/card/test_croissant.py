@@ -28,6 +28,8 @@ from tests.support.breaking import broken
 from tests.support.raw import make_raw
 from tests.support.repositories import LABELS, Rows, images_by_id, run
 
+pytestmark = pytest.mark.slow
+
 RAI_KEYS = {
     *("dataCollection", "dataCollectionType", "dataCollectionMissingData", "dataCollectionRawData"),
     *("dataCollectionTimeframe", "dataPreprocessingProtocol", "dataAnnotationProtocol", "dataAnnotationPlatform"),

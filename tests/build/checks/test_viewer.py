@@ -34,6 +34,8 @@ from tests.support.breaking import (
 )
 from tests.support.raw import jpeg, make_raw
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:

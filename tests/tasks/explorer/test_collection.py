@@ -22,6 +22,8 @@ from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
+pytestmark = pytest.mark.slow
+
 duckdb = pytest.importorskip("duckdb")
 
 from rocov2_tasks.explorer.collection import Collection  # noqa: E402
