@@ -249,6 +249,11 @@ def splits_of(path: str) -> dict[str, str]:
     return {name: split for name, split in found if split}
 
 
+def owner_of(path: str) -> tuple[str, str] | None:
+    """Return the configuration that has all rows of the file at `path`, and the split; None if none has the file."""
+    return next(iter(splits_of(path).items()), None)
+
+
 _HUB = "hf://datasets/"
 _HUB_PATH = re.compile(rf"(?:{_HUB})?(?P<id>[\w-][\w.-]*/[\w.-]+?)(?:@(?P<revision>[^/@]+))?/?")
 _BUILD = "rocov2 convert RAW"

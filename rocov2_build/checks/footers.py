@@ -49,7 +49,7 @@ def check_footers(check: Check) -> Footers:
     for name, config in rocov2.CONFIGS.items():
         for split in config.splits:
             for file in find_files(check.files, name, split):
-                is_new = next(iter(rocov2.splits_of(file))) == name  # not also a file of a configuration before it
+                is_new = rocov2.owner_of(file) == (name, split)  # not also a file of a configuration before it
                 try:
                     with closing(pq.ParquetFile(check.root / file)) as parquet:
                         footer, schema = parquet.metadata, parquet.schema_arrow

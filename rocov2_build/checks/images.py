@@ -21,7 +21,7 @@ def check_modes(check: Check, image_modes: dict[str, int]) -> None:
             check.add("image-mode", "conversion.json", expected=f"images of mode {', '.join(SAVED_MODES)}", found=found)
 
 
-def check_images(check: Check, file: str, table: pa.Table) -> None:
+def decode_images(check: Check, file: str, table: pa.Table) -> None:
     """Decode the images of a row group, and compare their sizes with their rows."""
     for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
         where = f"{file} {row['image_id']}"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import rocov2
-from rocov2_build.checks.images import check_images
+from rocov2_build.checks.images import decode_images
 from rocov2_build.checks.records import Records, check_hash
 from rocov2_build.checks.viewer_values import check_values
 from rocov2_build.checks.violations import Check
@@ -52,16 +52,17 @@ def _check_file(check: Check, file: str, is_readable: bool, records: Records, de
     """Check one file; returns its rows without the images, None if it cannot be read."""
     recorded = records.files.get(file, {})
     check_hash(check, file, recorded)
-    if not is_readable:
+    owner = rocov2.owner_of(file)
+    if owner is None or not is_readable:
         return None
     rows_sha256 = recorded.get("rows_sha256") if records.is_verified and not decode else None
     rows_hash, tables = RowsHash(), []
     for table in _row_groups(check, file):
-        _check_values(check, file, table, rocov2.CONFIGS[next(iter(rocov2.splits_of(file)))].columns)
+        _check_values(check, file, table, rocov2.CONFIGS[owner[0]].columns)
         if "image" in table.column_names:
             _check_licenses(check, file, table)
             if rows_sha256 is None:
-                check_images(check, file, table)
+                decode_images(check, file, table)
             else:
                 rows_hash.add(table.drop_columns(["image"]), _digests(table))
             table = table.drop_columns(["image"])
@@ -69,7 +70,7 @@ def _check_file(check: Check, file: str, is_readable: bool, records: Records, de
     if rocov2.shard_group(file) and rows_sha256 is not None and rows_hash.hexdigest() != rows_sha256:
         check.add("changed-file", file, expected=f"rows with the SHA-256 {rows_sha256}", found="another")
         for table in _row_groups(check, file):
-            check_images(check, file, table)
+            decode_images(check, file, table)
     return pa.concat_tables(tables) if tables else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rocov2 import COLUMNS, LABELS, LICENSES, splits_of
+from rocov2 import COLUMNS, CONFIGS, LABELS, LICENSES, owner_of
 from rocov2_build.facts.columns import (
     Columns,
     Numbers,
@@ -56,9 +56,10 @@ def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
     """
     sizes: dict[str, dict[str, int]] = {}
     for file in files:
-        split = next(iter(splits_of(file.path).values()))
-        part = sizes.setdefault(file.path.partition("/")[0], {})
-        part[split] = part.get(split, 0) + file.bytes
+        if owner := owner_of(file.path):
+            config, split = owner
+            part = sizes.setdefault(CONFIGS[config].folder, {})
+            part[split] = part.get(split, 0) + file.bytes
     modes = sum((Counter(file.modes) for file in files), Counter())
     return {
         **compute_row_facts(repository),

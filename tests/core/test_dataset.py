@@ -31,6 +31,7 @@ OTHERS = "data/train-00001-of-00002-noncommercial.parquet"
 )
 def test_a_file_belongs_to_the_splits_whose_whole_pattern_it_matches(path: str, splits: dict[str, str]) -> None:
     assert rocov2.splits_of(path) == splits
+    assert rocov2.owner_of(path) == next(iter(splits.items()), None)
     for name, config in rocov2.CONFIGS.items():
         assert config.split_of(path) == splits.get(name)
 
