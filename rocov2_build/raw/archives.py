@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import struct
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +38,11 @@ class Images:
     bytes: int
 
 
-def find_images(raw: Path, raw_split: str) -> Path | None:
-    """Return the zip of a split, or the folder that it was unpacked into, or None."""
+def find_images(raw: Path, raw_split: str) -> list[Path]:
+    """Return every form of a split's images in `raw`: the zip, and the folders that it was unpacked into."""
     archive = raw / releases.images_file(raw_split)
-    if archive.is_file():
-        return archive
-    return next((folder for folder in (raw / archive.stem, raw / raw_split) if folder.is_dir()), None)
+    folders = [folder for folder in (raw / archive.stem, raw / raw_split) if folder.is_dir()]
+    return [archive, *folders] if archive.is_file() else folders
 
 
 def open_images(path: Path, raw_split: str, report: Report) -> Images:
@@ -71,7 +72,7 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
             report.add("unsafe-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
             continue
         else:
-            image_id = _image_id(name, pattern)
+            image_id = _image_id(_strip_folder(name, raw_split), pattern)
         if image_id is None:
             report.add("stray-member", path.name, expected=f"{raw_split}/<id>.jpg", found=repr(name))
         elif image_id in members:
@@ -93,20 +94,48 @@ def _unsafe(name: str) -> bool:
     return not name or name.startswith("/") or ".." in name.split("/") or ":" in name or "\\" in name
 
 
+def _strip_folder(name: str, raw_split: str) -> str:
+    """Return a member's name without the folder that was zipped: `train_images/train/<id>.jpg` -> `train/<id>.jpg`."""
+    folder, _, rest = name.partition("/")
+    within = folder in (raw_split, Path(releases.images_file(raw_split)).stem) and rest.startswith(f"{raw_split}/")
+    return rest if within else name
+
+
 def _open_folder(path: Path, raw_split: str, report: Report) -> Images:
     members: dict[str, Member] = {}
     pattern = image_id_pattern(raw_split)
-    for file in sorted(path.iterdir()):
-        name = f"{path.name}/{file.name}"
-        if _PASSED_OVER.search(name + ("/" if file.is_dir() else "")):
+    roots = (os.path.realpath(path.parent), os.path.realpath(path))
+    for name in _list_names(path, raw_split, roots):
+        file = path / name
+        if _PASSED_OVER.search(f"{name}/" if file.is_dir() else name):
             continue
         image_id = _image_id(file.name, pattern)
-        if image_id is None or not file.is_file():
-            report.add("stray-member", path.name, expected="<id>.jpg", found=repr(file.name))
-            continue
-        size = file.stat().st_size
-        members[image_id] = Member(file.name, -1, size, size, _file_crc(file, size), zipfile.ZIP_STORED)
+        if _leads_elsewhere(file, roots):
+            expected, found = "a file, or a link into RAW", f"{name!r}, a link to {os.path.realpath(file)!r}"
+            report.add("unsafe-member", path.name, image_id or "", expected=expected, found=found)
+        elif image_id is None or not file.is_file():
+            report.add("stray-member", path.name, expected="<id>.jpg", found=repr(name))
+        elif image_id in members:
+            found = f"{members[image_id].name} and {name}"
+            report.add("duplicate-member", path.name, image_id, expected="one file", found=found)
+        else:
+            size = file.stat().st_size
+            members[image_id] = Member(name, -1, size, size, _file_crc(file, size), zipfile.ZIP_STORED)
     return _images(path, members)
+
+
+def _list_names(path: Path, raw_split: str, roots: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names in a folder, and in the split's own folder inside it (`unzip -d train_images` makes one)."""
+    for name in sorted(os.listdir(path)):
+        if name == raw_split and (path / name).is_dir() and not _leads_elsewhere(path / name, roots):
+            yield from (f"{name}/{inner}" for inner in sorted(os.listdir(path / name)))
+        else:
+            yield name
+
+
+def _leads_elsewhere(file: Path, roots: tuple[str, ...]) -> bool:
+    """Return whether a file is a link out of RAW: an archive can contain one, and may not bring in other files by it."""
+    return file.is_symlink() and not any(Path(os.path.realpath(file)).is_relative_to(root) for root in roots)
 
 
 def _file_crc(file: Path, size: int) -> int:

@@ -66,7 +66,9 @@ CODES = {
         "zip member or file that is not an image of the split",
         "zip members or files that are not images of the split",
     ),
-    "unsafe-member": Code(Severity.ROW, "zip member with an unsafe name", "zip members with an unsafe name"),
+    "unsafe-member": Code(
+        Severity.ROW, "zip member or link that leads elsewhere", "zip members or links that lead elsewhere"
+    ),
     "duplicate-member": Code(Severity.ROW, "image that occurs twice in a zip", "images that occur twice in a zip"),
     "encrypted-member": Code(Severity.ROW, "encrypted zip member", "encrypted zip members"),
     "damaged-member": Code(

@@ -88,8 +88,8 @@ def read_release(raw: Path, wanted: str, report: Report, output: Path | None = N
     found = {split: find_images(raw, raw_split) for split, raw_split in SPLITS.items()}
     _compare_files(raw, found, output, report)
     images = {
-        split: open_images(path, SPLITS[split], report) if path else Images(raw / "", {}, "", 0)
-        for split, path in found.items()
+        split: open_images(paths[0], SPLITS[split], report) if paths else Images(raw / "", {}, "", 0)
+        for split, paths in found.items()
     }
     tables = read_tables(raw, report)
     compare_ids(tables, images, report)
@@ -112,18 +112,21 @@ def read_release(raw: Path, wanted: str, report: Report, output: Path | None = N
     return RawRelease(wanted if release else _identify(rows), images, rows, tables.names, files)
 
 
-def _compare_files(raw: Path, images: dict[str, Path | None], output: Path | None, report: Report) -> None:
+def _compare_files(raw: Path, images: dict[str, list[Path]], output: Path | None, report: Report) -> None:
     present = {path.name for path in raw.iterdir()}
     if output and output.parent.resolve() == raw.resolve():
         present = {name for name in present if name != output.name and not name.startswith(f"{output.name}.")}
-    used = {path.name for path in images.values() if path}
+    used = {path.name for paths in images.values() for path in paths}
     for name in releases.HEADERS:
         if not (raw / name).is_file():
             report.add("missing-file", name, expected="a file of the release", found="none")
-    for split, path in images.items():
-        if path is None:
+    for split, paths in images.items():
+        if not paths:
             name = releases.images_file(SPLITS[split])
             report.add("missing-file", name, expected=f"a zip, or the folder {Path(name).stem}", found="neither")
+        for path in paths[1:]:
+            found = f"{paths[0].name} and {path.name}: move one away"
+            report.add("extra-file", path.name, expected=f"one form of the images of {SPLITS[split]}", found=found)
     for name in sorted(present - used - set(releases.HEADERS)):
         if not _PASSED_OVER.fullmatch(name):
             report.add("extra-file", name, expected=f"the {len(releases.FILES)} files of the release", found="another")

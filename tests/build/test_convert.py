@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rocov2 import SPLITS
 from rocov2_build import convert as conversion
 from rocov2_build.convert import Conversion
 from rocov2_build.engine import local
@@ -110,6 +111,21 @@ def test_what_the_repository_says_of_itself(built: Path) -> None:
 def test_the_same_bytes_whoever_does_it(built: Path, tmp_path: Path, workers: int, form: dict[str, Any]) -> None:
     raw = release().write(tmp_path / "raw", **form)
     assert files_of(run(raw, tmp_path / "rocov2", workers=workers)) == files_of(built)
+
+
+@pytest.mark.parametrize("forms", ["{}_images {}/{} {}_images/{}", "{}_images/{} {}_images {}/{}"])
+def test_the_same_bytes_from_every_unpacked_form(built: Path, tmp_path: Path, forms: str) -> None:
+    raw = release().write(tmp_path / "raw", unpacked=True)
+    for split, form in zip(SPLITS.values(), forms.split(), strict=True):
+        unpacked = (raw / split).rename(raw / "unpacked")
+        folder = raw / form.format(split, split)
+        folder.parent.mkdir(exist_ok=True)
+        unpacked.rename(folder)
+        (folder / "Thumbs.db").touch()
+        (folder.parent / "__MACOSX").mkdir(exist_ok=True)
+    output = tmp_path / "rocov2"
+    convert_here(Conversion(raw, output, release="any", layout=SMALL, quiet=True))
+    assert files_of(output) == files_of(built)
 
 
 def test_the_repositories_of_other_tests_are_the_same_without_workers(raw: Path, built: Path, tmp_path: Path) -> None:

@@ -29,23 +29,25 @@ def open_zip(
     return open_images(folder / ZIP, "train", report), report
 
 
-def test_find_images_prefers_the_zip_then_its_folder(tmp_path: Path) -> None:
-    assert find_images(tmp_path, "valid") is None
+def test_find_images_finds_every_form(tmp_path: Path) -> None:
+    found: list[Path] = []
+    assert find_images(tmp_path, "valid") == found
     for name in ("valid", "valid_images"):
         (tmp_path / name).mkdir()
-        assert find_images(tmp_path, "valid") == tmp_path / name
+        found.insert(0, tmp_path / name)
+        assert find_images(tmp_path, "valid") == found
     (tmp_path / "valid_images.zip").write_bytes(b"")
-    assert find_images(tmp_path, "valid") == tmp_path / "valid_images.zip"
-    assert find_images(tmp_path, "train") is None
+    assert find_images(tmp_path, "valid") == [tmp_path / "valid_images.zip", *found]
+    assert find_images(tmp_path, "train") == []
 
 
 @pytest.mark.parametrize("name", ["valid", "valid_images"])
 def test_a_file_is_no_folder_of_images(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"text")
-    assert find_images(tmp_path, "valid") is None
+    assert find_images(tmp_path, "valid") == []
 
 
-@pytest.mark.parametrize("prefix", ["train/", "", "images/"])
+@pytest.mark.parametrize("prefix", ["train/", "", "images/", "train_images/", "train_images/train/", "train/train/"])
 def test_zip(tmp_path: Path, prefix: str) -> None:
     images, report = open_zip(tmp_path, [(f"{prefix}{B}.jpg", b"bbb"), (f"{prefix}{A}.jpg", b"a")])
     first = 30 + len(f"{prefix}{B}.jpg") + 3
@@ -71,6 +73,7 @@ PASSED_OVER = [
 ]
 STRAY = [
     *("readme.txt", f"train/{A}.jpeg", f"train/{A}.JPG", f"train/{A}.jpg.part", f"train/{A}", "train/.hidden"),
+    *(f"train_images/valid/{A}.jpg", f"valid_images/train/{A}.jpg", f"train_images/train/train/{A}.jpg"),
     *(f"train/more/{A}.jpg", "train/ROCOv2_2023_valid_000001.jpg", "train/1.jpg", f"train/{A} (1).jpg", "MyThumbs.db"),
 ]
 UNSAFE = [
@@ -192,21 +195,23 @@ def test_fingerprint_of_a_zip_follows_its_content_alone(tmp_path: Path) -> None:
     assert len({*others, *same}) == 6
 
 
+@pytest.mark.parametrize("inner", ["", "train/"])
 @pytest.mark.parametrize("name", ["train_images", "train"])
-def test_folder(tmp_path: Path, name: str) -> None:
+def test_folder(tmp_path: Path, name: str, inner: str) -> None:
     folder = tmp_path / name
-    folder.mkdir()
-    (folder / f"{B}.jpg").write_bytes(b"bbb")
-    (folder / f"{A}.jpg").write_bytes(b"a")
-    for passed_over in (".DS_Store", "Thumbs.db", f"._{A}.jpg", "desktop.ini"):
-        (folder / passed_over).write_bytes(b"x")
-    (folder / "__MACOSX").mkdir()
+    (folder / inner).mkdir(parents=True)
+    (folder / f"{inner}{B}.jpg").write_bytes(b"bbb")
+    (folder / f"{inner}{A}.jpg").write_bytes(b"a")
+    for place in {"", inner}:
+        for passed_over in (".DS_Store", "Thumbs.db", f"._{A}.jpg", "desktop.ini"):
+            (folder / place / passed_over).write_bytes(b"x")
+        (folder / place / "__MACOSX").mkdir()
     report = Report()
     images = open_images(folder, "train", report)
     assert images.path == folder
     assert list(images.members.items()) == [
-        (A, Member(f"{A}.jpg", -1, 1, 1, zlib.crc32(b"a"), zipfile.ZIP_STORED)),
-        (B, Member(f"{B}.jpg", -1, 3, 3, zlib.crc32(b"bbb"), zipfile.ZIP_STORED)),
+        (A, Member(f"{inner}{A}.jpg", -1, 1, 1, zlib.crc32(b"a"), zipfile.ZIP_STORED)),
+        (B, Member(f"{inner}{B}.jpg", -1, 3, 3, zlib.crc32(b"bbb"), zipfile.ZIP_STORED)),
     ]
     assert images.bytes == 4
     assert report == Report()
@@ -232,6 +237,50 @@ def test_strays_of_a_folder(tmp_path: Path) -> None:
             "more",
             "notes.txt",
         )
+    ]
+
+
+def test_strays_beside_and_in_the_split_s_own_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "train_images"
+    (folder / "train" / "train").mkdir(parents=True)
+    (folder / "valid").mkdir()
+    for name in (f"{A}.jpg", f"train/{A}.jpg", f"train/{B}.jpg", "notes.txt", "train/notes.txt", f"valid/{B}.jpg"):
+        (folder / name).write_bytes(b"x")
+    report = Report()
+    images = open_images(folder, "train", report)
+    assert {image_id: member.name for image_id, member in images.members.items()} == {
+        A: f"{A}.jpg",
+        B: f"train/{B}.jpg",
+    }
+    strays = ("notes.txt", "train/notes.txt", "train/train", "valid")
+    assert report.problems == [
+        *(Problem("stray-member", "train_images", "", "<id>.jpg", repr(name)) for name in strays[:1]),
+        Problem("duplicate-member", "train_images", A, "one file", f"{A}.jpg and train/{A}.jpg"),
+        *(Problem("stray-member", "train_images", "", "<id>.jpg", repr(name)) for name in strays[1:]),
+    ]
+
+
+def test_links_may_lead_into_raw_alone(tmp_path: Path) -> None:
+    raw, outside = tmp_path / "raw", tmp_path / "disk"
+    (raw / "store").mkdir(parents=True)
+    outside.mkdir()
+    (raw / "store" / "a").write_bytes(b"a")
+    (outside / "secret").write_bytes(b"s")
+    (outside / f"{B}.jpg").write_bytes(b"bb")
+    folder = outside / "images"
+    folder.mkdir()
+    (raw / "train_images").symlink_to(folder)  # the user's own link, such as to a larger disk
+    (folder / f"{A}.jpg").symlink_to(raw / "store" / "a")
+    (folder / f"{B}.jpg").symlink_to("../secret")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "train").symlink_to(outside)
+    report = Report()
+    assert list(open_images(raw / "train_images", "train", report).members) == [A]
+    expected = "a file, or a link into RAW"
+    assert report.problems == [
+        Problem("unsafe-member", "train_images", B, expected, f"'{B}.jpg', a link to '{outside / 'secret'}'"),
+        Problem("stray-member", "train_images", "", "<id>.jpg", "'loop.jpg'"),
+        Problem("unsafe-member", "train_images", "", expected, f"'train', a link to '{outside}'"),
     ]
 
 

@@ -83,7 +83,7 @@ STRANGERS = [
     "train_captions.md.csv",
     "md5sums.csv",
     "train_images.zip.part",
-    "train",
+    "validation",
     "notes",
 ]
 
@@ -99,6 +99,18 @@ def test_strangers(raw: Path, name: str) -> None:
     (raw / name).mkdir()
     expected = Problem("extra-file", name, "", "the 14 files of the release", "another")
     assert read(raw)[1].problems == [expected]
+
+
+@pytest.mark.parametrize(
+    "forms", [["train_images.zip", "train_images"], ["train_images.zip", "train"], ["train_images", "train"]]
+)
+def test_two_forms_of_the_images_are_refused(raw: Path, forms: list[str]) -> None:
+    if forms[0] == "train_images":
+        (raw / "train_images.zip").unlink()
+    for name in set(forms) - {"train_images.zip"}:
+        (raw / name).mkdir()
+    expected, found = "one form of the images of train", f"{forms[0]} and {forms[1]}: move one away"
+    assert Problem("extra-file", forms[1], "", expected, found) in read(raw)[1].problems
 
 
 def test_output_and_its_companions_are_no_strangers_in_raw(raw: Path, tmp_path: Path) -> None:
