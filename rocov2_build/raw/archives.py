@@ -20,6 +20,14 @@ from rocov2_shared.ids import image_id_pattern
 
 _PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
 
+_LAST_OFFSET = (1 << 32) - 1
+_WRAPPED = (
+    "offsets that begin again at 0 after each 4 GiB, as macOS's Archive Utility writes them. Download the zip anew, or "
+    "unpack it where it was made and give the folder {folder}/"
+)
+"""`zipfile` takes what is missing in the offset of the directory for bytes before the zip, so that all members seem to begin
+behind the first 4 GiB."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -60,6 +68,10 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
             entries = archive.infolist()
     except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
         report.add("damaged-zip", path.name, expected="a zip of images", found=str(error) or type(error).__name__)
+        return Images(path, {}, "", 0)
+    if min((entry.header_offset for entry in entries), default=0) > _LAST_OFFSET:
+        expected = f"offsets in Zip64 form, since the zip has {path.stat().st_size:,} bytes"
+        report.add("damaged-zip", path.name, expected=expected, found=_WRAPPED.format(folder=path.stem))
         return Images(path, {}, "", 0)
     for entry in entries:
         name = entry.filename
