@@ -268,7 +268,8 @@ class Repository:
 
     Attributes:
         root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
-        identity: hash of its `conversion.json`, or the commit: it changes whenever the content does.
+        identity: the commit, or of a folder a hash of its `conversion.json` and of size and times of its shards. It changes
+            whenever the content does. Caches go by it.
         files: its files, relative to `root`.
         counts: rows by split, by configuration, as its `dataset_infos.json` states them.
     """
@@ -317,9 +318,8 @@ class Repository:
             for name in names
         ]
         _require_built(root, files)
-        with open(os.path.join(root, "conversion.json"), "rb") as conversion:
-            identity = hashlib.sha256(conversion.read()).hexdigest()[:16]
-        return cls(root, identity, tuple(files), _read_counts(os.path.join(root, "dataset_infos.json")))
+        counts = _read_counts(os.path.join(root, "dataset_infos.json"))
+        return cls(root, _identify(root, files), tuple(files), counts)
 
     @classmethod
     def _open_hub(cls, repo_id: str, revision: str | None, token: bool | str | None) -> Repository:
@@ -419,6 +419,16 @@ def _require_built(where: str, files: Sequence[str]) -> None:
             f"{where} is not a built repository, missing {' and '.join(missing)}: make one with `{_BUILD} FOLDER` and name "
             "that folder"
         )
+
+
+def _identify(root: str, files: Iterable[str]) -> str:
+    with open(os.path.join(root, "conversion.json"), "rb") as conversion:
+        digest = hashlib.sha256(conversion.read())
+    for file in sorted(file for file in files if file.partition("/")[0] in FOLDERS):
+        stat = os.stat(os.path.join(root, file))
+        # ctime shows a repair that restores the file's own time, such as `cp -p` or `rsync -a`.
+        digest.update(repr((file, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _read_counts(path: str) -> dict[str, dict[str, int]]:
@@ -605,4 +615,8 @@ def load(
         options["revision"] = hub["revision"] or revision
         if streaming and _leaves_images_out(columns):
             options.setdefault("storage_options", _SMALL_READS)
+    elif not streaming:
+        # The cache of `datasets` goes by the card alone, so it would return what a shard was before it was repaired. Each
+        # description gets a folder of its own there, and none of them reaches the `info` of a dataset.
+        options.setdefault("description", repository.identity)
     return datasets.load_dataset(root, name, split=split, streaming=streaming, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import shutil
 from pathlib import Path
@@ -171,6 +172,27 @@ def test_splits(repository: Path, tmp_path: Path) -> None:
     assert list(map(list, ids(["test", "validation[2:]"]))) == [test, validation[2:]]
     assert ids(datasets.Split.TEST) == test
     assert ids(datasets.ReadInstruction("test", to=2, unit="abs")) == test[:2]
+
+
+def test_the_identity_follows_size_and_times_of_the_shards(repository: Path, tmp_path: Path) -> None:
+    changed = shutil.copytree(repository, tmp_path / "rocov2")
+    shard = Path(_shards(changed, "train")[0])
+    content, stat = shard.read_bytes(), shard.stat()
+
+    def identify() -> str:
+        return rocov2.Repository.open(changed).identity
+
+    found = [identify()]
+    (changed / "README.md").write_text("another card")
+    shard.read_bytes()
+    assert identify() == found[0]
+    for what in (content[:-1], b"X" + content[1:], content):
+        shard.write_bytes(what)
+        os.utime(shard, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a repair by `cp -p` or `rsync -a`
+        found.append(identify())
+    os.utime(shard, ns=(0, 1))
+    found.append(identify())
+    assert len(set(found)) == 5
 
 
 DAMAGED = {

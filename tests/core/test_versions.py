@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 SCRIPT_VERSIONS = ("2.21.0", "3.6.0")
 CONFIGS = ("default", "commercial", "text", "vocabulary")
+REPAIR = ("damaged", "repaired", "again")
+"""States of a shard, one after the other: the last two are the same."""
 RELEASES = ("ordinary", "infos-in-json", "no-commercial-in-validation", "limit-1", "test-only")
 COLUMNS = ["caption", "image_id", "image"]
 TEXT_FEATURES = {
@@ -77,6 +81,10 @@ def _without_dataset_info(built: Built) -> Built:
     return built
 
 
+def _first_shard(built: Built) -> Path:
+    return min((built.repository / "data").glob("train-*"))
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
     """The repositories, by name."""
@@ -95,7 +103,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
     infos = json.loads((wrong.repository / "dataset_infos.json").read_text())
     infos["default"]["splits"]["test"]["num_examples"] += 1
     (wrong.repository / "dataset_infos.json").write_text(json.dumps(infos))
+    repaired = _make(home / "repaired", make_raw(), **several)
+    shard = _first_shard(repaired)
+    (home / "good").write_bytes(good := shard.read_bytes())
+    scan = good.index(b"\xff\xda") + 20
+    (home / "damaged").write_bytes(good[:scan] + bytes(4) + good[scan + 4 :])
     return {
+        "repaired": repaired,
         "ordinary": _make(home / "ordinary", raw, **several),
         "infos-in-json": _without_dataset_info(_make(home / "infos-in-json", raw, **several)),
         "no-commercial-in-validation": _make(home / "one-sided", one_sided),
@@ -137,6 +151,17 @@ def _cases(built: dict[str, Built], module: Path) -> dict[str, dict[str, Any]]:
     cases["no name"] = here | {"call": "load"}
     cases["one split"] = here | {"call": "load", "split": "validation"}
     cases["one streamed split"] = here | {"call": "load", "split": "validation", "streaming": True}
+    shard = _first_shard(built["repaired"])
+    place = built["repaired"].repository.parent
+    for state in REPAIR:
+        copies = {str(shard): str(place.parent / ("damaged" if state == "damaged" else "good"))}
+        for number, (call, streaming) in enumerate(product(("load_dataset", "load", "builder"), (False, True))):
+            case = {"call": call, "name": "default", "streaming": streaming, "cwd": str(place)}
+            case |= {
+                "cache": str(module / "caches" / call),
+                "copies": copies if not number and state != "again" else {},
+            }
+            cases[f"{state} {call} {streaming}"] = here | case
     return cases
 
 
@@ -145,7 +170,8 @@ def answers(version: str, built: dict[str, Built], tmp_path_factory: pytest.Temp
     """What this version gave, by the names in `_cases`."""
     module = tmp_path_factory.mktemp("module")
     shutil.copy(rocov2.__file__, module)
-    return run_probe(python_of(version), _cases(built, module), tmp_path_factory.mktemp("home"))
+    given = run_probe(python_of(version), _cases(built, module), tmp_path_factory.mktemp("home"))
+    return given | {"caches": {cache.name: sorted(cache.glob("*/*/*/*/*.arrow")) for cache in module.glob("caches/*")}}
 
 
 def _assert_rows(answer: Answer, built: Built, config: str, columns: list[str] | None = None) -> None:
@@ -234,6 +260,30 @@ def test_dataset_infos_json_is_read_where_the_card_has_none(answers: dict[str, A
     for config in CONFIGS:
         (description,) = {split["description"] for split in answers[f"infos-in-json {config} False"].values()}
         assert description == rocov2.DESCRIPTION
+
+
+@both_ways
+@pytest.mark.parametrize("call", ["load", "builder"])
+@pytest.mark.parametrize("state", REPAIR)
+def test_a_shard_that_was_damaged_and_loaded_is_right_after_its_repair(
+    answers: dict[str, Answer], built: dict[str, Built], state: str, call: str, streaming: bool
+) -> None:
+    rows, expected = answers[f"{state} {call} {streaming}"]["train"]["rows"], built["repaired"].rows["default"]["train"]
+    assert [row["image"] == good["image"] for row, good in zip(rows, expected, strict=True)] == [
+        number > 0 or state != "damaged" for number in range(len(rows))
+    ]
+    assert [row | {"image": None} for row in rows] == [row | {"image": None} for row in expected]
+
+
+@pytest.mark.parametrize(("call", "copies"), {"load_dataset": 1, "load": 2, "builder": 2}.items())
+def test_an_unchanged_repository_is_prepared_once(answers: dict[str, Answer], call: str, copies: int) -> None:
+    prepared = Counter(path.name for path in answers["caches"][call])
+    assert prepared == {f"rocov2-{split}.arrow": copies for split in rocov2.SPLITS}
+
+
+def test_the_key_of_the_cache_is_not_seen(answers: dict[str, Answer]) -> None:
+    described = {call: answers[f"again {call} False"]["train"]["description"] for call in ("load_dataset", "load")}
+    assert described == {"load_dataset": "", "load": ""}
 
 
 @pytest.mark.parametrize("call", ["load_dataset", "load", "builder"])

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ class Case:
         num_proc: processes that prepare a builder's data.
         cwd: directory to be in.
         cache: the cache (default: a fresh one).
+        copies: files that are overwritten before, each with the content of another.
     """
 
     call: str
@@ -47,6 +49,7 @@ class Case:
     num_proc: int | None = None
     cwd: str = "."
     cache: str | None = None
+    copies: dict[str, str] = field(default_factory=dict)
 
 
 def answer(case: Case, cache: str) -> dict[str, Any]:
@@ -139,6 +142,8 @@ def answers(cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
     home = os.getcwd()
     for case in cases:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+            for target, source in case.copies.items():
+                shutil.copyfile(source, target)
             os.chdir(case.cwd)
             yield answer(case, cache)
             os.chdir(home)
