@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 from huggingface_hub import constants, get_token
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -25,7 +24,7 @@ from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.conversion import ConversionRecord, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import RESUME, Progress, say
+from rocov2_shared.terminal import RESUME, Progress, echo, say
 
 MAIN = "main"
 _CONCURRENT_UPLOADS = 4
@@ -238,9 +237,9 @@ def _find_changes(publication: Publication, repository: HubRepository, uploads: 
 def _print_plan(publication: Publication, uploads: list[Upload], changes: Changes | None) -> None:
     states = {upload.path: state for state in ("new", "changed", "unchanged") for upload in getattr(changes, state, [])}
     for upload in uploads:
-        click.echo(f"{states.get(upload.path, 'unknown'):<10}{upload.size:>15,}  {upload.path}")
+        echo(f"{states.get(upload.path, 'unknown'):<10}{upload.size:>15,}  {upload.path}")
     for path in changes.removed if changes else []:
-        click.echo(f"{'removed':<10}{'':>15}  {path}")
+        echo(f"{'removed':<10}{'':>15}  {path}")
     sent = changes.sent if changes else uploads
     size = format_size(sum(upload.size for upload in sent))
     count = ("" if changes else "at most ") + format_count(len(sent), "file")

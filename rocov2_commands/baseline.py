@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rocov2_commands.command import command
-from rocov2_shared.terminal import say
+from rocov2_shared.terminal import echo, say
 
 if TYPE_CHECKING:
     from rocov2_tasks.baseline import Split
@@ -39,10 +39,10 @@ def main(repository: str, limit: int | None, as_json: bool) -> None:
     images = {split: len(read.features) for split, read in splits.items()}
     if as_json:
         report = {"repository": repository, **asdict(provenance), "limit": limit, "images": images, "scores": results}
-        click.echo(json.dumps(report, indent=1))
+        echo(json.dumps(report, indent=1))
         return
     part = f", the first {limit:,} of each split at most" if limit else ""
-    click.echo(
+    echo(
         f"\n{repository} ({provenance}){part}: fitted on train ({images['train']:,} images), chosen on validation "
         f"({images['validation']:,}), scored on test ({images['test']:,})\n\n{table(results)}"
     )

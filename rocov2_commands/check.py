@@ -11,6 +11,7 @@ import click
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
 from rocov2_shared.gc_pause import collector_paused
+from rocov2_shared.terminal import echo
 
 
 @command(
@@ -40,12 +41,12 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
                 for violation in violations
             ],
         }
-        click.echo(json.dumps(report, indent=1))
+        echo(json.dumps(report, indent=1))
     else:
         for violation in violations:
-            click.echo(describe_violation(violation), err=True)
+            echo(describe_violation(violation), err=True)
     result = describe_result(repository, violations, fast)
     if blocking(violations):
         raise UserError(result)
     if not as_json:
-        click.echo(result)
+        echo(result)

@@ -10,6 +10,7 @@ import click
 
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import echo
 from rocov2_tasks.explore import PORT, serve
 from rocov2_tasks.explorer.packages import require
 
@@ -52,4 +53,4 @@ def main(repository: str, port: int, host: str, space: Path | None) -> None:
         write_space(space, repository)
     except (ValueError, ModuleNotFoundError) as error:
         raise UserError(str(error)) from error
-    click.echo(f"{space}: put it up with  hf upload ORG/SPACE {shlex.quote(str(space))} . --repo-type space")
+    echo(f"{space}: put it up with  hf upload ORG/SPACE {shlex.quote(str(space))} . --repo-type space")

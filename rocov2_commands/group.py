@@ -10,6 +10,7 @@ import click
 
 from rocov2_commands.command import Command
 from rocov2_commands.verbs import VERBS
+from rocov2_shared.terminal import echo
 
 
 def load_verb(name: str) -> Command:
@@ -41,7 +42,7 @@ def _print_version(context: click.Context, parameter: click.Parameter, wanted: b
     if wanted and not context.resilient_parsing:
         from rocov2 import __version__
 
-        click.echo(f"rocov2 {__version__}")
+        echo(f"rocov2 {__version__}")
         context.exit()
 
 

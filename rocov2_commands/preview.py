@@ -8,6 +8,7 @@ import click
 
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError, how_to_install
+from rocov2_shared.terminal import echo
 
 
 @command(
@@ -28,4 +29,4 @@ def main(repository: Path, preview: Path) -> None:
         raise UserError(f"the preview needs the package markdown-it-py: {how_to_install('card')}") from error
 
     write_preview(repository, preview)
-    click.echo(f"{preview / 'index.html'}: open it in a browser.")
+    echo(f"{preview / 'index.html'}: open it in a browser.")

@@ -12,6 +12,7 @@ from rocov2_commands.choices import SPLITS, TASKS
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count
+from rocov2_shared.terminal import echo
 
 if TYPE_CHECKING:
     from rocov2_tasks.scoring.submission import Submission
@@ -22,9 +23,9 @@ def _fail(submission: Submission, name: str, as_json: bool) -> None:
     from rocov2_tasks.scoring.submission import fault_lines
 
     if as_json:
-        click.echo(json.dumps({"faults": [asdict(fault) for fault in submission.faults]}, indent=1))
+        echo(json.dumps({"faults": [asdict(fault) for fault in submission.faults]}, indent=1))
     for line in fault_lines(submission.faults):
-        click.echo(line, err=True)
+        echo(line, err=True)
     count = format_count(len(submission.faults), "fault")
     raise UserError(f"{name} is not a valid submission for this split: {count}, nothing was scored")
 
@@ -65,9 +66,9 @@ def main(submission: str, repository: str, split: str, task: str | None, bert: b
     if as_json:
         report = {"repository": repository, **asdict(provenance), "split": split, "task": read.task, "images": images}
         report["scores"] = scores
-        click.echo(json.dumps(report, indent=1))
+        echo(json.dumps(report, indent=1))
         return
-    click.echo(f"{name}: {read.task} of {images:,} images, {split} of {repository} ({provenance})")
+    echo(f"{name}: {read.task} of {images:,} images, {split} of {repository} ({provenance})")
     for measure, score in scores.items():
         shown = "no score: no image has a concept that counts" if score is None else f"{score:.4f}"
-        click.echo(f"  {MEASURES[measure].name:<14}{shown}")
+        echo(f"  {MEASURES[measure].name:<14}{shown}")

@@ -10,6 +10,7 @@ import click
 
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import echo
 
 
 def _describe(row: dict[str, Any], features: dict[str, Any]) -> str:
@@ -43,18 +44,18 @@ def main(repository: str) -> None:
             raise UserError(str(error)) from error
     datasets.disable_progress_bars()
     loaded = datasets.load_dataset(repository)
-    click.echo(f'load_dataset("{repository}")\n')
+    echo(f'load_dataset("{repository}")\n')
     for split, rows in loaded.items():
-        click.echo(f"  {split}: {len(rows):,} rows")
+        echo(f"  {split}: {len(rows):,} rows")
     split, rows = next(iter(loaded.items()))
-    click.echo("\n  features:")
+    echo("\n  features:")
     for name, feature in rows.features.items():
-        click.echo(f"    {name:<23}{feature}")
-    click.echo(f"\n  the first row of {split}:\n{_describe(rows[0], rows.features)}")
+        echo(f"    {name:<23}{feature}")
+    echo(f"\n  the first row of {split}:\n{_describe(rows[0], rows.features)}")
     stream = datasets.load_dataset(repository, split=split, streaming=True)
     for row in stream.skip(1).take(1):
-        click.echo(f'\nload_dataset("{repository}", split="{split}", streaming=True)\n')
-        click.echo(f"  the second row of the stream:\n{_describe(row, stream.features)}")
+        echo(f'\nload_dataset("{repository}", split="{split}", streaming=True)\n')
+        echo(f"  the second row of the stream:\n{_describe(row, stream.features)}")
     # A stream that was not read to its end keeps threads of pyarrow in cycles of references: the process would abort now and
     # then as it ends.
     del stream

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
+import io
 import os
+import re
 import shutil
 import sys
 import time
@@ -14,10 +18,26 @@ from datetime import timedelta
 import click
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.printable import printable
 from rocov2_shared.sizes import parse_size
 
 INTERRUPTED = 130
 RESUME = "Run the same command again to resume where this one stopped."
+_RESUMABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EAGAIN,
+}
+"""Errors that may be over when the same command runs again."""
+NO_MEMORY = "not enough memory: close other programs, or raise the limit (ulimit -v, or that of the container)"
+_SURROGATES = "surrogates not allowed"
+"""What Python says of a file name that is not UTF-8, when a library such as Arrow needs it in UTF-8."""
+_LOST_FOLDER = "the current folder was removed: change to another folder"
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
@@ -43,9 +63,28 @@ def format_seconds(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def echo(text: str = "", err: bool = False) -> None:
+    """Print a text, which may have several lines, on standard output or error; every message of every command ends here.
+
+    What could confuse a terminal is escaped, and so is what the stream cannot encode.
+    """
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(_shown(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+
+
+def _shown(text: str) -> str:
+    """Return a text with all but its own line breaks escaped: those in names of the command line are not its own."""
+    for word in sys.argv:
+        for name in re.split("[/=]", word):  # a message shows a path as `pathlib` writes it, or the value of an option
+            if "\n" in name:
+                text = text.replace(name, printable(name))
+    return printable(text, keep="\n\t")
+
+
 def say(step: str, text: str) -> None:
     """Print one line about a step on standard error."""
-    click.echo(f"{step:<10}{text}", err=True)
+    echo(f"{step:<10}{text}", err=True)
 
 
 @dataclass(frozen=True)
@@ -122,7 +161,7 @@ class Progress:
             sys.stderr.write("\r" + line[:width].ljust(width))
             sys.stderr.flush()
         else:
-            click.echo(line, err=True)
+            echo(line, err=True)
 
     def line(self, seconds: float) -> str:
         """Return the line to print `seconds` after the beginning."""
@@ -154,27 +193,68 @@ def run(command: click.Command, resumes: bool = False) -> None:
         command: the command.
         resumes: whether the same command, run again, resumes where it stopped.
     """
-    hint = f" {RESUME}" if resumes else ""
     _open_closed_streams()
-    try:
-        command.main(standalone_mode=False)
-        code = 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except (click.Abort, KeyboardInterrupt) as stop:
-        if not isinstance(stop.__cause__, KeyboardInterrupt):  # else click has ended the line that shows ^C
-            click.echo(err=True)
-        click.echo(f"Interrupted.{hint}", err=True)
-        code = INTERRUPTED
-    except UserError as error:
-        click.echo(f"Error: {error}", err=True)
+    with contextlib.suppress(OSError):  # a standard stream that takes nothing more: there is no way to say so
         code = 1
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{where}.{hint}", err=True)
-        code = 1
+        code = _run(command, f" {RESUME}" if resumes else "")
     gc.freeze()  # the interpreter ends soon: its last searches for cycles would take longer than many a command
     sys.exit(code)
+
+
+def _run(command: click.Command, hint: str) -> int:
+    """Run a command line, print the message of its error, and return its exit code."""
+    try:
+        command.main(standalone_mode=False)
+    except click.ClickException as error:
+        _show(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt) as stop:
+        if not isinstance(stop.__cause__, KeyboardInterrupt):  # else click has ended the line that shows ^C
+            echo(err=True)
+        echo(f"Interrupted.{hint}", err=True)
+        return INTERRUPTED
+    except UserError as error:
+        echo(f"Error: {error}", err=True)
+        return 1
+    except OSError as error:
+        echo(f"Error: {describe_os_error(error)}.{hint if error.errno in _RESUMABLE else ''}", err=True)
+        return 1
+    except UnicodeEncodeError as error:
+        if error.reason != _SURROGATES:
+            raise
+        echo(f"Error: {describe_name(error.object)}", err=True)
+        return 1
+    except MemoryError:
+        echo(f"Error: {NO_MEMORY}.{hint}", err=True)
+        return 1
+    return 0
+
+
+def _show(error: click.ClickException) -> None:
+    """Print a message of click: wrong usage."""
+    text = io.StringIO()
+    error.show(text)
+    echo(text.getvalue().rstrip("\n"), err=True)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return the reason of an error of the system, and the file that it is about, in one line."""
+    if not error.filename:
+        return _LOST_FOLDER if _is_lost() else printable(error.strerror or str(error))
+    return f"{error.strerror} ({printable(os.fsdecode(error.filename))})"
+
+
+def describe_name(name: str) -> str:
+    """Return what to do about the name of a file or folder that is not UTF-8."""
+    return f"{printable(name)} is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it"
+
+
+def _is_lost() -> bool:
+    """Return whether the current folder was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

@@ -13,9 +13,8 @@ import os
 import socket
 import threading
 
-import click
-
 from rocov2_shared.errors import UserError
+from rocov2_shared.terminal import echo
 from rocov2_tasks.explorer.packages import require
 
 PORT = 7860
@@ -35,7 +34,7 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     require("gradio", "duckdb")
     if port is not None:
         _require_free((host or "127.0.0.1").strip("[]"), port)
-    click.echo(f"Opening {os.fspath(path)} ...", err=True)
+    echo(f"Opening {os.fspath(path)} ...", err=True)
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     from rocov2_tasks.explorer.collection import Collection
@@ -46,7 +45,7 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
     except OfflineModeIsEnabled as error:
         raise UserError(f"no such folder, and HF_HUB_OFFLINE forbids requests to the Hub: {error}") from error
     page = launch(collection, host, port)
-    click.echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
+    echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
     try:
         threading.Event().wait()
     finally:

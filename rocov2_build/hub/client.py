@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefInfo, RepoFile
@@ -20,7 +19,7 @@ from rocov2_build.hub.refusals import explain, find_answer, find_pause, is_netwo
 from rocov2_build.hub.uploads import Upload
 from rocov2_shared.errors import UserError
 from rocov2_shared.retry import LONGEST_WAIT, choose_pause
-from rocov2_shared.terminal import INTERRUPTED, RESUME, format_seconds
+from rocov2_shared.terminal import INTERRUPTED, RESUME, echo, format_seconds
 
 DATASET = "dataset"
 TRIES = 5
@@ -169,7 +168,7 @@ def _interrupted_at_once() -> Iterator[None]:
     """
 
     def end(*_: object) -> None:
-        click.echo(f"\nInterrupted. {RESUME}", err=True)
+        echo(f"\nInterrupted. {RESUME}", err=True)
         os._exit(INTERRUPTED)
 
     before = signal.signal(signal.SIGINT, end)

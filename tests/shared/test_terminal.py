@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
+import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import Progress, format_seconds, run, say
+from rocov2_shared.terminal import NO_MEMORY, RESUME, Progress, echo, format_seconds, run, say
 
 
 def test_time_is_shown() -> None:
@@ -62,6 +66,18 @@ def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
             1,
             "Error: No space left on device (/x/y). Run the same command again to resume where this one stopped.\n",
         ),
+        (
+            OSError(errno.EACCES, "Permission denied", "/x/\x1b[31m\udcff\n"),
+            1,
+            r"Error: Permission denied (/x/\x1b[31m\udcff\n)." "\n",
+        ),
+        (MemoryError(), 1, f"Error: {NO_MEMORY}. {RESUME}\n"),
+        (
+            UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"),
+            1,
+            r"Error: caf\udce9 is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it"
+            "\n",
+        ),
     ],
 )
 def test_every_end_has_its_code_and_one_message(
@@ -104,3 +120,58 @@ def test_closed_streams_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as stop:
         run(command)
     assert stop.value.code == 0
+
+
+def test_a_message_controls_no_terminal_and_fits_every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    for encoding, shown in (
+        ("utf-8", "Röntgen – \\x1b]0;x\\x07\\u202e\\udcff\n\tz\n".encode()),
+        ("latin-1", "Röntgen \\u2013 \\x1b]0;x\\x07\\u202e\\udcff\n\tz\n".encode("latin-1")),
+        ("ascii", b"R\\xf6ntgen \\u2013 \\x1b]0;x\\x07\\u202e\\udcff\n\tz\n"),
+    ):
+        for name in ("stdout", "stderr"):
+            raw = io.BytesIO()
+            monkeypatch.setattr(sys, name, io.TextIOWrapper(raw, encoding, errors="strict", newline="\n"))
+            echo("Röntgen – \x1b]0;x\x07\u202e\udcff\n\tz", err=name == "stderr")
+            assert raw.getvalue() == shown, (name, encoding)
+
+
+def test_a_line_break_in_a_name_of_the_command_line_does_not_end_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rocov2", "./raw\nx//y\r\n", "--host=h\n1"])
+    echo("no folder raw\nx/y\r\n at h\n1:\nlook")
+    assert capsys.readouterr().out == "no folder raw\\nx/y\\r\\n at h\\n1:\nlook\n"
+
+
+def test_wrong_usage_is_shown_escaped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["command", "sur\x1bplus\n\udcff"])
+    with pytest.raises(SystemExit) as stop:
+        run(click.Command("command"))
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith("Error: Got unexpected extra argument (sur\\x1bplus\\n\\udcff)\n")
+
+
+def test_a_removed_working_folder_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit) as stop:
+        run(click.Command("command", callback=os.getcwd), resumes=True)
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "Error: the current folder was removed: change to another folder.\n"
+
+
+def test_a_stream_that_takes_nothing_more_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", Full())
+    with pytest.raises(SystemExit) as stop:
+        run(click.Command("command", callback=lambda: echo("all is well")))
+    assert stop.value.code == 1
