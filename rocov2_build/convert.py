@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from rocov2_build.engine.building import Building, locked, problems_path
 from rocov2_build.engine.cluster import require_scheduler
 from rocov2_build.engine.local import run_tasks
 from rocov2_build.engine.resume import is_built
-from rocov2_build.raw.problems import Problem, Report, describe_count, refusal, write_problems
+from rocov2_build.raw.problems import Report, describe_count, describe_missing_list, refusal, write_problems
 from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
@@ -28,9 +29,10 @@ from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
 from rocov2_shared.errors import UserError, how_to_install
 from rocov2_shared.locks import require_locks
+from rocov2_shared.printable import is_utf8
 from rocov2_shared.processors import usable_processors
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import Console, format_seconds, say
+from rocov2_shared.terminal import Console, describe_name, format_seconds, say
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def convert(conversion: Conversion) -> None:
     output, report, console = conversion.output, Report(), Console(conversion.quiet)
     if not output.name:
         raise UserError(f"OUTPUT must be a new folder, not the current one ({output}): name one, such as rocov2")
+    if not is_utf8(str(output)):
+        raise UserError(describe_name(str(output)))
     if conversion.scheduler and not conversion.dry_run:
         require_scheduler(conversion.scheduler)
     refuse = partial(
@@ -162,7 +166,7 @@ def convert(conversion: Conversion) -> None:
             pictures=pictures,
         )
         building.publish(files)
-        left_out = _list_left_out(report.problems, problems_path(output))
+        left_out = _list_left_out(report, problems_path(output))
     shards = [file for file in files if file.modes]
     images = format_count(sum(file.rows for file in shards), "image")
     console.report(
@@ -188,10 +192,17 @@ def _count_warnings(files: list[FileFacts]) -> dict[str, int]:
     return {code: count for code, count in counts.items() if count}
 
 
-def _list_left_out(problems: list[Problem], path: Path) -> str:
+def _list_left_out(report: Report, path: Path) -> str:
     """List the problems whose rows were left out at `path`, or remove an older list; return the sentence about them."""
-    if not problems:
-        path.unlink(missing_ok=True)
+    if not report.problems:
+        with suppress(OSError):  # a folder of that name, or one that cannot be changed
+            path.unlink()
         return ""
-    write_problems(path, problems)
-    return f" {format_count(len(problems), 'problem')} left out, see {path}."
+    left_out = f" {format_count(len(report.problems), 'problem')} left out"
+    try:
+        write_problems(path, report.problems)
+    except OSError as error:
+        for line in report.lines():
+            say("", line)
+        return f"{left_out}, see conversion.json. {describe_missing_list(path, error)}"
+    return f"{left_out}, see {path}."

@@ -42,9 +42,9 @@ def _temporary_name(name: str, pid: int | None, attempt: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, whole or not at all. Bytes of a file name that were not UTF-8 become an escape sequence."""
     with write_whole(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -19,6 +19,7 @@ from rocov2_build.raw.problems import Problem
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.conversion import ConversionRecord, FileRecord, write_conversion
 from rocov2_shared.files import write_json
+from rocov2_shared.printable import printable
 
 _PROJECT = "rocov2-hub"
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")
@@ -78,7 +79,12 @@ def describe_repository(
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
         "warnings": dict(sorted(warnings.items())),
         "left_out": [
-            {"image_id": problem.id, "code": problem.code, "file": problem.file, "found": problem.found}
+            {
+                "image_id": printable(problem.id),
+                "code": problem.code,
+                "file": printable(problem.file),
+                "found": printable(problem.found),
+            }
             for problem in sorted(left_out)
         ],
         "versions": {name: importlib.metadata.version(name) for name in _TOOLS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import enum
+import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, fields
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.files import write_text
+from rocov2_shared.printable import printable
 from rocov2_shared.sizes import format_count
 
 
@@ -177,11 +180,13 @@ class Report:
         groups: dict[str, list[Problem]] = {}
         for problem in sorted(self.problems):
             groups.setdefault(problem.code, []).append(problem)
-        lines = []
+        lines: list[str] = []
         for code, cases in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
             lines.append(f"{code}: {describe_count(code, len(cases))}")
             lines += [
-                f"    {' '.join(filter(None, (case.file, case.id)))}: expected {case.expected}, found {case.found}"
+                printable(
+                    f"    {' '.join(filter(None, (case.file, case.id)))}: expected {case.expected}, found {case.found}"
+                )
                 for case in cases[:examples]
             ]
             if len(cases) > examples:
@@ -190,11 +195,21 @@ class Report:
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """Write the cases, sorted, as CSV with the fields of `Problem` and its severity."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*(field.name for field in fields(Problem)), "severity"])
-        writer.writerows((*astuple(problem), problem.severity.value) for problem in sorted(problems))
+    r"""Write the cases, sorted, as CSV with the fields of `Problem` and its severity.
+
+    What is not printable is escaped, but for line breaks and tabs, which CSV can hold: `\udcff`, `\x1b`.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([*(field.name for field in fields(Problem)), "severity"])
+    for problem in sorted(problems):
+        writer.writerow([*(printable(value, keep="\r\n\t") for value in astuple(problem)), problem.severity.value])
+    write_text(path, text.getvalue())
+
+
+def describe_missing_list(path: Path, error: OSError) -> str:
+    """Return why the list of problems could not be written."""
+    return f"{path}, which would list all of them, cannot be written: {error.strerror or error}."
 
 
 def refusal(report: Report, path: Path, *, skip_problems: bool, dry_run: bool) -> UserError:
@@ -210,8 +225,11 @@ def refusal(report: Report, path: Path, *, skip_problems: bool, dry_run: bool) -
     if dry_run:
         listed = f"Without --dry-run, {path} lists all of them."
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_problems(path, report.problems)
         listed = f"{path} lists all of them."
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_problems(path, report.problems)
+        except OSError as error:  # the problems themselves matter more
+            listed = describe_missing_list(path, error)
     found = f"{format_count(len(report.problems), 'problem')} found; nothing was built."
     return UserError("\n".join([found, *report.lines(), f"{listed}{hint}"]))

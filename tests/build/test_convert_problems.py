@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +277,50 @@ def test_stray_members_are_told_and_do_no_harm_with_skip(tmp_path: Path) -> None
     run(raw, output, skip_problems=True)
     assert all_rows(output) == expected_rows(release, output)
     assert problems_of(output) == [("stray-member", "train", "")]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_problems_are_told_where_they_cannot_be_listed(
+    skip: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, output = release(), tmp_path / "rocov2"
+    expected = break_tables(raw)
+    blocked = output.with_name("rocov2.problems.csv")
+    blocked.mkdir()
+    told = f"{blocked}, which would list all of them, cannot be written: Is a directory."
+    if skip:
+        run(raw.write(tmp_path / "raw"), output, skip_problems=True, quiet=False)
+        assert {fault["image_id"] for fault in facts_of(output)["left_out"]} == {id for _, _, id in expected}
+        shown = capsys.readouterr().err
+        assert f" 4 problems left out, see conversion.json. {told} Use:" in shown
+    else:
+        with pytest.raises(UserError) as refusal:
+            run(raw.write(tmp_path / "raw"), output)
+        shown = str(refusal.value)
+        assert shown.splitlines()[-1].startswith(told)
+        assert left_beside(output) == {"rocov2.problems.csv"}
+    assert all(f"{file} {id}: expected " in shown for _, file, id in expected)
+    assert not list(blocked.iterdir())
+
+
+def test_a_folder_in_place_of_the_list_stays_when_there_is_no_problem(tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    output.with_name("rocov2.problems.csv").mkdir()
+    run(release().write(tmp_path / "raw"), output)
+    assert left_beside(output) == {"rocov2", "rocov2.problems.csv"}
+
+
+def test_names_that_are_not_utf8_are_reported_and_recorded_escaped(tmp_path: Path) -> None:
+    raw = release().write(tmp_path / "raw", unpacked=True)
+    Path(os.fsdecode(os.fsencode(raw / "train") + b"/caf\xe9\x1b[31m.jpg")).write_bytes(b"")
+    with pytest.raises(UserError, match=r"train: expected <id>.jpg, found 'caf\\udce9\\x1b\[31m.jpg'"):
+        run(raw, tmp_path / "no")
+    assert problems_of(tmp_path / "no") == [("stray-member", "train", "")]
+    (left_out,) = facts_of(run(raw, tmp_path / "rocov2", skip_problems=True))["left_out"]
+    assert left_out["found"] == r"'caf\udce9\x1b[31m.jpg'"
+
+
+def test_an_output_that_no_reader_can_open_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"caf\\udce9 is not UTF-8.*: rename it"):
+        run(tmp_path / "raw", tmp_path / "caf\udce9")
+    assert not list(tmp_path.iterdir())

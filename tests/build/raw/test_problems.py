@@ -169,6 +169,20 @@ def test_write_problems(tmp_path: Path) -> None:
         ]
 
 
+def test_what_is_not_printable_is_escaped_wherever_it_is_shown(tmp_path: Path) -> None:
+    report = Report()
+    report.add("extra-file", "caf\udce9\x1b[31m.csv", expected="14 files", found="another")
+    report.add("bad-header", "test_captions.csv", expected="ID", found="I\nD\x9b\u2028")
+    assert report.lines()[1::2] == [
+        "    test_captions.csv: expected ID, found I\\nD\\x9b\\u2028",
+        "    caf\\udce9\\x1b[31m.csv: expected 14 files, found another",
+    ]
+    write_problems(tmp_path / "problems.csv", report.problems)
+    with (tmp_path / "problems.csv").open(newline="", encoding="utf-8") as file:
+        rows = [(row["file"], row["found"]) for row in csv.DictReader(file)]
+    assert rows == [("test_captions.csv", "I\nD\\x9b\\u2028"), ("caf\\udce9\\x1b[31m.csv", "another")]
+
+
 def test_write_no_problems(tmp_path: Path) -> None:
     write_problems(tmp_path / "none.csv", [])
     assert (tmp_path / "none.csv").read_bytes() == b"code,file,id,expected,found,severity\r\n"
