@@ -31,7 +31,7 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         decode: decode every image, also those of shards that are unchanged since they were verified.
 
     Returns:
-        All violations, sorted; the repository can be served if none of them blocks (`Violation.blocks`).
+        All violations, causes first; the repository can be served if none of them blocks (`Violation.blocks`).
 
     Raises:
         UserError: the folder does not exist, is a clone of the project, or contains no Parquet file.
@@ -55,4 +55,4 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         check_rows(check, footers.layouts.keys(), records, decode)
     broken = {violation.file for violation in blocking(check.violations)}
     check_facts(check, footers.rows.get("text", {}), broken, fast)
-    return sorted(check.violations)
+    return sorted(check.violations, key=lambda violation: violation.rank)

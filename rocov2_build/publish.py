@@ -16,7 +16,7 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from rocov2_build.check import check_repository
-from rocov2_build.checks.violations import Violation, blocking, describe_result, describe_violation
+from rocov2_build.checks.violations import Violation, blocking, describe_result, describe_violations
 from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
 from rocov2_build.hub.refusals import TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
@@ -95,7 +95,7 @@ def default_tag(release: str | None, rows_sha256: str) -> str:
 
 
 def _describe_violations(root: Path, violations: list[Violation]) -> str:
-    lines = _shorten([describe_violation(violation) for violation in blocking(violations)])
+    lines = _shorten(describe_violations(blocking(violations)))
     return "\n  ".join([f"{describe_result(root, violations)}; nothing was published:", *lines])
 
 

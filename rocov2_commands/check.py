@@ -30,7 +30,7 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
     with collector_paused():
         from rocov2_build.check import check_repository
         from rocov2_build.checks.rules import RULES
-        from rocov2_build.checks.violations import blocking, describe_result, describe_violation
+        from rocov2_build.checks.violations import blocking, describe_result, describe_violations
 
     violations = check_repository(repository, fast, decode)
     if as_json:
@@ -43,8 +43,8 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
         }
         echo(json.dumps(report, indent=1))
     else:
-        for violation in violations:
-            echo(describe_violation(violation), err=True)
+        for line in describe_violations(violations):
+            echo(line, err=True)
     result = describe_result(repository, violations, fast)
     if blocking(violations):
         raise UserError(result)

@@ -1,4 +1,7 @@
-"""The rules of a servable repository: how severe each is, what it affects, and what it requires."""
+"""The rules of a servable repository: how severe each is, what it affects, what it requires, and what to do about it.
+
+Their order is that of causes: if a repository breaks several rules, the first one is the one to look at first.
+"""
 
 from __future__ import annotations
 
@@ -17,84 +20,178 @@ class Rule:
         affects: affected feature: `loaders` (`load_dataset` in some version), `content` (the values of the rows), `card`,
             `croissant`, or a part of the Hub's dataset viewer.
         meaning: what the rule requires.
+        remedy: what to do with a repository that breaks it.
     """
 
     severity: str
     affects: str
     meaning: str
+    remedy: str
 
 
 _VIEWER, _ROWS, _STATISTICS, _SEARCH = "viewer", "viewer: rows", "viewer: statistics", "viewer: search and filter"
 
+_AGAIN = "download the file again, or build the repository again with `rocov2 convert RAW --overwrite`"
+_BUILD = "build the repository again with `rocov2 convert RAW --overwrite`"
+_CARD = "undo what was edited by hand, or download the file again, or build again with `rocov2 convert RAW --overwrite`"
+_SMALLER = f"{_BUILD} and a smaller --row-group-size"
+_HARMLESS = "nothing must be done: the repository can be published, and loads everywhere"
+
 RULES = {
     "script": Rule(
-        ERROR, "loaders", "there is no Python file: datasets refuses or runs a script named like its repository"
+        ERROR,
+        "loaders",
+        "there is no Python file: datasets refuses or runs a script named like its repository",
+        "move the Python file out of the repository",
     ),
     "missing-file": Rule(
         ERROR,
         "card",
-        "README.md, LICENSE.md, dataset_infos.json, croissant.json, facts.json and conversion.json exist and are readable",
+        "README.md, LICENSE.md, .gitattributes, dataset_infos.json, croissant.json, facts.json and conversion.json exist",
+        _AGAIN,
     ),
-    "stray-file": Rule(ERROR, "loaders", "every Parquet file belongs to a configuration"),
-    "numbering": Rule(ERROR, "loaders", "the shards of a split are numbered 0 to N-1 of N"),
-    "unreadable": Rule(ERROR, "loaders", "every Parquet file can be read"),
-    "changed-file": Rule(ERROR, "content", "every file has the size and hashes that conversion.json records"),
+    "damaged-file": Rule(
+        ERROR,
+        "card",
+        "README.md is UTF-8, and the JSON files are JSON that every reader understands alike, with values of the right types",
+        _AGAIN,
+    ),
+    "format": Rule(
+        ERROR,
+        "loaders",
+        "the repository has the layout that this version of the project writes; otherwise no other rule is checked",
+        "check it with the version in conversion.json (project.version), or build it again with `rocov2 convert RAW "
+        "--overwrite`",
+    ),
+    "conversion": Rule(
+        ERROR,
+        "content",
+        "the values of conversion.json agree with each other and with the release, and were not changed since the build",
+        _AGAIN,
+    ),
+    "stray-file": Rule(
+        ERROR,
+        "loaders",
+        "every Parquet file belongs to a configuration",
+        "move the file out of the repository; derived data belongs into a repository of its own",
+    ),
+    "unreadable": Rule(ERROR, "loaders", "every Parquet file can be read", _AGAIN),
+    "numbering": Rule(
+        ERROR,
+        "loaders",
+        "the shards of a split are numbered 0 to N-1 of N",
+        "download what is missing, move files of another build away, or build again with `rocov2 convert RAW --overwrite`",
+    ),
+    "changed-file": Rule(
+        ERROR, "content", "every file exists and has the size and hashes that conversion.json records", _AGAIN
+    ),
     "row-groups": Rule(
-        ERROR, "loaders", "conversion.json records the row groups of every file: streams plan with them"
+        ERROR, "loaders", "conversion.json records the row groups of every file: streams plan with them", _BUILD
     ),
-    "schema": Rule(ERROR, "loaders", "all files of a configuration have its schema"),
-    "features": Rule(ERROR, "loaders", "the schema's metadata contains the features, with lists spelled Sequence"),
-    "empty": Rule(ERROR, "loaders", "no file and no row group is empty"),
-    "yaml": Rule(ERROR, "card", "the card begins with YAML that can be read"),
+    "schema": Rule(ERROR, "loaders", "all files of a configuration have its schema", _BUILD),
+    "features": Rule(
+        ERROR, "loaders", "the schema's metadata contains the features, with lists spelled Sequence", _BUILD
+    ),
+    "empty": Rule(ERROR, "loaders", "no file and no row group is empty", _BUILD),
+    "yaml": Rule(ERROR, "card", "the card begins with YAML that every reader understands alike", _CARD),
     "configs": Rule(
-        ERROR, "loaders", "the card lists the configurations and splits that have files, each with its pattern"
+        ERROR,
+        "loaders",
+        "the card lists the configurations and splits that have files, each with its pattern, and nothing else about them",
+        _CARD,
     ),
-    "card-features": Rule(ERROR, "loaders", "dataset_info and dataset_infos.json list the features"),
-    "counts": Rule(ERROR, "loaders", "dataset_info, dataset_infos.json and the files have the same row counts"),
-    "facts": Rule(ERROR, "card", "the numbers in facts.json match the rows"),
-    "text-order": Rule(ERROR, "content", "text contains the rows of data in the same order"),
-    "duplicate-id": Rule(ERROR, "content", "every image id is unique"),
+    "card-features": Rule(ERROR, "loaders", "dataset_info and dataset_infos.json list the features", _CARD),
+    "counts": Rule(
+        ERROR,
+        "loaders",
+        "dataset_info, dataset_infos.json and the files have the same numbers of rows and bytes",
+        _CARD,
+    ),
+    "card": Rule(
+        ERROR, "card", "the other keys of the card and of dataset_infos.json are those of this release", _CARD
+    ),
+    "attributes": Rule(
+        ERROR,
+        "loaders",
+        ".gitattributes stores Parquet files and pictures outside git, as Git LFS does",
+        "add the lines `*.parquet filter=lfs diff=lfs merge=lfs -text` and `*.png filter=lfs diff=lfs merge=lfs -text`",
+    ),
+    "duplicate-id": Rule(ERROR, "content", "every image id is unique", _BUILD),
     "null": Rule(
-        ERROR, "content", "no value is missing, except labels of region and direction and names of the vocabulary"
+        ERROR,
+        "content",
+        "no value is missing, except labels of region and direction and names of the vocabulary",
+        _BUILD,
     ),
-    "license": Rule(ERROR, "content", "every licence is known, and shards contain only licences of their group"),
-    "image-size": Rule(ERROR, "content", "width and height match the image"),
-    "viewer-off": Rule(ERROR, _VIEWER, "the card neither turns the viewer off nor has a tag that hides it"),
-    "split-name": Rule(ERROR, _VIEWER, "split names are words, optionally joined by dots"),
-    "one-format": Rule(ERROR, _VIEWER, "the card's patterns match only Parquet files"),
+    "license": Rule(
+        ERROR, "content", "every licence is known, and shards contain only licences of their group", _BUILD
+    ),
+    "label": Rule(ERROR, _STATISTICS, "every label is in the range of its names", _BUILD),
+    "image": Rule(ERROR, _ROWS, "every image opens: a single one that does not fails its whole page", _BUILD),
+    "image-mode": Rule(ERROR, _ROWS, "every image has a mode that the viewer can save as JPEG or PNG", _BUILD),
+    "image-size": Rule(ERROR, "content", "width and height match the image", _BUILD),
+    "text-order": Rule(ERROR, "content", "text contains the rows of data in the same order", _BUILD),
+    "facts": Rule(ERROR, "card", "the numbers in facts.json match the rows", _AGAIN),
+    "croissant": Rule(
+        ERROR,
+        "croissant",
+        "croissant.json lists every Parquet file with its size and SHA-256, every column, and every label",
+        _AGAIN,
+    ),
+    "viewer-off": Rule(
+        ERROR,
+        _VIEWER,
+        "the card neither turns the viewer off nor has a tag that hides it",
+        "remove `viewer: false` or the tag from the YAML of README.md",
+    ),
+    "split-name": Rule(ERROR, _VIEWER, "split names are words, optionally joined by dots", _CARD),
+    "one-format": Rule(
+        ERROR,
+        _VIEWER,
+        "the card's patterns match only Parquet files",
+        "move the file out of the repository",
+    ),
     "columns": Rule(
         ERROR,
         _SEARCH,
         "a configuration has at most 1,000 columns with names of at most 500 characters, and a string column",
+        _BUILD,
     ),
-    "row-group-size": Rule(ERROR, _ROWS, "no row group is larger than 100 MB"),
-    "image-storage": Rule(ERROR, _ROWS, "image bytes are uncompressed, PLAIN, without dictionary"),
-    "page-index": Rule(ERROR, _ROWS, "every file has a page index and content-defined chunking"),
-    "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total"),
-    "image": Rule(ERROR, _ROWS, "every image opens: a single one that does not fails its whole page"),
-    "image-mode": Rule(ERROR, _ROWS, "every image has a mode that the viewer can save as JPEG or PNG"),
-    "label": Rule(ERROR, _STATISTICS, "every label is in the range of its names"),
-    "croissant": Rule(ERROR, "croissant", "croissant.json lists every Parquet file with its size and SHA-256"),
-    "image-pages": Rule(WARNING, _ROWS, "a page of image bytes is at most 4 MiB, or one image"),
+    "row-group-size": Rule(ERROR, _ROWS, "no row group is larger than 100 MB", _SMALLER),
+    "image-storage": Rule(ERROR, _ROWS, "image bytes are uncompressed, PLAIN, without dictionary", _BUILD),
+    "page-index": Rule(ERROR, _ROWS, "every file has a page index and content-defined chunking", _BUILD),
+    "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total", _SMALLER),
+    "image-pages": Rule(WARNING, _ROWS, "a page of image bytes is at most 4 MiB, or one image", _HARMLESS),
     "first-rows": Rule(
-        WARNING, _ROWS, "the first 100 rows, without images, are less than 200 kB of JSON: none is truncated"
+        WARNING,
+        _ROWS,
+        "the first 100 rows, without images, are less than 200 kB of JSON: none is truncated",
+        _HARMLESS,
     ),
     "range-one": Rule(
         WARNING,
         _STATISTICS,
         "in no split the maximum of a column (numbers, lengths of lists or of free text, image widths) is its minimum plus "
         "one: the viewer has failed to draw a histogram of such a column",
+        _HARMLESS,
     ),
     "index-size": Rule(
         WARNING,
         _SEARCH,
         "a split without images has at most 5 GB uncompressed: search and statistics cover all of it",
+        _HARMLESS,
     ),
-    "language": Rule(WARNING, _SEARCH, "the card names one language, so that search can stem its words"),
+    "language": Rule(
+        WARNING,
+        _SEARCH,
+        "the card names one language, so that search can stem its words",
+        "name one language in the YAML of README.md: `language: [en]`",
+    ),
     "one-pattern": Rule(
         WARNING,
         "viewer: libraries",
         "the card has one pattern for each split: the viewer then shows code for all libraries",
+        _CARD,
     ),
 }
 """All rules, by code."""

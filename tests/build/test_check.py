@@ -368,6 +368,7 @@ def test_the_command_line(repository: Path, run: Run) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: missing-file (card): LICENSE.md: expected the file, found none",
+        f"  What to do: {RULES['missing-file'].remedy}.",
         f"Error: {repository} breaks 1 of {len(RULES)} rules (1 violation)",
     ]
     report = json.loads(run("check_repository", repository, "--json").stdout)

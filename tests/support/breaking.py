@@ -25,8 +25,8 @@ TEXT = "text/test.parquet"
 
 
 def broken(repository: Path, **options: bool) -> list[tuple[str, str]]:
-    """Rules that are broken, and by which file."""
-    return [(violation.rule, violation.file) for violation in check_repository(repository, **options)]
+    """Rules that are broken, and by which file; sorted."""
+    return sorted((violation.rule, violation.file) for violation in check_repository(repository, **options))
 
 
 def rehash(repository: Path, *files: str) -> None:

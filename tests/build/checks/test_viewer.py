@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -58,13 +59,14 @@ def padded(data: bytes, size: int) -> bytes:
     return data[:2] + comment * (-(-(size - len(data)) // len(comment))) + data[2:]
 
 
-def test_every_rule_has_a_severity_an_affected_feature_and_a_meaning() -> None:
+def test_every_rule_has_a_severity_an_affected_feature_a_meaning_and_a_remedy() -> None:
     assert {rule.severity for rule in RULES.values()} == {"error", "warning"}
     assert {rule.affects for rule in RULES.values()} == {
         *("loaders", "content", "card", "croissant", "viewer", "viewer: rows", "viewer: statistics"),
         *("viewer: search and filter", "viewer: libraries"),
     }
     assert all(rule.meaning for rule in RULES.values())
+    assert all(re.match(r"[a-z].*[^.]$", rule.remedy) for rule in RULES.values())
 
 
 @pytest.mark.parametrize("change", [{"viewer": False}, {"tags": ["medical", "not-for-all-audiences"]}])
@@ -309,6 +311,7 @@ def test_warnings_are_told_and_block_nothing(repository: Path, run: Run) -> None
     done = run("check_repository", repository)
     assert done.stderr == (
         "warning: language (viewer: search and filter): README.md: expected one language, found en, de\n"
+        f"  What to do: {RULES['language'].remedy}.\n"
     )
     assert (done.returncode, done.stdout) == (
         0,

@@ -13,7 +13,16 @@ from rocov2_build.checks.footers import check_footers
 from rocov2_build.checks.records import Records, check_records
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.rules import RULES
-from rocov2_build.checks.violations import Check, Violation, blocking, describe_result, describe_violation
+from rocov2_build.checks.violations import (
+    MAX_FAULTS,
+    Check,
+    Violation,
+    blocking,
+    describe_result,
+    describe_violation,
+    describe_violations,
+)
+from rocov2_shared.json_values import Fault
 from tests.support.breaking import TEXT, build
 
 ERROR = Violation("null", TEXT, "a value", "none")
@@ -55,6 +64,36 @@ def test_a_step_compares_with_its_arguments_alone(check: Check) -> None:
 def test_the_rows_of_a_file_without_a_record_are_decoded(check: Check) -> None:
     check_rows(check, [file for file in check.files if file.endswith(".parquet")], Records(), decode=False)
     assert check.violations == []
+
+
+def test_causes_come_first() -> None:
+    assert [violation.rule for violation in sorted([WARNING, ERROR], key=lambda violation: violation.rank)] == [
+        ERROR.rule,
+        WARNING.rule,
+    ]
+    order = ["missing-file", "conversion", "unreadable", "changed-file", "counts", "text-order", "facts", "language"]
+    ranks = [Violation(rule, "", "", "").rank for rule in order]
+    assert ranks == sorted(ranks)
+
+
+def test_what_to_do_is_said_once_for_each_rule() -> None:
+    lines = describe_violations([ERROR, ERROR, WARNING])
+    assert [line.partition(":")[0] for line in lines] == ["error", "error", "  What to do", "warning", "  What to do"]
+
+
+def test_anybodys_names_and_values_are_printable() -> None:
+    violation = Violation("null", "data/\udcff\x1b[31m.parquet", "a\nvalue", "\u202e", key="a\tb")
+    assert describe_violation(violation) == (
+        r"error: null (content): data/\udcff\x1b[31m.parquet: a\tb: expected a\nvalue, found \u202e"
+    )
+
+
+def test_the_faults_of_a_file_are_counted_behind_the_first() -> None:
+    check = Check(Path(), [])
+    check.add_faults("counts", "README.md", [Fault(f"key[{number}]", "1", "2") for number in range(MAX_FAULTS + 2)])
+    assert len(check.violations) == MAX_FAULTS
+    assert [violation.found for violation in check.violations[-2:]] == ["2", "2 (and 2 more)"]
+    assert check.violations[0].key == "key[0]"
 
 
 def test_a_violation_is_one_line() -> None:
