@@ -57,6 +57,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No launcher's environment: a process is the only one of its world unless a test says otherwise."""
     for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("no_proxy", "NO_PROXY"):  # a proxy does not reach the servers of the tests
+        monkeypatch.setenv(name, ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"])))
 
 
 @pytest.fixture(scope="module")

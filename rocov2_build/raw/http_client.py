@@ -1,13 +1,21 @@
-"""HTTP requests with a user agent, and with pauses that grow with each failure or are as long as the server asks."""
+"""HTTP requests with a user agent, through the proxies of the environment.
+
+Pauses grow with each failure, or are as long as the server asks.
+"""
 
 from __future__ import annotations
 
+import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from urllib.parse import urljoin
 
 import urllib3
 
+from rocov2_build.raw.proxies import Proxy, find_proxy, open_pool, trusted_certificates
 from rocov2_shared.errors import UserError
 from rocov2_shared.retry import LONGEST_WAIT, asked_pause, choose_pause
 from rocov2_shared.terminal import format_seconds
@@ -19,7 +27,10 @@ TRIES_UNMET = 4
 """The same for a server that has never answered: a wrong address, or no network."""
 
 _TIMEOUT = urllib3.Timeout(connect=30, read=60)
-_REDIRECTS = urllib3.Retry(redirect=5, connect=0, read=0, other=0, respect_retry_after_header=False)
+_ONCE = urllib3.Retry(connect=0, read=0, other=0, respect_retry_after_header=False)
+_REDIRECTS = 5
+_BUSY = (408, 429)
+_PROXY_LOGIN = 407
 
 
 class ServerError(UserError):
@@ -42,7 +53,7 @@ class Server:
     """
 
     def __init__(self, report: Callable[[str, str], None]) -> None:
-        self._pool = urllib3.PoolManager(timeout=_TIMEOUT)
+        self._pools: dict[Proxy | None, urllib3.PoolManager] = {}
         self._report = report
         self._tries = TRIES_UNMET
         self._failures = 0
@@ -60,19 +71,15 @@ class Server:
             ServerError: the server refuses.
             UserError: the address is invalid.
         """
-        if not url.startswith(("https://", "http://")):
+        if not _is_http(url):
             raise UserError(f"the address must begin with https:// or http://, got {url}")
         try:
-            response = self._pool.request(
-                "GET", url, headers={"User-Agent": AGENT} | headers, retries=_REDIRECTS, preload_content=False
-            )
+            response = self._follow(url, headers)
         except urllib3.exceptions.LocationValueError as error:
             raise UserError(f"invalid server address {url} ({error})") from error
-        except urllib3.exceptions.HTTPError as error:
-            raise BrokenOffError(_reason(error)) from error
         self._tries = TRIES
         try:
-            if response.status in (408, 429) or response.status >= 500:
+            if response.status in _BUSY or response.status >= 500:
                 raise BrokenOffError(
                     f"the server answers {response.status}", asked_pause(response.headers.get("Retry-After"))
                 )
@@ -83,6 +90,42 @@ class Server:
             raise BrokenOffError(_reason(error)) from error
         finally:
             response.close()
+
+    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """Return the first answer that is not a redirect: each address of a chain has a proxy of its own, or none."""
+        for _ in range(_REDIRECTS + 1):
+            proxy = find_proxy(url)
+            try:
+                response = self._pool(proxy).request(
+                    "GET",
+                    url,
+                    headers={"User-Agent": AGENT} | headers,
+                    redirect=False,
+                    retries=_ONCE,
+                    preload_content=False,
+                )
+            except urllib3.exceptions.HTTPError as error:
+                raise _judge(error, url, proxy) from error
+            if proxy and response.status == _PROXY_LOGIN:
+                response.close()
+                raise _refuse(proxy, url, f"{response.status} {response.reason or ''}")
+            location = response.get_redirect_location()
+            if not location:
+                return response
+            response.close()
+            url = urljoin(url, location)
+            if not _is_http(url):
+                raise ServerError(f"the server redirects to {url}, which does not begin with https:// or http://")
+        raise BrokenOffError("the connection failed: too many redirects")
+
+    def _pool(self, proxy: Proxy | None) -> urllib3.PoolManager:
+        if proxy not in self._pools:
+            self._pools[proxy] = open_pool(proxy, self._certificates, _TIMEOUT)
+        return self._pools[proxy]
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        return trusted_certificates()
 
     def pause(self, what: str, error: BrokenOffError) -> None:
         """Wait before the next try.
@@ -101,10 +144,58 @@ class Server:
         time.sleep(seconds)
 
 
+def _is_http(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+def _judge(error: urllib3.exceptions.HTTPError, url: str, proxy: Proxy | None) -> Exception:
+    """Return what a failed connection means: it may be tried again, unless a certificate or the proxy is at fault."""
+    causes = list(_causes(error))
+    through = proxy if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes) else None
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            host = _host(through.url if through else url)
+            return ServerError(
+                f"{host}: its certificate cannot be verified ({cause.verify_message.rstrip('.')}). If your network puts a "
+                "certificate of its own in place, set REQUESTS_CA_BUNDLE to a PEM file that contains that one; else check "
+                "the clock of this computer"
+            )
+    answer = re.fullmatch(r"Tunnel connection failed: ((\d+).*)", str(causes[-1]))
+    if proxy and answer and int(answer[2]) < 500 and int(answer[2]) not in _BUSY:
+        return _refuse(proxy, url, answer[1])
+    if proxy and answer:
+        return BrokenOffError(f"the proxy {proxy} answers {answer[1]}")
+    if through is None:
+        return BrokenOffError(_reason(error))
+    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
+        return ServerError(
+            f"the proxy {through} does not speak TLS: write http:// instead of https:// in {through.variable}"
+        )
+    return BrokenOffError(f"the proxy {through}: {_reason(error)}")
+
+
+def _refuse(proxy: Proxy, url: str, answer: str) -> ServerError:
+    remedy = (
+        f"set {proxy.variable} to http://USER:PASSWORD@{proxy.url.partition('://')[2]}"
+        if answer.startswith(str(_PROXY_LOGIN))
+        else "ask whoever runs the proxy, or name the host in no_proxy if this computer reaches it without the proxy"
+    )
+    return ServerError(f"the proxy {proxy} answers {answer.strip()} to a request for {_host(url)}: {remedy}")
+
+
+def _host(url: str) -> str:
+    return urllib3.util.parse_url(url).host or url
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised for, the innermost last."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        yield inner
+        inner = inner.reason if isinstance(inner, urllib3.exceptions.MaxRetryError) else (inner.args or ("",))[-1]
+
+
 def _reason(error: BaseException) -> str:
     """Return the innermost cause, without the objects that urllib3 puts before it."""
-    while True:
-        inner = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else (error.args or ("",))[-1]
-        if not isinstance(inner, BaseException):
-            return f"the connection failed: {str(error).rpartition(': ')[2]}"
-        error = inner
+    *_, innermost = _causes(error)
+    return f"the connection failed: {str(innermost).rpartition(': ')[2]}"

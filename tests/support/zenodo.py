@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import re
+import ssl
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,11 +90,18 @@ class Request:
 
 
 class Zenodo:
-    """A server with one record; `entries` are what its JSON lists under `files`, and `requests` what was asked of it."""
+    """A server with one record; `entries` are what its JSON lists under `files`, and `requests` what was asked of it.
 
-    def __init__(self, contents: Mapping[str, bytes], number: int = RECORD) -> None:
+    Args:
+        contents: files by name.
+        number: of the record.
+        tls: what a server of HTTPS needs.
+    """
+
+    def __init__(self, contents: Mapping[str, bytes], number: int = RECORD, tls: ssl.SSLContext | None = None) -> None:
         self.contents = contents
         self.number = number
+        self._tls = tls
         self.record_path = f"/api/records/{number}"
         self.requests: list[Request] = []
         self._plans: dict[str, Iterator[Answer]] = {}
@@ -101,7 +109,9 @@ class Zenodo:
 
     def __enter__(self) -> Self:
         self._listener = _Listener(self)
-        self.url = f"http://127.0.0.1:{self._listener.server_port}"
+        if self._tls:
+            self._listener.socket = self._tls.wrap_socket(self._listener.socket, server_side=True)
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self._listener.server_port}"
         self.entries: dict[str, dict[str, Any]] = {
             name: {
                 "key": name,
