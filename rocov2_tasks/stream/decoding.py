@@ -8,19 +8,16 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
+from rocov2_shared.jpeg_segments import Buffer, JpegHeader, is_jpeg, read_header
 from rocov2_tasks.arguments import require_choice
 from rocov2_tasks.stream.geometry import FITS, Frame, fit_frame
 from rocov2_tasks.stream.plain_resize import Pixels, resize_plainly
 
-Buffer = bytes | memoryview
-
 DECODES = ("exact", "scaled", "fast", "bytes")
 FILTERS = {filter.name.lower(): filter for filter in Image.Resampling}
 
-_TURBO = {"Gray": ("L", "GRAY"), "YCbCr": ("RGB", "RGB"), "RGB": ("RGB", "RGB")}
-"""Colour space of a JPEG -> Pillow's mode, libjpeg-turbo's name for it. Others (CMYK) are left to Pillow."""
-
-_SCAN, _APP1 = 0xDA, 0xE1
+_TURBO = {1: ("L", "GRAY"), 3: ("RGB", "RGB")}
+"""Number of components of a JPEG -> Pillow's mode, libjpeg-turbo's name for it. Others (CMYK) are left to Pillow."""
 
 
 class DamagedImageError(ValueError):
@@ -53,10 +50,10 @@ class Decoder:
             `out`, or the new array.
 
         Raises:
-            DamagedImageError: Pillow cannot decode it either.
+            DamagedImageError: Pillow cannot decode it either, or it is a JPEG that no decoder should get.
         """
         try:
-            picture = self._decode_turbo(data)
+            picture = self._decode_turbo(data, read_header(data)) if is_jpeg(data) else None
             if picture is None:
                 picture = _open(data)
                 picture = self._resize(picture, self._frame(*picture.size))
@@ -67,15 +64,15 @@ class Decoder:
     def _frame(self, width: int, height: int) -> Frame | None:
         return fit_frame(width, height, self._size, self._fit) if self._size else None
 
-    def _decode_turbo(self, data: Buffer) -> Image.Image | Pixels | None:
+    def _decode_turbo(self, data: Buffer, header: JpegHeader) -> Image.Image | Pixels | None:
         """Decode by libjpeg-turbo itself, to the same pixels as by Pillow; return None for what only Pillow can judge."""
-        if _may_be_turned(data) and _orientation(Image.open(io.BytesIO(data))) not in (None, 1):
+        width, height = header.width, header.height
+        if header.components not in _TURBO or height * width > (Image.MAX_IMAGE_PIXELS or height * width):
             return None
+        if header.may_be_turned(data) and _orientation(Image.open(io.BytesIO(data))) not in (None, 1):
+            return None
+        mode, name = _TURBO[header.components]
         try:
-            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
-            if space not in _TURBO or height * width > (Image.MAX_IMAGE_PIXELS or height * width):
-                return None
-            mode, name = _TURBO[space]
             frame = self._frame(width, height)
             eighths = frame.eighths() if self._scale and frame else 8
             least = (
@@ -123,16 +120,6 @@ def make_decoder(decode: str, size: tuple[int, int] | None, fit: str, resample: 
     if decode == "fast" and resample != "bilinear":
         raise ValueError(f'decode="fast" has its own filter: use resample={resample!r} with "exact" or "scaled"')
     return Decoder(decode, size, fit, resample) if images and decode != "bytes" else None
-
-
-def _may_be_turned(data: Buffer) -> bool:
-    """Return whether a JPEG has an APP1 segment, whose Exif or XMP may contain an orientation."""
-    offset = 2
-    while offset + 4 <= len(data) and data[offset] == 0xFF and data[offset + 1] != _SCAN:
-        if data[offset + 1] == _APP1:
-            return True
-        offset += 2 + (data[offset + 2] << 8) + data[offset + 3]
-    return False
 
 
 def _orientation(image: Image.Image) -> int | None:
