@@ -186,8 +186,9 @@ def _count_warnings(files: list[FileFacts]) -> dict[str, int]:
     """Return by code, sorted, what only the images themselves show."""
     seen = Counter(digest for file in files for digest in file.images)
     counts = {
-        "benign-jpeg": sum(file.benign for file in files),
+        "benign-jpeg": sum(len(file.benign) for file in files),
         "duplicate-image": sum(count for count in seen.values() if count > 1),
+        "turned-jpeg": sum(len(file.turned) for file in files),
     }
     return {code: count for code, count in counts.items() if count}
 

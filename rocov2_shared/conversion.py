@@ -40,6 +40,14 @@ class FileRecord(TypedDict):
     row_groups: NotRequired[RowGroups]
 
 
+class Noted(TypedDict):
+    """An image that is in the repository though there is something to know of it; `found` may be empty."""
+
+    image_id: str
+    code: str
+    found: str
+
+
 class LeftOut(TypedDict):
     """An image that is not in the repository, and why."""
 
@@ -64,6 +72,8 @@ class ConversionRecord(TypedDict):
     """Number of images by Pillow mode."""
     warnings: dict[str, int]
     """Number of cases by code."""
+    noted: list[Noted]
+    """The images behind the warnings that only the pictures themselves show."""
     left_out: list[LeftOut]
     versions: dict[str, str]
     plan: dict[str, Any]

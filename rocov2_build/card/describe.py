@@ -17,7 +17,7 @@ from rocov2_build.card.readme import measure, write_card
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Problem
 from rocov2_build.worker.task import FileFacts
-from rocov2_shared.conversion import ConversionRecord, FileRecord, write_conversion
+from rocov2_shared.conversion import ConversionRecord, FileRecord, Noted, write_conversion
 from rocov2_shared.files import write_json
 from rocov2_shared.printable import printable
 
@@ -78,6 +78,7 @@ def describe_repository(
         },
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
         "warnings": dict(sorted(warnings.items())),
+        "noted": _list_noted(files),
         "left_out": [
             {
                 "image_id": printable(problem.id),
@@ -91,6 +92,12 @@ def describe_repository(
         "plan": plan,
     }
     write_conversion(root, conversion)
+
+
+def _list_noted(files: list[FileFacts]) -> list[Noted]:
+    cases = [("benign-jpeg", image_id, found) for file in files for image_id, found in file.benign.items()]
+    cases += [("turned-jpeg", image_id, "") for file in files for image_id in file.turned]
+    return [{"image_id": image_id, "code": code, "found": found} for code, image_id, found in sorted(cases)]
 
 
 def _combine(hashes: list[str]) -> str:

@@ -81,6 +81,16 @@ CODES = {
         Severity.ROW, "image that is too large for readers", "images that are too large for readers"
     ),
     "not-a-jpeg": Code(Severity.ROW, "file named .jpg that is not a JPEG", "files named .jpg that are not JPEGs"),
+    "unsupported-jpeg": Code(
+        Severity.ROW,
+        "JPEG of a kind that not every reader decodes",
+        "JPEGs of kinds that not every reader decodes",
+    ),
+    "damaged-metadata": Code(
+        Severity.ROW,
+        "JPEG whose metadata make readers fail",
+        "JPEGs whose metadata make readers fail",
+    ),
     "truncated-jpeg": Code(Severity.ROW, "truncated JPEG", "truncated JPEGs"),
     "damaged-jpeg": Code(Severity.ROW, "damaged JPEG", "damaged JPEGs"),
     "cui-without-name": Code(
@@ -111,6 +121,11 @@ CODES = {
         Severity.WARNING,
         "complete JPEG that the strict decoder rejects",
         "complete JPEGs that the strict decoder rejects",
+    ),
+    "turned-jpeg": Code(
+        Severity.WARNING,
+        "JPEG whose metadata turn it, which the Hub's viewer ignores",
+        "JPEGs whose metadata turn them, which the Hub's viewer ignores",
     ),
 }
 

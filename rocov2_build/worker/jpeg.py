@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-import re
-import struct
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from rocov2_build.worker.complaints import judge, walk_markers
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import perceptual_hash
 from rocov2_build.worker.verification import Verification
+from rocov2_shared.jpeg_segments import DECODABLE, JpegHeaderError, UnsupportedJpegError, is_jpeg, read_header
 
 Image.preinit()  # or each worker would import Pillow's plugins for its first image
+# Faults of metadata without consequence; what has one is raised or compared here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 MAX_SIDE = 30_000
 MAX_PIXELS = 89_478_485
@@ -26,18 +29,8 @@ SMALL_SIDE = 256
 """A picture with a shorter side than this, in pixels, is decoded at full scale: 1/8 of it would be less than the grid of the
 perceptual hash."""
 
-_ORIENTATION = 0x0112
-_SWAPPED_SIDES = (5, 6, 7, 8)
-
-# In entropy-coded data FF is followed by 00 (a literal FF), a restart marker, or another FF (padding); the next marker
-# is an FF followed by anything else. A pattern that begins with one literal byte is searched ten times as fast.
-_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
-_STANDALONE = frozenset(b"\x01\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7")
-_EOI, _SOS = 0xD9, 0xDA
-
-_MAY_BE_BENIGN = re.compile("extraneous|Could not determine subsampling")
-_ZEROED_BLOCK = bytes(256)
-"""A hole that a disk left. Flat pictures hold such runs too: it speaks only against an image that is refused already."""
+_TURNS, _SWAPS = range(2, 9), range(5, 9)
+"""Orientations that turn or mirror a picture (readers show it as it is with any other one), and that swap its sides."""
 
 
 class ImageFacts(NamedTuple):
@@ -46,14 +39,16 @@ class ImageFacts(NamedTuple):
     Attributes:
         width, height: in pixels as `datasets` decodes the image (EXIF orientation applied).
         mode: Pillow's.
-        benign: whether a strict decoder complained about the image, which is nevertheless complete.
+        turned: whether Exif or XMP turns or mirrors it.
+        benign: what a strict decoder complained about, though the image is complete; "" for almost all.
         perceptual: hash of the pixels as they are stored (`phash.perceptual_hash`); "" unless it was decoded.
     """
 
     width: int
     height: int
     mode: str
-    benign: bool = False
+    turned: bool = False
+    benign: str = ""
     perceptual: str = ""
 
 
@@ -65,58 +60,70 @@ def inspect(data: bytes, verify: str = Verification.STRICT) -> ImageFacts:
         verify: how much of it is checked, one of `Verification`.
 
     Raises:
-        BadImageError: `not-a-jpeg`, `image-too-large`, `truncated-jpeg` or `damaged-jpeg`.
+        BadImageError: `not-a-jpeg`, `unsupported-jpeg`, `image-too-large`, `damaged-metadata`, `truncated-jpeg` or
+            `damaged-jpeg`.
     """
-    width, height, mode = _measure(data)
+    width, height, mode, turned = _measure(data, verify == Verification.STRICT)
     if verify == Verification.NONE:
-        return ImageFacts(width, height, mode)
+        return ImageFacts(width, height, mode, turned)
     if verify == Verification.MARKERS:
-        _walk_markers(data)
-        return ImageFacts(width, height, mode)
-    grey, benign = _decode_strictly(data, 1 if min(width, height) < SMALL_SIDE else 8)
-    return ImageFacts(width, height, mode, benign, perceptual_hash(grey))
+        walk_markers(data)
+        return ImageFacts(width, height, mode, turned)
+    grey, complaint = _decode_strictly(data, 1 if min(width, height) < SMALL_SIDE else 8)
+    return ImageFacts(width, height, mode, turned, complaint, perceptual_hash(grey))
 
 
-def _measure(data: bytes) -> tuple[int, int, str]:
-    if not data.startswith(b"\xff\xd8\xff"):
+class _Size(NamedTuple):
+    width: int
+    height: int
+    mode: str
+    turned: bool
+
+
+def _measure(data: bytes, strict: bool) -> _Size:
+    if not is_jpeg(data):
         raise BadImageError("not-a-jpeg", "a JPEG", repr(data[:16]))
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            (width, height), mode = image.size, image.mode
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-                raise BadImageError("image-too-large", f"at most {MAX_PIXELS:,} pixels", f"{width} x {height}")
-            swapped = image.getexif().get(_ORIENTATION) in _SWAPPED_SIDES
-    except BadImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImageError("image-too-large", f"at most {MAX_PIXELS:,} pixels", str(error)) from error
+        header = read_header(data)
+    except UnsupportedJpegError as error:
+        raise BadImageError("unsupported-jpeg", DECODABLE, str(error)) from error
+    except JpegHeaderError as error:
+        raise BadImageError("damaged-jpeg", "the header of a JPEG", str(error)) from error
+    if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
+        found = f"{header.width} x {header.height}"
+        raise BadImageError("image-too-large", f"at most {MAX_PIXELS:,} pixels", found)
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
     except UnidentifiedImageError as error:
         raise BadImageError("damaged-jpeg", "the header of a JPEG", "a header that Pillow cannot read") from error
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error, EOFError) as error:
-        # What Pillow's JPEG and EXIF readers raise on damaged headers.
+    except Exception as error:  # whatever damage makes Pillow raise
         raise BadImageError("damaged-jpeg", "the header of a JPEG", f"{type(error).__name__}: {error}") from error
-    return (height, width, mode) if swapped else (width, height, mode)
+    with image:
+        return _turn(image, strict)
 
 
-def _walk_markers(data: bytes) -> list[slice]:
-    """Follow the segments from the first marker to EOI, which a file with a cut tail lacks; return the junk between them."""
-    offset, scans, junk = 2, 0, []
-    in_scan = False
-    while True:
-        found = _MARKER.search(data, offset)
-        if found is None:
-            raise BadImageError("truncated-jpeg", "the marker of the end (EOI)", f"none in {len(data):,} bytes")
-        if not in_scan and data[offset : found.start()].strip(b"\xff"):
-            junk.append(slice(offset, found.start()))
-        marker, offset = found[1][0], found.end()
-        if marker == _EOI:
-            if not scans:
-                raise BadImageError("damaged-jpeg", "picture data before the end", "none")
-            return junk
-        if marker not in _STANDALONE:
-            offset += int.from_bytes(data[offset : offset + 2], "big")
-            in_scan = marker == _SOS
-            scans += in_scan
+def _turn(image: Image.Image, strict: bool) -> _Size:
+    """Measure an image with its orientation, which is in Exif or XMP; if `strict`, apply it exactly as `datasets` does."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        turned = orientation in _TURNS
+        if not strict or orientation is None or orientation == 1:
+            return _Size(*(image.size[::-1] if orientation in _SWAPS else image.size), image.mode, turned)
+    except Exception as error:  # Pillow raises various exceptions on damaged metadata
+        raise _unreadable(error) from error
+    try:
+        image.load()
+    except Exception as error:
+        raise BadImageError("damaged-jpeg", "a JPEG that decodes", f"{type(error).__name__}: {error}") from error
+    try:
+        return _Size(*ImageOps.exif_transpose(image).size, image.mode, turned)
+    except Exception as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> BadImageError:
+    expected = "Exif and XMP with an orientation that readers can apply"
+    return BadImageError("damaged-metadata", expected, f"Pillow: {error or type(error).__name__}")
 
 
 def _decode(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
@@ -130,34 +137,17 @@ def _decode(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8] | None, str
             data, colorspace="GRAY", min_height=least, min_width=least, min_factor=factor, strict=True
         )
     except ValueError as error:
-        return None, str(error)
+        return None, str(error).removeprefix("tjDecompressHeader3(): ")
     return grey[:, :, 0], ""
 
 
-def _decode_strictly(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8], bool]:
-    """Grey pixels at 1/`factor` scale, and whether there was a benign complaint; raises when picture data is lost.
+def _decode_strictly(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8], str]:
+    """Grey pixels at 1/`factor` scale, and a benign complaint, mostly ""; raises when picture data is lost.
 
-    A decode without any complaint has met the marker of the end; only a complaint makes a walk along the markers necessary.
-    A complaint is benign when it is about bytes that are too many (`extraneous`), or a kind of colour sampling that this
-    decoder does not know, and Pillow, which readers use, loads the whole picture. Only the first complaint of a decode is
-    known, so junk between segments is taken out and the rest is decoded again: it must not hide what is missing.
+    A decode without any complaint has met the marker of the end; only a complaint makes more work.
     """
-    grey, refusal = _decode(data, factor)
+    grey, complaint = _decode(data, factor)
     if grey is not None:
-        return grey, False
-    junk = _walk_markers(data)
-    rest = refusal
-    if junk:
-        kept = bytearray(data)
-        for part in reversed(junk):
-            del kept[part]
-        grey, rest = _decode(bytes(kept), factor)
-    if rest and (not _MAY_BE_BENIGN.search(rest) or _ZEROED_BLOCK in data):
-        raise BadImageError("damaged-jpeg", "a JPEG that decodes without a loss", rest)
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            image.load()
-            picture = image.convert("L")
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise BadImageError("damaged-jpeg", "a JPEG that decodes", f"{refusal}; {error}") from error
-    return (np.asarray(picture.reduce(factor)) if grey is None else grey), True
+        return grey, ""
+    grey, picture = judge(data, complaint, lambda rest: _decode(rest, factor))
+    return (np.asarray(picture.convert("L").reduce(factor)) if grey is None else grey), complaint

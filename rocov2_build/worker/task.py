@@ -78,7 +78,8 @@ class FileFacts:
         rows_sha256: hash of the rows' values, which no version of pyarrow changes.
         layout: where the rows are in it.
         modes: number of images by Pillow mode.
-        benign: number of complete images that the strict decoder complained about.
+        turned: ids of the images that Exif or XMP turns or mirrors.
+        benign: by id, what the strict decoder complained about in images that are complete.
         images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
         perceptual: perceptual hash of each image, to find near-duplicates; empty if the images were not decoded.
     """
@@ -91,7 +92,8 @@ class FileFacts:
     rows_sha256: str
     layout: dict[str, Any] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
-    benign: int = 0
+    turned: list[str] = field(default_factory=list)
+    benign: dict[str, str] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     perceptual: list[str] = field(default_factory=list)
 

@@ -103,7 +103,8 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -
     perceptual: list[str] = []
     faults: list[ImageFault] = []
     rows_hash = RowsHash()
-    benign = 0
+    turned: list[str] = []
+    benign: dict[str, str] = {}
     start = 0
     try:
         with (
@@ -126,13 +127,15 @@ def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -
                 hashes += [digest[:32] for digest in digests]
                 perceptual += [image.perceptual for _, image in ordered if image.perceptual]
                 modes.update(image.mode for _, image in ordered)
-                benign += sum(image.benign for _, image in ordered)
+                known = [(ids[row], image) for row, (_, image) in zip(group, ordered, strict=True)]
+                turned += [image_id for image_id, image in known if image.turned]
+                benign |= {image_id: image.benign for image_id, image in known if image.benign}
             if faults:
                 raise _FaultyImagesError
     except _FaultyImagesError:
         return faults
     facts = _file_facts(task.path, path, rows_hash.hexdigest())
-    facts.modes, facts.benign = dict(sorted(modes.items())), benign
+    facts.modes, facts.turned, facts.benign = dict(sorted(modes.items())), turned, benign
     facts.images, facts.perceptual = hashes, perceptual
     return facts
 

@@ -16,6 +16,7 @@ import pytest
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.problems import CODES, Problem, Severity
 from rocov2_shared.errors import UserError
+from tests.support.jpegs import UNWRITABLE, exif, with_segment
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw, write_zip
 from tests.support.repositories import run_here
 
@@ -145,6 +146,8 @@ FAULTS = {
     "damaged-member": Fault(of_files=patch_directory(b"PK\1\2", 16, lambda byte: byte ^ 1)),
     "image-too-large": Fault(with_data(lambda data: _with_height(data, 60_000))),
     "not-a-jpeg": Fault(of(data=b"<html>not found</html>")),
+    "unsupported-jpeg": Fault(with_data(lambda data: data.replace(b"\xff\xc0", b"\xff\xc9", 1))),
+    "damaged-metadata": Fault(with_data(lambda data: with_segment(data, 0xE1, exif(6, UNWRITABLE)))),
     "truncated-jpeg": Fault(with_data(lambda data: data[:-40])),
     "damaged-jpeg": Fault(with_data(lambda data: data[:-40] + b"\xff\xd9")),
 }
@@ -165,6 +168,7 @@ WARNINGS: dict[str, Callable[[RawImage], object]] = {
     "region-without-xray": of(manual=["C0040405", "C0817096"], cuis=["C0040405", "C0817096"]),
     "manual-not-first": lambda image: image.cuis.reverse(),
     "benign-jpeg": with_data(lambda data: data[:20] + b"\1\2\3" + data[20:]),
+    "turned-jpeg": with_data(lambda data: with_segment(data, 0xE1, exif(6))),
 }
 
 

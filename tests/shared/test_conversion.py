@@ -20,6 +20,7 @@ CONVERSION = ConversionRecord(
     files={},
     image_modes={"L": 1},
     warnings={},
+    noted=[],
     left_out=[],
     versions={},
     plan={"format": 1},

@@ -20,6 +20,7 @@ from rocov2_build.raw.rows import MEASURED
 from rocov2_build.shards.tasks import config_schema
 from rocov2_build.worker.jpeg import inspect
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, TableTask, TextTask, serialize
+from rocov2_build.worker.verification import Verification
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw
@@ -122,7 +123,8 @@ def test_shard(tmp_path: Path) -> None:
             },
         },
         modes={"CMYK": 1, "L": 6, "RGB": 1},
-        benign=0,
+        turned=[raw.image("train", 1).id],
+        benign={},
         images=[hashlib.sha256(image.data).hexdigest()[:32] for image in images],
         perceptual=[inspect(image.data).perceptual for image in images],
     )
@@ -202,12 +204,22 @@ def test_all_faults_of_a_shard_are_told_and_no_file_is_left(tmp_path: Path, veri
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_benign_images_are_counted(tmp_path: Path) -> None:
+def test_benign_images_are_listed_with_the_complaint(tmp_path: Path) -> None:
     raw = small_release()
     image = raw.image("train", 2)
     place = image.data.index(b"\xff\xdb")
     image.data = image.data[:place] + b"junk" + image.data[place:]
-    assert run(shard_task(raw, tmp_path / "raw"), tmp_path).benign == 1
+    found = "Corrupt JPEG data: 4 extraneous bytes before marker 0xdb"
+    assert run(shard_task(raw, tmp_path / "raw"), tmp_path).benign == {image.id: found}
+
+
+def test_turned_images_are_listed(tmp_path: Path) -> None:
+    raw = small_release()
+    for number, orientation in enumerate([1, 3, 6]):
+        raw.image("train", number).data = jpeg(orientation=orientation)
+    ids = [raw.image("train", number).id for number in (2, 1)]  # in the order of the rows
+    for verify in Verification:
+        assert run(shard_task(raw, tmp_path / "raw", verify=verify), tmp_path).turned == ids
 
 
 def test_an_archive_that_is_gone(tmp_path: Path) -> None:
@@ -234,7 +246,7 @@ def test_text(tmp_path: Path) -> None:
     expected = pa.concat_tables(pq.read_table(tmp_path / shard.path).drop_columns(["image"]) for shard in shards)
     assert pq.read_table(path).equals(expected.cast(TEXT))
     assert pq.read_schema(path).metadata == TEXT.metadata
-    assert (facts.rows, facts.modes, facts.benign, facts.images) == (16, {}, 0, [])
+    assert (facts.rows, facts.modes, facts.benign, facts.images) == (16, {}, {}, [])
     assert (facts.bytes, facts.sha256) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
     assert run(task, tmp_path) == facts
 
