@@ -11,21 +11,16 @@ import pandas as pd
 from rocov2 import LABELS, LICENSES, MODALITIES, SPLITS, TEXT_FEATURES
 from rocov2_build.raw import releases
 from rocov2_build.raw.archives import Images
+from rocov2_build.raw.curated import CodeFault, Meaning, find_code_faults, read_meaning
 from rocov2_build.raw.problems import Report
 from rocov2_build.raw.tables import Source, Tables
-from rocov2_shared.ids import PMCID, is_cui
+from rocov2_shared.ids import PMCID, is_cui, is_link_to
 
 # A space must follow, and no other condition: neither "CC BY-ND ..." nor "CC BY ND ..." may pass for "CC BY".
 _ATTRIBUTION = re.compile(
     rf"({'|'.join(sorted(map(re.escape, LICENSES), key=len, reverse=True))})\s+(?!(?:NC|ND|SA)\b)(\S.*)", re.DOTALL
 )
-_LABELS = {
-    column: {cui: label for label, cui in enumerate(labels.values()) if cui} for column, labels in LABELS.items()
-}
-_MANUAL_CODES = frozenset(cui for codes in _LABELS.values() for cui in codes)
 _XRAY = list(MODALITIES).index("X-ray")
-_DEFAULTS = dict.fromkeys(_LABELS) | {"modality": list(MODALITIES).index("combined")}
-"""By column, the label of an image whose curated concepts name none."""
 
 MEASURED = ("width", "height")
 """Columns that are measured on the image itself; the writer of the shards adds them."""
@@ -124,51 +119,25 @@ def _check_concepts(rows: list[_Row], names: dict[str, str], report: Report) -> 
             report.warn("manual-not-first")
 
 
-class _Meaning(NamedTuple):
-    """What a list of curated concepts means: its labels by column, and its unknown codes."""
-
-    labels: dict[str, list[int]]
-    unknown: list[str]
-
-
-def _meaning(manual: tuple[str, ...]) -> _Meaning:
-    return _Meaning(
-        {
-            column: list(dict.fromkeys(codes[code] for code in manual if code in codes))
-            for column, codes in _LABELS.items()
-        },
-        [code for code in manual if code not in _MANUAL_CODES and is_cui(code)],
-    )
-
-
 def _labels(rows: list[_Row], report: Report) -> dict[str, list[int | None]]:
-    found: dict[str, list[int | None]] = {column: [] for column in _LABELS}
-    meanings: dict[tuple[str, ...], _Meaning] = {}  # there are few
+    found: dict[str, list[int | None]] = {column: [] for column in LABELS}
+    meanings: dict[tuple[str, ...], tuple[Meaning, list[CodeFault]]] = {}  # there are few
     for row in rows:
         manual = tuple(row.manual)
         if manual not in meanings:
-            meanings[manual] = _meaning(manual)
-        labels, unknown = meanings[manual]
-        modalities, regions, directions = (labels[column] for column in ("modality", "region", "direction"))
-        if unknown or len(modalities) > 1 or (manual and not modalities):
-            _report_labels(row, modalities, unknown, report)
+            meaning = read_meaning(manual)
+            meanings[manual] = meaning, find_code_faults(manual, meaning)
+        meaning, faults = meanings[manual]
+        for fault in faults:
+            file = releases.concepts_file(SPLITS[row.split], manual=True)
+            report.add(fault.code, file, row.image_id, expected=fault.expected, found=fault.found)
+        modalities, regions, directions = (meaning.named[column] for column in ("modality", "region", "direction"))
         report.warn("two-regions", len(regions) > 1)
         report.warn("two-directions", len(directions) > 1)
         report.warn("region-without-xray", bool(regions or directions) and modalities != [_XRAY])
-        for column, default in _DEFAULTS.items():
-            found[column].append(labels[column][0] if labels[column] else default)
+        for column, label in meaning.labels.items():
+            found[column].append(label)
     return found
-
-
-def _report_labels(row: _Row, modalities: list[int], unknown: list[str], report: Report) -> None:
-    file, codes = releases.concepts_file(SPLITS[row.split], manual=True), ";".join(row.manual)
-    if unknown:
-        expected = f"one of {len(_MANUAL_CODES)} codes"
-        report.add("unknown-manual-code", file, row.image_id, expected=expected, found=unknown[0])
-    if len(modalities) > 1:
-        report.add("two-modalities", file, row.image_id, expected="one modality", found=codes)
-    if row.manual and not modalities:
-        report.add("no-modality", file, row.image_id, expected="a modality, or an empty list", found=codes)
 
 
 def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple[list[str], list[str]]:
@@ -187,7 +156,7 @@ def _licenses(rows: list[_Row], known: tuple[str, ...], report: Report) -> tuple
         credits.append(credit)
         if not PMCID.fullmatch(pmcid):
             report.add("bad-source", releases.LICENSE_FILE, row.image_id, expected="PMC and digits", found=repr(pmcid))
-        elif not (url.startswith(("https://", "http://")) and url.rstrip("/").endswith(f"/{pmcid}")):
+        elif not is_link_to(url, pmcid):
             report.add(
                 "bad-source", releases.LICENSE_FILE, row.image_id, expected=f"a link to {pmcid}", found=repr(url)
             )

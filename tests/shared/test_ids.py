@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui
+from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui, is_link_to
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,21 @@ def test_a_pattern_takes_the_ids_of_its_kind_and_no_others(
 def test_is_cui_asks_for_the_whole_text() -> None:
     assert is_cui("C0040405")
     assert not is_cui("C0040405 ")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_link"),
+    [
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/PMC12", True),
+        ("http://europepmc.org/PMC12/", True),
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/PMC123", False),
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/PMC12?x", False),
+        ("https://www.ncbi.nlm.nih.gov/pmc/ articles/PMC12", False),
+        ("https:///PMC12", False),
+        ("https://PMC12", False),
+        ("javascript:alert(1)//a/PMC12", False),
+        ("", False),
+    ],
+)
+def test_a_link_is_one_to_its_article(url: str, is_link: bool) -> None:
+    assert is_link_to(url, "PMC12") is is_link
