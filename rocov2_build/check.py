@@ -52,7 +52,7 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
     check_modes(check, records.image_modes)
     check_croissant(check, records.files)
     if not fast:
-        check_rows(check, footers.layouts.keys(), records, decode)
+        check_rows(check, footers.sound, records, decode)
     broken = {violation.file for violation in blocking(check.violations)}
     check_facts(check, footers.rows.get("text", {}), broken, fast)
     return sorted(check.violations, key=lambda violation: violation.rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import NamedTuple
 
 import pyarrow as pa
 from PIL import Image
@@ -11,6 +12,7 @@ from rocov2_build.checks.viewer import SAVED_MODES
 from rocov2_build.checks.violations import Check
 from rocov2_build.worker.jpeg import inspect
 from rocov2_build.worker.member import BadImageError
+from rocov2_build.worker.verification import Verification
 
 
 def check_modes(check: Check, image_modes: dict[str, int]) -> None:
@@ -21,24 +23,39 @@ def check_modes(check: Check, image_modes: dict[str, int]) -> None:
             check.add("image-mode", "conversion.json", expected=f"images of mode {', '.join(SAVED_MODES)}", found=found)
 
 
-def decode_images(check: Check, file: str, table: pa.Table) -> None:
-    """Decode the images of a row group, and compare their sizes with their rows."""
+class ImageFault(NamedTuple):
+    """An image that breaks a rule."""
+
+    rule: str
+    image_id: str
+    expected: str
+    found: str
+
+
+def inspect_images(table: pa.Table, verify: Verification) -> list[ImageFault]:
+    """Return the images of a row group that do not open, have a wrong mode, or another size than their row gives.
+
+    Args:
+        table: rows with `image`, `image_id`, `width` and `height`.
+        verify: how much of each image is read.
+    """
+    faults = []
     for row in table.select(["image", "image_id", "width", "height"]).to_pylist():
-        where = f"{file} {row['image_id']}"
-        data = (row["image"] or {}).get("bytes") or b""
+        data, image_id = (row["image"] or {}).get("bytes") or b"", str(row["image_id"])
         try:
-            image = inspect(data)
+            image = inspect(data, verify)
         except BadImageError as error:
             mode = _other_mode(data) if error.code == "not-a-jpeg" else None
             if mode is None or mode in SAVED_MODES:
-                check.add("image", where, expected=error.expected, found=error.found)
+                faults.append(ImageFault("image", image_id, error.expected, error.found))
             else:
                 expected = f"an image of mode {', '.join(SAVED_MODES)}"
-                check.add("image-mode", where, expected=expected, found=f"one of mode {mode}")
+                faults.append(ImageFault("image-mode", image_id, expected, f"one of mode {mode}"))
             continue
         if (row["width"], row["height"]) != (image.width, image.height):
             found = f"{row['width']} x {row['height']}"
-            check.add("image-size", where, expected=f"{image.width} x {image.height}", found=found)
+            faults.append(ImageFault("image-size", image_id, f"{image.width} x {image.height}", found))
+    return faults
 
 
 def _other_mode(data: bytes) -> str | None:

@@ -20,11 +20,17 @@ class Records:
         files: size, hashes and row groups by file.
         image_modes: number of images by Pillow mode.
         is_verified: whether all images were strictly decoded when the files were written.
+        release: name of the release, unless it is unknown.
+        is_whole: whether every image of the release is in the repository.
+        warnings: number of cases in the release by code.
     """
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     image_modes: dict[str, int] = field(default_factory=dict)
     is_verified: bool = False
+    release: object = None
+    is_whole: bool = False
+    warnings: dict[str, Any] = field(default_factory=dict)
 
 
 def check_records(check: Check, layouts: dict[str, dict[str, Any]]) -> Records:
@@ -44,6 +50,9 @@ def check_records(check: Check, layouts: dict[str, dict[str, Any]]) -> Records:
         {file: as_object(record) for file, record in as_object(conversion.get("files")).items()},
         as_object(conversion.get("image_modes")),
         as_object(conversion.get("plan")).get("verify") == Verification.STRICT,
+        conversion.get("release"),
+        conversion.get("part", "") is None and conversion.get("left_out") == [],
+        as_object(conversion.get("warnings")),
     )
     for file in sorted(records.files.keys() | {file for file in check.files if file.endswith(".parquet")}):
         if file not in check.files:

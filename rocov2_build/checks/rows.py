@@ -1,4 +1,4 @@
-"""Rules of the rows: no value is missing or out of range, every image opens, and text has the rows of data."""
+"""Read the rows of all files once, and check them against every rule of rows."""
 
 from __future__ import annotations
 
@@ -7,124 +7,182 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
 
-import datasets
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import rocov2
-from rocov2_build.checks.images import decode_images
+from rocov2_build.checks.articles import check_articles
+from rocov2_build.checks.concepts import check_lists, check_vocabulary
+from rocov2_build.checks.images import ImageFault, inspect_images
 from rocov2_build.checks.records import Records, check_hash
-from rocov2_build.checks.viewer_values import check_values
+from rocov2_build.checks.row_faults import RowFaults
+from rocov2_build.checks.row_sequence import Part, check_sequence
+from rocov2_build.checks.row_values import Expected, Names, check_types, check_values, check_vocabulary_values
+from rocov2_build.checks.viewer_values import check_values as check_viewer_values
 from rocov2_build.checks.violations import Check
+from rocov2_build.raw.releases import RELEASES
+from rocov2_build.worker.verification import Verification
 from rocov2_build.worker.write import RowsHash
 from rocov2_shared.processors import usable_processors
 
+_VOCABULARY = "vocabulary", rocov2.VOCABULARY_SPLIT
 
-def check_rows(check: Check, readable: Collection[str], records: Records, decode: bool) -> None:
+
+def check_rows(check: Check, sound: Collection[str], records: Records, decode: bool) -> None:
     """Read every Parquet file once: its bytes for their hash, then its row groups.
 
     Args:
         check: collects the violations.
-        readable: files with a footer that can be read; of the others only the bytes are read.
+        sound: files with the footer and the schema of their configuration; of the others only the bytes are read.
         records: what `conversion.json` records. Images of a file with the recorded rows are not decoded again.
         decode: decode every image nevertheless.
     """
-    texts: dict[tuple[str, str], list[pa.Table]] = {}
     files = [file for file in check.files if file.endswith(".parquet")]
+    reader = _Reader(check, records, decode, _read_names(check, sound))
+    splits: dict[tuple[str, str], list[Part]] = {}
+    broken: set[tuple[str, str]] = set()
     with ThreadPoolExecutor(usable_processors()) as threads:  # reading, hashing and decoding release the GIL
-        tables = threads.map(lambda file: _check_file(check, file, file in readable, records, decode), files)
+        tables = threads.map(lambda file: reader.read(file, file in sound), files)
         for file, table in zip(files, tables, strict=True):
-            if table is not None:
-                for key in rocov2.splits_of(file).items():
-                    texts.setdefault(key, []).append(table)
-    whole = {
-        key: pa.concat_tables(tables)
-        for key, tables in texts.items()
-        if all(table.schema.equals(tables[0].schema) for table in tables)  # others are reported as `schema`
-    }
-    _compare_texts(check, whole)
-    for (config, split), table in whole.items():
-        check_values(check, config, split, table)
+            for key in rocov2.splits_of(file).items():
+                if table is None:
+                    broken.add(key)
+                else:
+                    splits.setdefault(key, []).append(Part(file, table))
+    every = {(name, split) for name, config in rocov2.CONFIGS.items() for split in config.splits}
+    check_sequence(check, splits, every - broken)
+    if not any(config == "default" for config, _ in broken) and records.files.keys() <= set(files):
+        _check_together(check, splits, records)
+    for config, split in splits.keys() - broken:
+        parts = splits[config, split]
+        check_viewer_values(check, config, split, pa.concat_tables([part.rows for part in parts]))
 
 
-def _check_file(check: Check, file: str, is_readable: bool, records: Records, decode: bool) -> pa.Table | None:
-    """Check one file; returns its rows without the images, None if it cannot be read."""
-    recorded = records.files.get(file, {})
-    check_hash(check, file, recorded)
-    owner = rocov2.owner_of(file)
-    if owner is None or not is_readable:
+def _check_together(check: Check, splits: Mapping[tuple[str, str], list[Part]], records: Records) -> None:
+    """Check what only all images together show."""
+    images = {split: splits.get(("default", split), []) for split in rocov2.SPLITS}
+    check_articles(check, images, records.is_whole)
+    check_lists(check, [part for parts in images.values() for part in parts], records.warnings)
+    wrong = {violation.rule for violation in check.violations}
+    for part in splits.get(_VOCABULARY, []) if not wrong & {"null", "cui", "empty-value"} else []:  # else counts differ
+        cuis = {
+            split: pa.concat_tables([part.rows.select(["cuis"]) for part in parts])["cuis"]
+            for split, parts in images.items()
+            if parts
+        }
+        check_vocabulary(check, part.rows, cuis)
+
+
+def _read_names(check: Check, sound: Collection[str]) -> Names | None:
+    """Return the names of concepts; None if the vocabulary cannot be read, which is reported when it is checked."""
+    file = rocov2.CONFIGS[_VOCABULARY[0]].files(_VOCABULARY[1])
+    if file not in sound:
         return None
-    rows_sha256 = recorded.get("rows_sha256") if records.is_verified and not decode else None
-    rows_hash, tables = RowsHash(), []
-    for table in _row_groups(check, file):
-        _check_values(check, file, table, rocov2.CONFIGS[owner[0]].columns)
-        if "image" in table.column_names:
-            _check_licenses(check, file, table)
-            if rows_sha256 is None:
-                decode_images(check, file, table)
-            else:
-                rows_hash.add(table.drop_columns(["image"]), _digests(table))
-            table = table.drop_columns(["image"])
-        tables.append(table)
-    if rocov2.shard_group(file) and rows_sha256 is not None and rows_hash.hexdigest() != rows_sha256:
-        check.add("changed-file", file, expected=f"rows with the SHA-256 {rows_sha256}", found="another")
-        for table in _row_groups(check, file):
-            decode_images(check, file, table)
-    return pa.concat_tables(tables) if tables else None
+    try:
+        rows = [group.select(["cui", "name"]) for group in _row_groups(check, file)]
+    except _UnreadableError:
+        return None
+    named = pa.concat_tables(rows).drop_null() if rows else None
+    return Names(named["cui"].combine_chunks(), named["name"].combine_chunks()) if named else None
 
 
-def _digests(table: pa.Table) -> list[str]:
-    return [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
+def _last_id(release: object, split: str) -> str | None:
+    """Return the last image id of a split of the release with this name; None if it is unknown."""
+    known = RELEASES.get(release) if isinstance(release, str) else None
+    highest = known.highest.get(split) if known else None
+    return f"ROCOv2_2023_{rocov2.SPLITS[split]}_{highest:06d}" if highest else None
+
+
+class _UnreadableError(Exception):
+    """A file whose pages cannot be read."""
+
+
+class _Reader:
+    """Reads files and checks their rows; several threads use one.
+
+    Args:
+        check: collects the violations.
+        records: what `conversion.json` records.
+        decode: decode every image, whatever is recorded.
+        names: names of concepts, None if they are unknown.
+    """
+
+    def __init__(self, check: Check, records: Records, decode: bool, names: Names | None) -> None:
+        self._check, self._records, self._decode, self._names = check, records, decode, names
+
+    def read(self, file: str, is_sound: bool) -> pa.Table | None:
+        """Check one file; returns its rows without the images, None if they cannot be read."""
+        check_hash(self._check, file, self._records.files.get(file, {}))
+        owner = rocov2.owner_of(file)
+        if owner is None or not is_sound:
+            return None
+        try:
+            return self._read_rows(file, *owner)
+        except _UnreadableError as error:
+            self._check.add("unreadable", file, expected="readable pages", found=error)
+            return None
+
+    def _read_rows(self, file: str, config: str, split: str) -> pa.Table:
+        columns = rocov2.CONFIGS[config].columns
+        faults = RowFaults(self._check, file)
+        group = rocov2.LICENSE_GROUPS.get(rocov2.shard_group(file) or "")
+        expected = Expected(split, group, self._names, _last_id(self._records.release, split))
+        images = _Images(self._records.files.get(file, {}).get("rows_sha256"), self._records.is_verified, self._decode)
+        tables = []
+        for table in _row_groups(self._check, file):
+            faults.begin(table, "image_id" if "image_id" in columns else "cui")
+            check_types(faults, table, columns)
+            if "image" in columns:
+                check_values(faults, table, expected)
+                images.add(table)
+                table = table.drop_columns(["image"])
+            elif config == _VOCABULARY[0]:
+                check_vocabulary_values(faults, table)
+            tables.append(table)
+        faults.report()
+        if "image" in columns:
+            images.report(self._check, file)
+        return pa.concat_tables(tables)
+
+
+class _Images:
+    """The images of one file. Those with the recorded rows were decoded when they were written: only headers are read."""
+
+    def __init__(self, recorded: str | None, is_verified: bool, decode: bool) -> None:
+        self._recorded = recorded
+        self._verify = Verification.NONE if recorded and is_verified and not decode else Verification.STRICT
+        self._hash = RowsHash()
+        self._faults: list[ImageFault] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Inspect the images of a row group."""
+        self._faults += inspect_images(table, self._verify)
+        digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
+        self._hash.add(table.drop_columns(["image"]), digests)
+
+    def report(self, check: Check, file: str) -> None:
+        """Report the faults; images of rows that are not the recorded ones are decoded for that."""
+        if self._recorded and self._hash.hexdigest() != self._recorded:
+            check.add("changed-file", file, expected=f"rows with the SHA-256 {self._recorded}", found="another")
+            if self._verify == Verification.NONE:
+                self._faults = [
+                    fault for table in _row_groups(check, file) for fault in inspect_images(table, Verification.STRICT)
+                ]
+        for fault in self._faults:
+            check.add(fault.rule, f"{file} {fault.image_id}", expected=fault.expected, found=fault.found)
 
 
 def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
+    """Yield the row groups of a file; texts are UTF-8, and lists have as many items as they say.
+
+    Raises:
+        _UnreadableError: a page cannot be read.
+    """
     try:
         with closing(pq.ParquetFile(check.root / file)) as parquet:
             for group in range(parquet.num_row_groups):
-                yield parquet.read_row_group(group)
+                table = parquet.read_row_group(group)
+                table.validate(full=True)
+                yield table
     except (pa.ArrowException, OSError) as error:
-        check.add("unreadable", file, expected="readable pages", found=error)
-
-
-def _check_values(check: Check, file: str, table: pa.Table, columns: Mapping[str, rocov2.Column]) -> None:
-    for name, known in columns.items():
-        feature = known.feature
-        if name not in table.column_names:  # reported as `schema`
-            continue
-        column = table[name]
-        parts = [column, pc.list_flatten(column)] if pa.types.is_list(column.type) else [column]
-        missing = sum(part.null_count for part in parts)
-        if missing and not known.nullable:
-            check.add("null", file, expected=f"a value of {name} in every row", found=f"{missing} without")
-        if isinstance(feature, datasets.ClassLabel):
-            wrong = [
-                label
-                for label in pc.unique(column).to_pylist()
-                if label is not None and not 0 <= label < feature.num_classes
-            ]
-            if wrong:
-                check.add("label", file, expected=f"0 to {feature.num_classes - 1} in {name}", found=wrong[0])
-
-
-def _check_licenses(check: Check, file: str, table: pa.Table) -> None:
-    commercial = rocov2.LICENSE_GROUPS.get(rocov2.shard_group(file) or "")
-    for license in pc.unique(table["license"]).to_pylist():
-        if rocov2.LICENSES.get(license) is not commercial:
-            kind = f"licences that {'allow' if commercial else 'do not allow'} commercial use"
-            check.add("license", file, expected=kind, found=repr(license))
-
-
-def _compare_texts(check: Check, texts: dict[tuple[str, str], pa.Table]) -> None:
-    everywhere: set[str] = set()
-    for split in rocov2.SPLITS:
-        images, text = texts.get(("default", split)), texts.get(("text", split))
-        if images is not None and "image_id" in images.column_names:
-            ids = images["image_id"].to_pylist()
-            twice = len(ids) - len(set(ids) - everywhere)
-            if twice:
-                check.add("duplicate-id", f"data/{split}-*", expected="every id once", found=f"{twice} again")
-            everywhere.update(ids)
-        if (images is None) != (text is None) or (images is not None and not images.equals(text)):
-            pattern = rocov2.CONFIGS["text"].files(split)
-            check.add("text-order", pattern, expected=f"the rows of data/{split}-* in their order", found="others")
+        raise _UnreadableError(error) from error

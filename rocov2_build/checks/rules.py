@@ -123,6 +123,40 @@ RULES = {
         "no value is missing, except labels of region and direction and names of the vocabulary",
         _BUILD,
     ),
+    "image-id": Rule(
+        ERROR, "content", "every image id has the form of the release's ids and is one of its split", _BUILD
+    ),
+    "image-path": Rule(ERROR, "content", "the path of every image is its id with .jpg", _BUILD),
+    "row-order": Rule(
+        ERROR, "content", "the rows of train are in the fixed shuffled order within their group of shards", _BUILD
+    ),
+    "empty-value": Rule(ERROR, "content", "no caption, no attribution and no list of concepts is empty", _BUILD),
+    "cui": Rule(ERROR, "content", "every concept is a CUI: C and seven digits", _BUILD),
+    "curated": Rule(
+        ERROR,
+        "content",
+        "manual_cuis has only curated codes, and modality, region and direction are what they mean",
+        _BUILD,
+    ),
+    "vocabulary": Rule(
+        ERROR,
+        "content",
+        "the vocabulary has every concept once, with its kind and the number of its images in each split",
+        _BUILD,
+    ),
+    "concept-names": Rule(
+        ERROR,
+        "content",
+        "concept_names are the names of cuis in the vocabulary, or the CUI itself where that has none",
+        _BUILD,
+    ),
+    "source": Rule(ERROR, "content", "pmcid is PMC and digits, and url is a link to that article", _BUILD),
+    "article": Rule(
+        ERROR,
+        "content",
+        "article_in_other_split is true for all images of an article that several splits have, else false",
+        _BUILD,
+    ),
     "license": Rule(
         ERROR, "content", "every licence is known, and shards contain only licences of their group", _BUILD
     ),
@@ -161,6 +195,15 @@ RULES = {
     "image-storage": Rule(ERROR, _ROWS, "image bytes are uncompressed, PLAIN, without dictionary", _BUILD),
     "page-index": Rule(ERROR, _ROWS, "every file has a page index and content-defined chunking", _BUILD),
     "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total", _SMALLER),
+    "release-order": Rule(
+        WARNING, "content", "the rows of validation and test are in the order of their ids, as in the release", _BUILD
+    ),
+    "concept-lists": Rule(
+        WARNING,
+        "content",
+        "no list repeats a concept, and cuis begin with manual_cuis, but for the cases that conversion.json counts",
+        _BUILD,
+    ),
     "image-pages": Rule(WARNING, _ROWS, "a page of image bytes is at most 4 MiB, or one image", _HARMLESS),
     "first-rows": Rule(
         WARNING,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from rocov2 import CONFIGS, SPLITS
 from rocov2_build.card.texts import split_front_matter
 from rocov2_build.check import check_repository
 from rocov2_build.facts.compute import compute_row_facts
@@ -44,7 +47,7 @@ def rehash(repository: Path, *files: str) -> None:
             continue
         stated |= parquet.describe_layout(pq.read_metadata(repository / file))
         if "image" in table.column_names:
-            digests = [sha256(image["bytes"]).hexdigest() for image in table["image"].to_pylist()]
+            digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
             rows_hash = RowsHash()
             rows_hash.add(table.drop_columns(["image"]), digests)
             stated["rows_sha256"] = rows_hash.hexdigest()
@@ -104,6 +107,44 @@ def count_again(repository: Path) -> None:
     """Make facts.json agree with changed rows."""
     path = repository / "facts.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | compute_row_facts(repository)))
+
+
+def read_rows(root: Path, file: str) -> list[dict[str, Any]]:
+    """Rows of a file."""
+    rows: list[dict[str, Any]] = pq.ParquetFile(root / file).read().to_pylist()
+    return rows
+
+
+def write_rows(root: Path, file: str, rows: list[dict[str, Any]]) -> None:
+    """Write a file again, by the project's own writer and with the row groups that it had; the records agree."""
+    with pq.ParquetFile(root / file) as old:
+        schema, groups = old.schema_arrow, [old.metadata.row_group(n).num_rows for n in range(old.num_row_groups)]
+    groups[-1] += len(rows) - sum(groups)
+    table = pa.Table.from_pylist(rows, schema)
+    with parquet.open_writer(root / file, schema) as writer:
+        for number, length in enumerate(groups):
+            parquet.write_row_group(writer, table.slice(sum(groups[:number]), length))
+    rehash(root, file)
+
+
+def follow(root: Path) -> None:
+    """Make `text/` and facts.json agree with changed shards, as far as the rows allow it."""
+    texts = [CONFIGS["text"].files(split) for split in SPLITS if (root / CONFIGS["text"].files(split)).is_file()]
+    for split in SPLITS:
+        path = root / CONFIGS["text"].files(split)
+        if path.is_file():
+            schema = pq.read_schema(path)
+            shards = sorted(root.glob(CONFIGS["default"].files(split)))
+            with parquet.open_writer(path, schema) as writer:
+                for shard in shards:
+                    rows = pq.ParquetFile(shard).read(columns=schema.names)
+                    parquet.write_row_group(writer, rows.replace_schema_metadata(schema.metadata))
+    rehash(root, *texts)
+    try:
+        with warnings.catch_warnings(action="error"):
+            count_again(root)
+    except Exception:  # numbers of such rows mean nothing
+        return
 
 
 def build(folder: Path) -> Path:
