@@ -90,7 +90,7 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, File
     shards: list[ShardFile] = []
     groups: list[RowGroup] = []
     for path, facts in files.items():
-        if "row_groups" not in facts:
+        if "row_groups" not in facts or "footer_bytes" not in facts:
             raise ValueError(
                 f"{repository.root} was built by an older version, whose conversion.json does not record the row groups: "
                 "build it again with `rocov2 convert RAW`, or name a newer revision"

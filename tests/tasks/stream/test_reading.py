@@ -81,8 +81,12 @@ def test_a_repository_that_does_not_state_its_row_groups_is_refused(repository: 
     [
         (b'{"files": ', r"conversion\.json is damaged \(Expecting value.*download it again"),
         (b'{"\xff', r"conversion\.json is damaged \('utf-.* codec.*download it again"),
-        (b"[]", r"conversion\.json is damaged \(it has another form\): download it again"),
+        (b"[]", r"conversion\.json is damaged \(the whole: expected an object, found \[\]\): download it again"),
         (b"{}", r"conversion\.json is damaged \('files' is missing\): download it again"),
+        (
+            b'{"files": {"data/a.parquet": {"rows": 1e9}}}',
+            r"files\[.data/a\.parquet.\]\.rows: expected a whole number.*again",
+        ),
         (b'{"files": {}}', r"conversion\.json is damaged \('data/train-00000-of-.*' is missing\): download it again"),
     ],
 )
