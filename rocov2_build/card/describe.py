@@ -13,6 +13,7 @@ from typing import Any, cast
 from rocov2 import CONFIGS, __version__
 from rocov2_build.card.blocks import Contents, Picture
 from rocov2_build.card.croissant import croissant
+from rocov2_build.card.documents import record_documents
 from rocov2_build.card.readme import measure, write_card
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Problem
@@ -76,6 +77,7 @@ def describe_repository(
             )
             for file in files
         },
+        "documents": record_documents(root),
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
         "warnings": dict(sorted(warnings.items())),
         "noted": _list_noted(files),

@@ -18,7 +18,12 @@ from rocov2_build.worker.parquet import portable_features
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import write_json, write_text
 
-_LARGE = "filter=lfs diff=lfs merge=lfs -text"
+ATTRIBUTES = """\
+* -text
+*.parquet filter=lfs diff=lfs merge=lfs -text
+*.png filter=lfs diff=lfs merge=lfs -text
+"""
+"""Content of .gitattributes: git must not change line endings, since `conversion.json` has the hashes of all files."""
 
 
 def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
@@ -109,5 +114,5 @@ def write_card(repository: Path, contents: Contents) -> None:
     """Write README.md, LICENSE.md, .gitattributes and dataset_infos.json of a repository."""
     write_text(repository / "README.md", readme(contents))
     write_text(repository / "LICENSE.md", read_text(LICENSE))
-    write_text(repository / ".gitattributes", "".join(f"*.{kind} {_LARGE}\n" for kind in ("parquet", "png")))
+    write_text(repository / ".gitattributes", ATTRIBUTES)
     write_json(repository / "dataset_infos.json", dataset_infos(contents))

@@ -6,7 +6,6 @@ Only files with allowed names are uploaded: never notes, caches, scripts or keys
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -15,44 +14,26 @@ from pathlib import Path
 from huggingface_hub.hf_api import RepoFile
 
 from rocov2 import FOLDERS
+from rocov2_build.card.documents import CARD, DOCUMENTS, PICTURES
+from rocov2_build.card.naming import card_on_the_hub
 from rocov2_shared.files import file_sha256
 
 ALLOWED = (
-    "README.md",
-    "LICENSE.md",
+    *DOCUMENTS,
     ".gitattributes",
-    "dataset_infos.json",
-    "croissant.json",
     "conversion.json",
-    "facts.json",
     *(f"{folder}/*.parquet" for folder in FOLDERS),
-    "assets/*.png",
+    PICTURES,
 )
 """Patterns of all files that may be uploaded; `*` matches one name, not folders."""
 
 _SMALL = 10_000_000
 """Bytes; the Hub stores larger files outside git, by their SHA-256."""
-_PYTHON_BLOCK = re.compile(r"^```python\b.*?^```$", re.MULTILINE | re.DOTALL)
-_LOADING = re.compile(r'(\bload_dataset\(\s*)"rocov2"')
-_PATH = re.compile(r"""(?<=["'])rocov2/""")
 
 
 def is_allowed(path: str) -> bool:
     """Return whether the file at `path`, relative to the repository, may be uploaded."""
     return any(path.count("/") == pattern.count("/") and fnmatch(path, pattern) for pattern in ALLOWED)
-
-
-def card_on_the_hub(text: str, repo_id: str) -> str:
-    """Return the card's text, with the repository's name on the Hub in its Python blocks.
-
-    `load_dataset("rocov2")` becomes `load_dataset("org/name")`, and a path such as `"rocov2/text/train.parquet"` becomes
-    `"hf://datasets/org/name/text/train.parquet"`.
-    """
-
-    def named(block: re.Match[str]) -> str:
-        return _PATH.sub(f"hf://datasets/{repo_id}/", _LOADING.sub(rf'\g<1>"{repo_id}"', block[0]))
-
-    return _PYTHON_BLOCK.sub(named, text)
 
 
 @dataclass(frozen=True)
@@ -94,8 +75,8 @@ def find_uploads(root: Path, repo_id: str) -> tuple[list[Upload], list[str]]:
     uploads = []
     for path in filter(is_allowed, paths):
         source: Path | bytes = root / path
-        if path == "README.md":
-            source = card_on_the_hub((root / path).read_text(encoding="utf-8"), repo_id).encode()
+        if path == CARD:
+            source = card_on_the_hub((root / path).read_bytes().decode(), repo_id).encode()
         uploads.append(_upload(path, source))
     return uploads, [path for path in paths if not is_allowed(path)]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rocov2_build.hub.uploads import card_on_the_hub
+from rocov2_build.card.naming import card_on_the_hub
 from tests.conftest import PROJECT
 from tests.support.environments import VERSIONS, child_environment, python_of, run_probe
 from tests.support.hub import Hub, Request

@@ -15,8 +15,9 @@ import pytest
 from huggingface_hub import HfApi
 
 import rocov2_build.publish
+from rocov2_build.card.naming import card_in_a_folder, card_on_the_hub
 from rocov2_build.hub.client import HubRepository
-from rocov2_build.hub.uploads import card_on_the_hub, compare, find_uploads, is_allowed
+from rocov2_build.hub.uploads import compare, find_uploads, is_allowed
 from rocov2_build.publish import Publication, default_tag, is_repo_id
 from rocov2_shared.errors import UserError
 from tests.support.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
@@ -200,6 +201,15 @@ def test_the_card_names_the_repository_in_its_python_alone() -> None:
     for path in ("text/train.parquet", "data"):
         expected = expected.replace(f"rocov2/{path}", f"hf://datasets/org/name/{path}")
     assert card_on_the_hub(text, "org/name") == expected
+
+
+def test_a_card_gets_another_name_and_its_own_back() -> None:
+    text = '```python\nx = load_dataset("rocov2", "text")\nread("rocov2/text/a.parquet")\n```\n`load_dataset("org/name")`\n'
+    named = card_on_the_hub(text, "org/name")
+    assert card_in_a_folder(named) == card_in_a_folder(text) == text
+    assert card_on_the_hub(named, "other/copy") == card_on_the_hub(text, "other/copy")
+    several = named.replace('load_dataset("org/name", "text"', 'load_dataset("other/name", "text"')
+    assert card_in_a_folder(several) == several
 
 
 def test_changes_are_told_from_hashes(hub: WritingHub, repository: HubRepository, built: Path) -> None:

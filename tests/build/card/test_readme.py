@@ -156,7 +156,7 @@ def test_links_of_the_built_card_lead_to_its_own_files(tmp_path: Path) -> None:
     assert links
     for link in links:
         assert (tmp_path / link).exists(), link
-    assert (tmp_path / ".gitattributes").read_text().startswith("*.parquet filter=lfs")
+    assert "\n*.parquet filter=lfs" in (tmp_path / ".gitattributes").read_text()
 
 
 def test_every_column_is_described() -> None:
