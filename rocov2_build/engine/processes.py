@@ -13,6 +13,7 @@ import multiprocessing.connection
 import os
 import pickle
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -24,6 +25,10 @@ from typing import Any
 _END_SECONDS = 5.0
 _SERVER_SECONDS = 0.5
 """How long a killed fork server may still appear alive, in seconds; no other is started before that."""
+_SOCKET_PATH = 103
+"""Longest path of a Unix socket, in bytes: that of macOS; Linux allows 107."""
+_SOCKET_NAME = len("/pymp-12345678/listener-12345678")
+"""What `multiprocessing` appends to the temporary folder."""
 _PROJECT = str(Path(__file__).resolve().parents[2])
 
 
@@ -156,11 +161,20 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def _context() -> Any:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if "forkserver" not in multiprocessing.get_all_start_methods() or not _has_place_for_sockets():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "rocov2_build.worker.write"])
     return context
+
+
+def _has_place_for_sockets() -> bool:
+    """Return whether the fork server can make its socket in the temporary folder; a new interpreter needs none."""
+    try:
+        folder = tempfile.gettempdir()
+    except OSError:  # none can be written
+        return False
+    return len(os.fsencode(folder)) + _SOCKET_NAME <= _SOCKET_PATH
 
 
 @contextlib.contextmanager

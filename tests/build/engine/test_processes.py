@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
+from rocov2_build.engine.processes import Worker, WorkerDiedError, prepare_workers, wait_for
 from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS, led_by, wait_until
 
@@ -57,6 +58,19 @@ def test_one_worker_answers_task_after_task(worker: Worker) -> None:
         assert worker.task == "pid"
         assert wait_for([worker]) == [worker]
         assert worker.take() == worker.pid != os.getpid()
+
+
+def test_a_temporary_folder_with_a_long_path_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    prepare_workers()
+    worker = Worker(answer)
+    worker.start()
+    worker.give("pid")
+    assert worker.take() == worker.pid
+    worker.kill()
+    assert not list(folder.iterdir())
 
 
 def test_errors_come_as_they_were_with_where_they_arose(worker: Worker) -> None:
