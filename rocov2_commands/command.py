@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rocov2_commands.verbs import VERBS
+from rocov2_shared.memory import require_address_space
 
 
 class Command(click.Command):
@@ -20,6 +21,12 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, examples: Sequence[str], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.examples = examples
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb, unless it needs more addresses than it may use."""
+        if VERBS[str(self.name)].reads_parquet:
+            require_address_space()
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""

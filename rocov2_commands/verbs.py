@@ -13,11 +13,13 @@ class Verb:
         summary: one sentence about it.
         alias: the other way to start it, in a clone of the project.
         resumes: whether the same command continues where an interrupted one stopped.
+        reads_parquet: whether it reads or writes Parquet files.
     """
 
     summary: str
     alias: str
     resumes: bool = False
+    reads_parquet: bool = True
 
 
 VERBS = {
@@ -25,6 +27,7 @@ VERBS = {
         "Download the raw release from Zenodo and verify every file.",
         "python scripts/download_release.py",
         resumes=True,
+        reads_parquet=False,
     ),
     "convert": Verb(
         "Convert the raw release to a Parquet repository.",
