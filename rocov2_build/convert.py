@@ -32,7 +32,8 @@ from rocov2_shared.locks import require_locks
 from rocov2_shared.printable import is_utf8
 from rocov2_shared.processors import usable_processors
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import Console, describe_name, format_seconds, say
+from rocov2_shared.system_errors import describe_name
+from rocov2_shared.terminal import Console, format_seconds, say
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from click.core import ParameterSource
 
 from rocov2_commands.choices import CONFIGS, SPLITS
 from rocov2_commands.command import command
+from rocov2_shared.errors import UserError
+from rocov2_shared.system_errors import describe_os_error
 from rocov2_shared.terminal import Progress, Size, say
 from rocov2_tasks.formats import FORMATS, ExportOptions
 
@@ -94,7 +96,6 @@ def main(
         with Progress("Export", rows, sum(map(len, plan.shards.values())), "images", "shards", quiet) as progress:
             export(plan, output, options, progress)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise click.ClickException(f"{error.strerror or error}{where}; {output} was not made") from error
+        raise UserError(f"{describe_os_error(error)}; {output} was not made") from error
     if not quiet:
         say("Done", f"{output}: {rows:,} images for {format}.")

@@ -26,7 +26,9 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         temporary.rename(path)
         sync_path(path.parent)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # a full disk, as told by a file that is open
+            error.filename = str(path)
         temporary.unlink(missing_ok=True)
         raise
 

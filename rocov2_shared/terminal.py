@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import io
 import os
@@ -20,24 +19,10 @@ import click
 from rocov2_shared.errors import UserError
 from rocov2_shared.printable import printable
 from rocov2_shared.sizes import parse_size
+from rocov2_shared.system_errors import describe, may_be_over
 
 INTERRUPTED = 130
 RESUME = "Run the same command again to resume where this one stopped."
-_RESUMABLE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.EAGAIN,
-}
-"""Errors that may be over when the same command runs again."""
-NO_MEMORY = "not enough memory: close other programs, or raise the limit (ulimit -v, or that of the container)"
-_SURROGATES = "surrogates not allowed"
-"""What Python says of a file name that is not UTF-8, when a library such as Arrow needs it in UTF-8."""
-_LOST_FOLDER = "the current folder was removed: change to another folder"
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
@@ -218,16 +203,11 @@ def _run(command: click.Command, hint: str) -> int:
     except UserError as error:
         echo(f"Error: {error}", err=True)
         return 1
-    except OSError as error:
-        echo(f"Error: {describe_os_error(error)}.{hint if error.errno in _RESUMABLE else ''}", err=True)
-        return 1
-    except UnicodeEncodeError as error:
-        if error.reason != _SURROGATES:
+    except Exception as error:
+        reason = describe(error)
+        if reason is None:
             raise
-        echo(f"Error: {describe_name(error.object)}", err=True)
-        return 1
-    except MemoryError:
-        echo(f"Error: {NO_MEMORY}.{hint}", err=True)
+        echo(f"Error: {reason}.{hint if may_be_over(error) else ''}", err=True)
         return 1
     return 0
 
@@ -237,24 +217,3 @@ def _show(error: click.ClickException) -> None:
     text = io.StringIO()
     error.show(text)
     echo(text.getvalue().rstrip("\n"), err=True)
-
-
-def describe_os_error(error: OSError) -> str:
-    """Return the reason of an error of the system, and the file that it is about, in one line."""
-    if not error.filename:
-        return _LOST_FOLDER if _is_lost() else printable(error.strerror or str(error))
-    return f"{error.strerror} ({printable(os.fsdecode(error.filename))})"
-
-
-def describe_name(name: str) -> str:
-    """Return what to do about the name of a file or folder that is not UTF-8."""
-    return f"{printable(name)} is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it"
-
-
-def _is_lost() -> bool:
-    """Return whether the current folder was removed."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False

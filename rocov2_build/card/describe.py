@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -121,6 +122,8 @@ def draw_pictures(root: Path, facts: dict[str, Any]) -> tuple[Picture | None, li
     Returns:
         The contact sheet, None if no image can be shown; and the charts.
     """
+    # Where it cannot write its folder of settings, it takes a temporary one, and says so at length.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from rocov2_build.card.charts import write_charts  # slow to import
     from rocov2_build.card.contact_sheet import write_sheet
 

@@ -12,7 +12,8 @@ import click
 import pytest
 
 from rocov2_shared.errors import UserError
-from rocov2_shared.terminal import NO_MEMORY, RESUME, Progress, echo, format_seconds, run, say
+from rocov2_shared.system_errors import NO_MEMORY
+from rocov2_shared.terminal import RESUME, Progress, echo, format_seconds, run, say
 
 
 def test_time_is_shown() -> None:
@@ -75,7 +76,7 @@ def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
         (
             UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"),
             1,
-            r"Error: caf\udce9 is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it"
+            r"Error: caf\udce9 is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it."
             "\n",
         ),
     ],
