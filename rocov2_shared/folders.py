@@ -10,49 +10,59 @@ from pathlib import Path
 
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_path
-from rocov2_shared.locks import HAS_LOCKS, try_lock
+from rocov2_shared.locks import HAS_LOCKS, is_at, try_lock
+from rocov2_shared.marks import claim_folder, clear_claimed, remove_claimed, require_claimable
+from rocov2_shared.output_paths import resolve_output
 
 _UNFINISHED = ".exporting"
+_CONTENT = "content"
 
 
 @contextmanager
-def new_folder(output: Path, replaces: Callable[[Path], bool] | None = None, fill: str | None = None) -> Iterator[Path]:
-    """Yield a folder to write into, `OUTPUT.exporting`; it is renamed to `output` at the end, or removed after an error.
+def new_folder(
+    output: Path, replaces: Callable[[Path], bool] | None = None, fill: str | None = None, argument: str = "OUTPUT"
+) -> Iterator[Path]:
+    """Yield a folder to write into, inside `OUTPUT.exporting`; it is renamed to `output` at the end, or removed on an error.
 
-    Two processes cannot write the same `output`: the folder is locked. The next process removes what a killed one has left.
-    Where the system has no locks (Windows), the folder has a name of its own instead, and what a killed process has left
-    stays.
+    Two processes cannot write the same `output`: the folder is locked. It has a mark: the next process removes what a killed
+    one has left, and nothing else of that name. Where the system has no locks (Windows), the folder has a name of its own
+    instead, and what a killed process has left stays.
 
     Args:
-        output: the folder to make. Its parents are made if they are missing.
+        output: the folder to make, or a link to it. Its parents are made if they are missing.
         replaces: whether a folder with content at `output` may be replaced; by default none may. A kill in the moment
             between two renames leaves it as `OUTPUT.replaced-<number>`.
-        fill: keep an empty folder at `output`, which may be somebody's working directory, and move the content into it
-            file by file; this file is the last. By default an empty folder is replaced.
+        fill: keep an empty folder at `output`, which may be somebody's working directory or a mount point, and move the
+            content into it file by file; this file is the last. By default an empty folder is replaced.
+        argument: its name, for messages.
 
     Raises:
-        UserError: `output` is not empty, or is a file, or another process is writing it.
+        UserError: `output` is not empty, or is a file or a mount point, or another process is writing it; or something else
+            has the name of the unfinished folder.
     """
-    output = output.absolute()
     within = fill is not None and output.is_dir()
+    output = (Path(os.path.realpath(output)) if within else resolve_output(output, argument)).absolute()
     unfinished = output / _UNFINISHED if within else output.with_name(output.name + _UNFINISHED)
     _require_free(output, unfinished, replaces)
+    require_claimable(unfinished)
     output.parent.mkdir(parents=True, exist_ok=True)
     with _locked_folder(unfinished, output) as folder:
         try:
-            _clear(folder)
-            yield folder
-            for path in [*folder.rglob("*"), folder]:
+            claim_folder(folder)
+            clear_claimed(folder)
+            content = folder / _CONTENT
+            content.mkdir()
+            yield content
+            for path in [*content.rglob("*"), content]:
                 sync_path(path)
             _require_free(output, folder, replaces)
             if within:
-                _fill(output, folder, str(fill))
+                _fill(output, content, str(fill))
             else:
-                _put(folder, output)
+                _put(content, output)
             sync_path(output.parent)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        finally:
+            remove_claimed(folder)
 
 
 def _require_free(output: Path, unfinished: Path, replaces: Callable[[Path], bool] | None) -> None:
@@ -73,6 +83,7 @@ def _locked_folder(folder: Path, output: Path) -> Iterator[Path]:
         return
     handle = _lock(folder, output)
     try:
+        require_claimable(folder)
         yield folder
     finally:
         os.close(handle)
@@ -85,17 +96,12 @@ def _lock(folder: Path, output: Path) -> int:
         try:
             if not try_lock(handle):
                 raise UserError(f"another process is writing {output}: wait for it, or name another folder")
-            if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+            if is_at(handle, folder):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)  # another process has renamed or removed it meanwhile
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _put(folder: Path, output: Path) -> None:
@@ -115,10 +121,13 @@ def _put(folder: Path, output: Path) -> None:
 
 
 def _fill(output: Path, folder: Path, last: str) -> None:
+    moved: list[Path] = []
     try:
         for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
-            path.rename(output / path.name)
-        folder.rmdir()
+            target = output / path.name
+            path.rename(target)
+            moved.append(target)
     except BaseException:
-        _clear(output)
+        for path in moved:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise

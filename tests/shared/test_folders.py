@@ -10,6 +10,7 @@ import pytest
 from rocov2_shared import folders
 from rocov2_shared.errors import UserError
 from rocov2_shared.folders import new_folder
+from rocov2_shared.marks import MARK
 from tests.support.repositories import files_of
 
 
@@ -58,10 +59,85 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["file", "file/a/b", "link"])
 def test_a_file_is_not_replaced(tmp_path: Path, output: str) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(UserError, match=rf"{output[:4]} is a file, not a folder: name a new folder"):
+    (tmp_path / "link").symlink_to("file")
+    with pytest.raises(UserError, match=r"file is a file, not a folder: name a new folder"):
         write(tmp_path / output)
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+@pytest.mark.parametrize("target", ["missing", "empty"])
+@pytest.mark.parametrize("fill", [None, "app.py"])
+def test_the_target_of_a_link_is_made(tmp_path: Path, target: str, fill: str | None) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(target)
+    write(tmp_path / "link", fill=fill)
+    assert (tmp_path / "link").is_symlink()
+    assert files_of(tmp_path / target).keys() == {"sub/new", "app.py"}
+    assert sorted(os.listdir(tmp_path)) == sorted({"empty", "link", target})
+
+
+def test_a_mount_point_is_refused_but_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "volume"
+    output.mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == output)
+    with pytest.raises(UserError, match=r"FOLDER .*volume is a mount point.*: name a folder in it, such as .*volume/"):
+        write(output, argument="FOLDER")
+    assert os.listdir(output) == []
+    write(output / "rocov2")
+    (output / "rocov2").rename(tmp_path / "elsewhere")
+    write(output, fill="app.py")
+    assert sorted(os.listdir(output)) == ["app.py", "sub"]
+
+
+@pytest.mark.parametrize("fill", [None, "app.py"])
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path, kind: str, fill: str | None) -> None:
+    output = tmp_path / "out"
+    if fill:
+        output.mkdir()
+    unfinished = output / ".exporting" if fill else tmp_path / "out.exporting"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "thesis").touch()
+    if kind == "folder":
+        (tmp_path / "own").rename(unfinished)
+    elif kind == "file":
+        unfinished.touch()
+    else:
+        unfinished.symlink_to(tmp_path / "own")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"exporting is needed for unfinished work, but this program did not make it"):
+        write(output, fill=fill)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path, locks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not locks:
+        pytest.skip("the folder has another name each time")
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "remove_claimed", lambda folder: None)
+        with pytest.raises(RuntimeError):
+            fail(tmp_path / "out")
+    assert files_of(tmp_path / "out.exporting").keys() == {MARK, "content/file"}
+    write(tmp_path / "out")
+    assert os.listdir(tmp_path) == ["out"]
+    assert files_of(tmp_path / "out").keys() == {"sub/new", "app.py"}
+
+
+def test_a_folder_that_cannot_be_filled_loses_only_what_was_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def rename_but_one(path: Path, target: Path) -> Path:
+        if path.name == "app.py":
+            (tmp_path / "notes").touch()  # of somebody else, meanwhile
+            raise OSError("disk full")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_but_one)
+    with pytest.raises(OSError, match="disk full"):
+        write(tmp_path, fill="app.py")
+    assert os.listdir(tmp_path) == ["notes"]
 
 
 def test_a_folder_with_content_is_replaced_only_where_that_is_allowed(tmp_path: Path) -> None:
@@ -86,7 +162,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
     rename = Path.rename
 
     def rename_but_one(path: Path, target: Path) -> Path:
-        if ".exporting" in path.name:
+        if ".exporting" in path.parent.name:
             raise OSError("disk full")
         return rename(path, target)
 
