@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import enum
+import errno
 import io
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, fields
@@ -156,6 +158,9 @@ class Problem:
         return CODES[self.code].severity
 
 
+_HEADER = [*(field.name for field in fields(Problem)), "severity"]
+
+
 @dataclass
 class Report:
     """All cases found so far: warnings are counted, problems are kept."""
@@ -214,12 +219,23 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
 
     What is not printable is escaped, but for line breaks and tabs, which CSV can hold: `\udcff`, `\x1b`.
     """
+    if os.path.lexists(path) and not path.is_dir() and not is_list(path):
+        raise FileExistsError(errno.EEXIST, "a file that is not such a list has this name", str(path))
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([*(field.name for field in fields(Problem)), "severity"])
+    writer.writerow(_HEADER)
     for problem in sorted(problems):
         writer.writerow([*(printable(value, keep="\r\n\t") for value in astuple(problem)), problem.severity.value])
     write_text(path, text.getvalue())
+
+
+def is_list(path: Path) -> bool:
+    """Return whether `path` is a list that `write_problems` has written, and not a file of somebody else."""
+    try:
+        with path.open("rb") as file:
+            return file.readline(1000).decode(errors="replace").strip() == ",".join(_HEADER)
+    except OSError:
+        return False
 
 
 def describe_missing_list(path: Path, error: OSError) -> str:

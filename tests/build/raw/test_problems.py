@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.raw.problems import CODES, Problem, Report, Severity, describe_count, write_problems
+from rocov2_build.raw.problems import CODES, Problem, Report, Severity, describe_count, is_list, write_problems
 
 
 def test_every_code_has_words_for_one_case_and_for_several() -> None:
@@ -186,3 +186,17 @@ def test_what_is_not_printable_is_escaped_wherever_it_is_shown(tmp_path: Path) -
 def test_write_no_problems(tmp_path: Path) -> None:
     write_problems(tmp_path / "none.csv", [])
     assert (tmp_path / "none.csv").read_bytes() == b"code,file,id,expected,found,severity\r\n"
+
+
+def test_a_list_never_replaces_a_file_of_somebody_else(tmp_path: Path) -> None:
+    path = tmp_path / "rocov2.problems.csv"
+    write_problems(path, [])
+    assert is_list(path)
+    write_problems(path, [Problem("missing-file", "a.csv", "", "a", "b")])
+    assert is_list(path)
+    path.write_text("code,solution\n")
+    assert not is_list(path)
+    with pytest.raises(FileExistsError, match="a file that is not such a list has this name"):
+        write_problems(path, [])
+    assert path.read_text() == "code,solution\n"
+    assert not is_list(tmp_path / "missing.csv")
