@@ -17,11 +17,12 @@ import pyarrow as pa
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.card.describe import can_draw, describe_repository
 from rocov2_build.engine.build import build_files, check_images
-from rocov2_build.engine.building import Building, locked, problems_path
+from rocov2_build.engine.building import Building, locked
 from rocov2_build.engine.cluster import require_scheduler
 from rocov2_build.engine.local import run_tasks
+from rocov2_build.engine.output import problems_path, require_output
 from rocov2_build.engine.resume import is_built
-from rocov2_build.raw.problems import Report, describe_count, describe_missing_list, refusal, write_problems
+from rocov2_build.raw.problems import Report, describe_count, describe_missing_list, is_list, refusal, write_problems
 from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
@@ -97,9 +98,8 @@ def convert(conversion: Conversion) -> None:
     """
     require_locks("converting a release")
     begin = time.monotonic()
-    output, report, console = conversion.output, Report(), Console(conversion.quiet)
-    if not output.name:
-        raise UserError(f"OUTPUT must be a new folder, not the current one ({output}): name one, such as rocov2")
+    report, console = Report(), Console(conversion.quiet)
+    output = require_output(conversion.output, conversion.raw, conversion.overwrite)
     if not is_utf8(str(output)):
         raise UserError(describe_name(str(output)))
     if conversion.scheduler and not conversion.dry_run:
@@ -107,7 +107,7 @@ def convert(conversion: Conversion) -> None:
     refuse = partial(
         refusal, report, problems_path(output), skip_problems=conversion.skip_problems, dry_run=conversion.dry_run
     )
-    raw = read_release(conversion.raw, conversion.release, report, output)
+    raw = read_release(conversion.raw, conversion.release, report)
     console.report(*describe_release(raw, conversion.raw))
     console.report("Tables", describe_tables(report))
     if report.problems and (report.faulty_files or not conversion.skip_problems):
@@ -166,7 +166,7 @@ def convert(conversion: Conversion) -> None:
             left_out=report.problems,
             pictures=pictures,
         )
-        building.publish(files)
+        building.publish(files, conversion.overwrite)
         left_out = _list_left_out(report, problems_path(output))
     shards = [file for file in files if file.modes]
     images = format_count(sum(file.rows for file in shards), "image")
@@ -197,8 +197,9 @@ def _count_warnings(files: list[FileFacts]) -> dict[str, int]:
 def _list_left_out(report: Report, path: Path) -> str:
     """List the problems whose rows were left out at `path`, or remove an older list; return the sentence about them."""
     if not report.problems:
-        with suppress(OSError):  # a folder of that name, or one that cannot be changed
-            path.unlink()
+        if is_list(path):
+            with suppress(OSError):  # its folder cannot be changed
+                path.unlink()
         return ""
     left_out = f" {format_count(len(report.problems), 'problem')} left out"
     try:

@@ -1,11 +1,12 @@
 """The folder of an unfinished repository, and the steps that make it OUTPUT: safe against a kill at any moment.
 
-OUTPUT.lock                      held while a command works on OUTPUT; never removed
+OUTPUT.lock                      held while a command works on OUTPUT, and removed at its end
+OUTPUT.building/                 has the mark of unfinished work; without it, the folder is somebody else's
 OUTPUT.building/<plan id>/       plan.json first, then
     repository/...                   the finished files
     attempts/                        files of a cluster's workers, before each is renamed to its path
     facts/<file>.json                written after its file: marks it as finished
-    complete.json                    marks the repository as finished
+    complete.json                    marks the repository as finished, and names the one that it replaces
 OUTPUT.old                       the repository that --overwrite replaces, between two renames
 """
 
@@ -21,20 +22,22 @@ from pathlib import Path
 from typing import Any
 
 from rocov2 import FOLDERS
+from rocov2_build.engine.output import (
+    building_path,
+    built_plan,
+    has_content,
+    is_replaceable,
+    lock_path,
+    old_path,
+    require_free_old,
+    require_replaceable,
+)
 from rocov2_build.worker.task import FileFacts, Task
-from rocov2_shared.conversion import ConversionRecord, DamagedConversionError, read_conversion
+from rocov2_shared.conversion import NAME as CONVERSION
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256, sync_path, write_json
 from rocov2_shared.locks import locked_file
-
-
-def _beside(output: Path, suffix: str) -> Path:
-    return output.with_name(output.name + suffix)
-
-
-def problems_path(output: Path) -> Path:
-    """Return the path of the list of problems of a build of `output`."""
-    return _beside(output, ".problems.csv")
+from rocov2_shared.marks import claim_folder, is_marked, remove_claimed
 
 
 @contextmanager
@@ -46,46 +49,49 @@ def locked(output: Path) -> Iterator[None]:
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     busy = f"another command is at work on {output}: wait for it, or choose another OUTPUT"
-    with locked_file(_beside(output, ".lock"), busy):
+    with locked_file(lock_path(output), busy):
         _repair(output)
         yield
 
 
 def _repair(output: Path) -> None:
     """Undo or finish an overwriting that was killed between its steps. An OUTPUT.old that no build left stays."""
-    marks = list(_beside(output, ".building").glob("*/complete.json"))
-    old = _beside(output, ".old")
-    if marks and old.is_dir():
-        if output.exists():
-            _discard(old, _beside(output, ".building"))
-        else:
-            old.rename(output)
-            sync_path(output.parent)
-    for mark in marks:
+    building, old = building_path(output), old_path(output)
+    if not is_marked(building):
+        return
+    for mark in building.glob("*/complete.json"):
+        complete = _read_complete(mark)
+        if complete["replaces"] and complete["replaces"] == _identify(old):
+            if not has_content(output):
+                old.rename(output)
+                sync_path(output.parent)
+            elif (plan := built_plan(output)) and plan_id(plan) == complete["plan"] and is_replaceable(old):
+                _discard(old, building)
         mark.unlink()
+
+
+def _read_complete(mark: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        content = {}
+    return {"plan": None, "replaces": None} | content
+
+
+def _identify(root: Path) -> dict[str, int | str] | None:
+    """Return what a repository keeps when it is renamed, and no copy of it has; None if there is none."""
+    record = root / CONVERSION
+    if root.is_symlink() or not record.is_file():
+        return None
+    return {"folder": root.stat().st_ino, "conversion": file_sha256(record)}
 
 
 def _discard(folder: Path, building: Path) -> None:
     """Remove a repository. It is renamed first, so that no reader finds half of it under its name."""
-    building.mkdir(exist_ok=True)
     replaced = building / "replaced"
     shutil.rmtree(replaced, ignore_errors=True)
     folder.rename(replaced)
     shutil.rmtree(replaced)
-
-
-def _read_conversion(root: Path) -> ConversionRecord | None:
-    """Return the `conversion.json` of a repository that this program built; None for any other folder."""
-    try:
-        return read_conversion(str(root), _require_plan, "build it again")
-    except (OSError, DamagedConversionError):
-        return None
-
-
-def _require_plan(conversion: ConversionRecord) -> ConversionRecord:
-    if not isinstance(conversion["plan"], dict) or not isinstance(conversion["files"], dict):
-        raise TypeError
-    return conversion
 
 
 def plan_id(plan: dict[str, Any]) -> str:
@@ -105,31 +111,6 @@ def describe_differences(one: dict[str, Any], other: dict[str, Any], prefix: str
     return differences
 
 
-def built_plan(output: Path) -> dict[str, Any] | None:
-    """Return the plan of the repository in `output`, None if `output` is missing or empty.
-
-    Raises:
-        UserError: `output` is something that no conversion made, and must not be replaced.
-    """
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
-    conversion = _read_conversion(output)
-    if conversion is None:
-        raise UserError(f"{output} exists and was not built by this program: choose another OUTPUT, or move it")
-    return conversion["plan"]
-
-
-def damaged_files(output: Path) -> list[str]:
-    """Return the files of a built repository that are missing, or whose size differs from its `conversion.json`."""
-    conversion = _read_conversion(output)
-    files = conversion["files"] if conversion else {}
-    return [
-        path
-        for path, recorded in files.items()
-        if not (output / path).is_file() or (output / path).stat().st_size != recorded["bytes"]
-    ]
-
-
 class Building:
     """The unfinished repository of one plan.
 
@@ -141,7 +122,7 @@ class Building:
     def __init__(self, output: Path, plan: dict[str, Any]) -> None:
         self.output = output
         self._plan = plan
-        self._all = _beside(output, ".building")
+        self._all = building_path(output)
         self._folder = self._all / plan_id(plan)
         self._facts = self._folder / "facts"
         self._seen: dict[str, tuple[int, int]] = {}
@@ -154,10 +135,10 @@ class Building:
             discard: remove unfinished work of other plans instead of refusing to build beside it.
 
         Raises:
-            UserError: there is unfinished work of another plan.
+            UserError: there is unfinished work of another plan, or a folder of that name that no build made.
         """
-        others = [folder for folder in self._all.iterdir() if folder != self._folder] if self._all.is_dir() else []
-        for other in others:
+        claim_folder(self._all)
+        for other in {path for path in self._all.iterdir() if path.is_dir()} - {self._folder}:
             if not discard and any(other.glob("facts/*")):
                 plan = json.loads((other / "plan.json").read_text(encoding="utf-8"))
                 differences = "; ".join(describe_differences(plan, self._plan))
@@ -214,11 +195,21 @@ class Building:
                     self._facts_path(f"{folder}/{file.name}").unlink(missing_ok=True)
                     file.unlink()
 
-    def publish(self, files: list[FileFacts]) -> None:
+    @property
+    def has_finished_files(self) -> bool:
+        """Return whether there is something to resume."""
+        return self._facts.is_dir() and any(self._facts.iterdir())
+
+    def publish(self, files: list[FileFacts], overwrite: bool = False) -> None:
         """Compare the files with their facts once more, and rename the folder to OUTPUT.
 
+        Args:
+            files: all that the repository has.
+            overwrite: whether a repository at OUTPUT may be replaced.
+
         Raises:
-            UserError: a file has changed, or OUTPUT.old exists.
+            UserError: a file has changed; or OUTPUT must not or cannot be replaced; or OUTPUT.old, whose name is then needed,
+                exists.
         """
         for facts in files:
             # By size and time: each was hashed when it was written or found, and reading all again would take a while.
@@ -227,21 +218,44 @@ class Building:
                     f"{self.repository / facts.path} changed while the build ran: run the same command again to "
                     "write that file again"
                 )
-        old = _beside(self.output, ".old")
-        if old.exists():
-            raise UserError(f"{old} exists, but its name is needed: move it, and run the same command again")
-        write_json(self._folder / "complete.json", {"plan": plan_id(self._plan)})
-        if self.output.is_dir() and any(self.output.iterdir()):  # a rename onto a full folder fails
-            self.output.rename(old)
-        self.repository.rename(self.output)
-        sync_path(self.output.parent)
-        if old.exists():
-            _discard(old, self._all)
+        replaces = has_content(self.output)
+        if replaces:
+            self._require_replaceable(overwrite)
+        complete = {"plan": plan_id(self._plan), "replaces": _identify(self.output) if replaces else None}
+        write_json(self._folder / "complete.json", complete)
+        self._put(replaces)
         self.remove()
+
+    def _require_replaceable(self, overwrite: bool) -> None:
+        require_replaceable(self.output)  # also what was put there while the build ran
+        if not overwrite:
+            raise UserError(f"{self.output} was made while the build ran: add --overwrite to replace it")
+        require_free_old(self.output)
+
+    def _put(self, replaces: bool) -> None:
+        """Rename the repository to OUTPUT, and what is there to OUTPUT.old: a rename onto a full folder fails."""
+        old = old_path(self.output)
+        try:
+            if replaces:
+                self.output.rename(old)
+            try:
+                self.repository.rename(self.output)
+            except OSError:
+                if replaces:
+                    old.rename(self.output)
+                raise
+        except OSError as error:
+            raise UserError(
+                f"the finished repository cannot be renamed from {self.repository} to {self.output} ({error.strerror}): "
+                "move it yourself, or choose another OUTPUT"
+            ) from error
+        sync_path(self.output.parent)
+        if replaces:
+            _discard(old, self._all)
 
     def remove(self) -> None:
         """Remove all unfinished builds of OUTPUT."""
-        shutil.rmtree(self._all, ignore_errors=True)
+        remove_claimed(self._all)
 
 
 def _task_id(task: Task) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.engine.building import Building, built_plan, damaged_files, describe_differences
+from rocov2_build.engine.building import Building, describe_differences
+from rocov2_build.engine.output import built_plan, damaged_files, require_free_old
 from rocov2_build.worker.task import FileFacts, ImageFault, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_size
@@ -26,13 +27,16 @@ def is_built(output: Path, plan: dict[str, Any], overwrite: bool) -> bool:
         overwrite: whether another or a damaged repository may be replaced.
 
     Raises:
-        UserError: `output` contains something that must not be replaced.
+        UserError: `output` contains something that must not be replaced, or OUTPUT.old exists, whose name is then needed.
     """
     existing = built_plan(output)
     damaged = damaged_files(output)
     if existing == plan and not damaged:
         return True
-    if overwrite or existing is None:
+    if existing is None:
+        return False
+    if overwrite:
+        require_free_old(output)
         return False
     if damaged:
         raise UserError(f"{output} is damaged ({', '.join(damaged)}): add --overwrite to build it again")

@@ -68,14 +68,13 @@ def describe_tables(report: Report) -> str:
 
 
 @collector_paused()
-def read_release(raw: Path, wanted: str, report: Report, output: Path | None = None) -> RawRelease:
+def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
     """Read the release in the folder `raw`.
 
     Args:
         raw: folder with the release's 14 files; unpacked folders of images may replace the zips.
         wanted: name of the release that it has to be, or `any`.
         report: takes every problem.
-        output: the repository to build; it and its companions may be in `raw`.
 
     Raises:
         UserError: the folder is missing.
@@ -86,7 +85,7 @@ def read_release(raw: Path, wanted: str, report: Report, output: Path | None = N
             f"train_captions.csv, ...), from {releases.RELEASES[releases.LATEST].url}"
         )
     found = {split: find_images(raw, raw_split) for split, raw_split in SPLITS.items()}
-    _compare_files(raw, found, output, report)
+    _compare_files(raw, found, report)
     images = {
         split: open_images(paths[0], SPLITS[split], report) if paths else Images(raw / "", {}, "", 0)
         for split, paths in found.items()
@@ -112,10 +111,8 @@ def read_release(raw: Path, wanted: str, report: Report, output: Path | None = N
     return RawRelease(wanted if release else _identify(rows), images, rows, tables.names, files)
 
 
-def _compare_files(raw: Path, images: dict[str, list[Path]], output: Path | None, report: Report) -> None:
+def _compare_files(raw: Path, images: dict[str, list[Path]], report: Report) -> None:
     present = {path.name for path in raw.iterdir()}
-    if output and output.parent.resolve() == raw.resolve():
-        present = {name for name in present if name != output.name and not name.startswith(f"{output.name}.")}
     used = {path.name for paths in images.values() for path in paths}
     for name in releases.HEADERS:
         if not (raw / name).is_file():

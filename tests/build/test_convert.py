@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,6 @@ from rocov2 import SPLITS
 from rocov2_build import convert as conversion
 from rocov2_build.convert import Conversion
 from rocov2_build.engine import local
-from rocov2_build.raw.releases import FILES
 from rocov2_build.shards.plan import Layout
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
@@ -261,13 +261,122 @@ def test_a_foreign_folder_is_never_touched(raw: Path, tmp_path: Path, overwrite:
     assert left_beside(output) == {"rocov2"}
 
 
-def test_output_inside_raw(tmp_path: Path) -> None:
-    raw = make_raw(2, 1, 1).write(tmp_path / "raw")
-    output = run(raw, raw / "rocov2")
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("raw_name", "output_name", "found"),
+    [
+        ("out/raw", "out", "RAW ({raw}) is inside OUTPUT ({output})"),
+        ("link/raw", "out", "RAW ({raw}) is inside OUTPUT ({output})"),
+        ("out/raw", "link", "RAW ({raw}) is inside OUTPUT ({target})"),
+        ("out/raw", "out/raw/rocov2", "OUTPUT ({output}) is inside RAW ({raw})"),
+        ("out/raw", "out/raw", "OUTPUT ({output}) is the same as RAW ({raw})"),
+    ],
+)
+def test_raw_and_output_inside_each_other_are_refused(
+    tmp_path: Path, raw_name: str, output_name: str, found: str, overwrite: bool, dry_run: bool
+) -> None:
+    """Before anything is read: RAW has no files of a release. A built repository is around it, which could be replaced."""
+    (tmp_path / "out" / "raw").mkdir(parents=True)
+    (tmp_path / "out" / "raw" / "train_captions.csv").touch()
+    (tmp_path / "out" / "conversion.json").write_text('{"plan": {}, "files": {}, "documents": {}}')
+    (tmp_path / "link").symlink_to("out")
+    before = sorted(tmp_path.rglob("*"))
+    raw, output = tmp_path / raw_name, tmp_path / output_name
+    with pytest.raises(UserError) as caught:
+        run(raw, output, overwrite=overwrite, dry_run=dry_run)
+    what = found.format(raw=raw, output=output, target=tmp_path / "out")
+    assert str(caught.value) == f"{what}: name a folder outside for OUTPUT, so that nothing that is read is overwritten"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", ".git/HEAD", "data/more.parquet", "assets/drawing.svg"])
+def test_overwriting_names_what_no_build_made(raw: Path, built: Path, tmp_path: Path, stranger: str) -> None:
+    output = tmp_path / "rocov2"
+    shutil.copytree(built, output)
+    (output / stranger).parent.mkdir(exist_ok=True)
+    (output / stranger).write_text("mine")
     before = files_of(output)
-    run(raw, output)  # its own files beside the release's are no strangers
+    shown = {".git/HEAD": ".git/", "assets/drawing.svg": "assets/"}.get(stranger, stranger)
+    with pytest.raises(UserError) as caught:
+        run(raw, output, limit=1, overwrite=True)
+    assert str(caught.value) == (
+        f"{output} contains 1 file or folder that no build made ({shown}): move them, or name another folder"
+    )
     assert files_of(output) == before
-    assert set(FILES) < {path.name for path in raw.iterdir()}
+    assert left_beside(output) == {"rocov2"}
+    (output / stranger).unlink()
+    (output / ".DS_Store").touch()  # of a desktop, nobody's work
+    run(raw, output, limit=1, overwrite=True)
+    assert [len(rows) for rows in all_rows(output)["default"].values()] == [1, 1, 1]
+
+
+def test_overwriting_needs_the_record_of_what_was_built(raw: Path, built: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    shutil.copytree(built, output)
+    record = facts_of(output)
+    del record["documents"]
+    (output / "conversion.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="rocov2 is of an older version, which did not record its files: move it, or"):
+        run(raw, output, limit=1, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rocov2.building/thesis.txt", "mine", "is needed for unfinished work, but this program did not make it"),
+        ("rocov2.building", "mine", "is needed for unfinished work, but this program did not make it"),
+        ("rocov2.lock", "[[package]]", "is needed as a lock, but this program did not make it"),
+    ],
+)
+def test_names_beside_output_that_are_somebody_elses(
+    raw: Path, tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=message):
+            run(raw, tmp_path / "rocov2", overwrite=overwrite)
+    assert files_of(tmp_path) == {name: content.encode()}
+
+
+def test_a_list_of_problems_is_removed_only_if_it_is_one(raw: Path, tmp_path: Path) -> None:
+    own = tmp_path / "rocov2.problems.csv"
+    own.write_text("problem,solution\n")
+    run(raw, tmp_path / "rocov2", limit=1)
+    assert own.read_text() == "problem,solution\n"
+
+
+@pytest.mark.parametrize("target", ["empty", "missing/deep", "built"])
+def test_the_target_of_a_link_is_built(raw: Path, built: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(built, tmp_path / "built")
+    link = tmp_path / "rocov2"
+    link.symlink_to(target)
+    before = set(tmp_path.iterdir())
+    for _ in range(2):
+        run(raw, link, limit=1, overwrite=target == "built")
+        assert link.is_symlink()
+        assert [len(rows) for rows in all_rows(tmp_path / target)["default"].values()] == [1, 1, 1]
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "missing"}
+
+
+def test_a_mount_point_is_refused_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == volume)
+    with pytest.raises(UserError, match=rf"volume is a mount point.*: name a folder in it, such as {volume}/rocov2"):
+        run(tmp_path / "nowhere", volume)
+    assert list(tmp_path.iterdir()) == [volume]
+
+
+def test_an_old_folder_of_somebody_else_is_named_before_the_build(raw: Path, built: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rocov2"
+    shutil.copytree(built, output)
+    output.with_name("rocov2.old").mkdir()
+    with pytest.raises(UserError, match=r"rocov2\.old exists, but its name is needed: move it"):
+        run(raw, output, limit=1, overwrite=True)
+    assert left_beside(output) == {"rocov2", "rocov2.old"}
 
 
 class _KilledError(BaseException):
@@ -280,7 +389,7 @@ def unfinished(raw: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         patch.setattr(conversion, "describe_repository", _kill)
         with pytest.raises(_KilledError):
             run(raw, output)
-    (folder,) = output.with_name("rocov2.building").iterdir()
+    (folder,) = (path for path in output.with_name("rocov2.building").iterdir() if path.is_dir())
     return folder
 
 

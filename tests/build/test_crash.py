@@ -111,13 +111,14 @@ def test_overwriting_loses_neither(
 
 
 def test_the_moment_between_the_two_renames(
-    raw: Path, tmp_path: Path, whole: dict[str, str], part: dict[str, str]
+    raw: Path, tmp_path: Path, whole: dict[str, str], part: dict[str, str], overwriting_steps: list[str]
 ) -> None:
     output = tmp_path / "rocov2"
+    pattern = r"rename \S+/repository \S+/steps"
+    step = max(i for i, line in enumerate(overwriting_steps, 1) if re.fullmatch(pattern, line))
     assert finish(start(raw, output, *OPTIONS, "--limit", "2")) == (0, "")
-    output.rename(tmp_path / "rocov2.old")
-    (tmp_path / "rocov2.building" / "id").mkdir(parents=True)
-    (tmp_path / "rocov2.building" / "id" / "complete.json").write_text("{}")
+    assert finish(start(raw, output, *OPTIONS, "--overwrite", bomb=f"parent:kill:{step}"))[0] == -signal.SIGKILL
+    assert not output.exists()
     # Any command repairs it first, also one that then refuses.
     code, error = finish(start(raw, output, *OPTIONS))
     assert code == 1

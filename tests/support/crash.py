@@ -129,7 +129,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 def leftovers(output: Path) -> list[str]:
     """What is left beside OUTPUT, and should not be, after a successful conversion."""
-    return [path.name for path in output.parent.glob(f"{output.name}.*") if path.name != f"{output.name}.lock"]
+    return [path.name for path in output.parent.glob(f"{output.name}.*")]
 
 
 def kill(process: subprocess.Popen[str], whom: str) -> None:

@@ -102,10 +102,8 @@ def problems_of(output: Path) -> list[tuple[str, str, str]]:
 
 
 def left_beside(output: Path) -> set[str]:
-    """Names in the folder of OUTPUT that a conversion may have made, but for the lock that always stays."""
-    return {path.name for path in output.parent.iterdir() if path.name.startswith(output.name)} - {
-        f"{output.name}.lock"
-    }
+    """Names in the folder of OUTPUT that a conversion may have made."""
+    return {path.name for path in output.parent.iterdir() if path.name.startswith(output.name)}
 
 
 def plain_rows(dataset: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,10 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rocov2_build.engine.building import Building, built_plan, describe_differences, locked, plan_id, problems_path
+from rocov2_build.engine.building import Building, describe_differences, locked, plan_id
+from rocov2_build.engine.output import built_plan, problems_path
 from rocov2_build.worker.task import FileFacts, TableTask, serialize
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
+from rocov2_shared.marks import MARK, claim_folder
 
 PLAN = {"format": 1, "limit": None, "inputs": {"a.csv": {"sha256": "00"}}}
 OTHER = {"format": 1, "limit": 5, "inputs": {"a.csv": {"sha256": "11"}}}
@@ -42,16 +45,21 @@ def repository(folder: Path, mark: str, plan: dict[str, Any] = PLAN) -> None:
     """A folder that looks like a finished repository."""
     folder.mkdir(parents=True)
     (folder / "mark").write_text(mark)
-    (folder / "conversion.json").write_text(json.dumps({"plan": plan, "files": {}}))
+    (folder / "conversion.json").write_text(json.dumps({"plan": plan, "files": {}, "documents": {}}))
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Content of the files below a folder, but for the lock."""
+    """Content of the files below a folder, but for the lock and the mark."""
     return {
         str(path.relative_to(folder)): path.read_text(errors="replace")
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".lock"
+        if path.is_file() and path.suffix != ".lock" and path.name != MARK
     }
+
+
+def plans_of(output: Path) -> list[str]:
+    """Names of the unfinished builds."""
+    return [path.name for path in output.with_name("rocov2.building").iterdir() if path.name != MARK]
 
 
 @pytest.fixture
@@ -81,15 +89,15 @@ def try_lock(output: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program, str(output)], capture_output=True, text=True, check=False)
 
 
-def test_lock_keeps_another_process_out_and_stays(output: Path) -> None:
+def test_lock_keeps_another_process_out_and_is_removed(output: Path) -> None:
     with locked(output):
         second = try_lock(output)
         assert second.returncode == 1
         expected = f"another command is at work on {output}: wait for it, or choose another OUTPUT"
         assert second.stderr.splitlines()[-1] == f"rocov2_shared.errors.UserError: {expected}"
-        inode = (output.parent / "rocov2.lock").stat().st_ino
+        assert (output.parent / "rocov2.lock").is_file()
     assert try_lock(output).stdout == "got it\n"
-    assert (output.parent / "rocov2.lock").stat().st_ino == inode
+    assert list(output.parent.iterdir()) == []
 
 
 def test_lock_is_not_inherited(output: Path) -> None:
@@ -110,6 +118,7 @@ def test_lock_is_not_inherited(output: Path) -> None:
 def test_lock_is_let_go_after_an_error(output: Path) -> None:
     with pytest.raises(RuntimeError), locked(output):
         raise RuntimeError
+    assert list(output.parent.iterdir()) == []
     with locked(output):
         assert list(output.parent.iterdir()) == [output.parent / "rocov2.lock"]
 
@@ -135,35 +144,65 @@ def test_a_kill_before_the_first_rename_changes_nothing(output: Path) -> None:
         assert tree(output.parent) == before
 
 
-@pytest.fixture
-def swapping(output: Path) -> Path:
-    """The mark of a command that was killed while it put a new repository in the place of an old one."""
-    mark = output.with_name("rocov2.building") / "id" / "complete.json"
+def unfinished(output: Path, replaced: Path | None = None, plan: dict[str, Any] = OTHER) -> Path:
+    """Make what a command has left that was killed while it put a new repository in place; return its mark.
+
+    `replaced` is the repository that it replaces, wherever the kill left it.
+    """
+    claim_folder(output.with_name("rocov2.building"))
+    mark = output.with_name("rocov2.building") / plan_id(plan) / "complete.json"
     mark.parent.mkdir(parents=True)
-    mark.write_text("{}")
+    replaces = None
+    if replaced is not None:
+        conversion = hashlib.sha256((replaced / "conversion.json").read_bytes()).hexdigest()
+        replaces = {"folder": replaced.stat().st_ino, "conversion": conversion}
+    mark.write_text(json.dumps({"plan": plan_id(plan), "replaces": replaces}))
     return mark
 
 
-def test_a_kill_between_the_renames_gives_the_old_one_back(output: Path, swapping: Path) -> None:
-    repository(output.with_name("rocov2.old"), "old")
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_kill_between_the_renames_gives_the_old_one_back(output: Path, empty: bool) -> None:
+    old = output.with_name("rocov2.old")
+    repository(old, "old")
+    mark = unfinished(output, old)
+    if empty:  # made by somebody since
+        output.mkdir()
     with locked(output):
         assert (output / "mark").read_text() == "old"
-        assert not output.with_name("rocov2.old").exists()
+        assert not old.exists()
         assert built_plan(output) == PLAN
-        assert not swapping.exists()
+        assert not mark.exists()
 
 
-def test_a_kill_after_the_second_rename_removes_the_old_one(output: Path, swapping: Path) -> None:
+def test_a_kill_after_the_second_rename_removes_the_old_one(output: Path) -> None:
     repository(output, "new", OTHER)
-    repository(output.with_name("rocov2.old"), "old")
+    old = output.with_name("rocov2.old")
+    replaced(old)
+    mark = unfinished(output, old)
     with locked(output):
         assert (output / "mark").read_text() == "new"
-        assert not output.with_name("rocov2.old").exists()
-        assert not swapping.exists()
+        assert not old.exists()
+        assert not mark.exists()
 
 
-def test_a_kill_while_the_old_one_is_removed(output: Path, swapping: Path) -> None:
+def replaced(folder: Path) -> None:
+    """A repository that contains nothing but what a build made."""
+    repository(folder, "old")
+    (folder / "mark").unlink()
+
+
+def test_notes_in_the_old_one_keep_it(output: Path) -> None:
     repository(output, "new", OTHER)
+    old = output.with_name("rocov2.old")
+    repository(old, "notes")
+    unfinished(output, old)
+    with locked(output):
+        assert (old / "mark").read_text() == "notes"
+
+
+def test_a_kill_while_the_old_one_is_removed(output: Path) -> None:
+    repository(output, "new", OTHER)
+    unfinished(output)
     repository(output.with_name("rocov2.building") / "replaced", "old")
     (output.with_name("rocov2.building") / "replaced" / "conversion.json").unlink()
     with locked(output):
@@ -171,40 +210,120 @@ def test_a_kill_while_the_old_one_is_removed(output: Path, swapping: Path) -> No
 
 
 @pytest.mark.parametrize("output_exists", [False, True])
-@pytest.mark.parametrize("unfinished", [False, True])
-def test_an_old_one_that_no_command_left_stays(output: Path, output_exists: bool, unfinished: bool) -> None:
+@pytest.mark.parametrize("killed", ["never", "while building", "before the first rename", "by something else"])
+def test_an_old_one_that_no_command_left_stays(output: Path, output_exists: bool, killed: str) -> None:
+    """A backup of the repository has the same files, but is another folder."""
     if output_exists:
-        repository(output, "new")
-    if unfinished:
-        repository(output.with_name("rocov2.building") / "id" / "repository", "next")
+        replaced(output)
+    if killed == "while building":
+        unfinished(output).unlink()
+    elif killed == "before the first rename":
+        unfinished(output, output if output_exists else None)
+    elif killed == "by something else":  # a folder without the mark is somebody's own
+        mark = unfinished(output)
+        (mark.parent.parent / MARK).unlink()
     old = output.with_name("rocov2.old")
     repository(old, "a backup")
+    (old / "mark").unlink()
+    (old / "README.md").touch()
+    before = tree(output.with_name("rocov2.building")) if killed == "by something else" else {}
     with locked(output):
-        assert (old / "mark").read_text() == "a backup"
+        assert tree(old).keys() == {"README.md", "conversion.json"}
         assert output.exists() == output_exists
+        if before:
+            assert tree(output.with_name("rocov2.building")) == before
+
+
+def test_a_building_of_somebody_else_is_named_and_stays(output: Path) -> None:
+    (output.with_name("rocov2.building") / "site").mkdir(parents=True)
+    (output.with_name("rocov2.building") / "site" / "plan.dwg").touch()
+    building = Building(output, PLAN)
+    for discard in (False, True):
+        with locked(output), pytest.raises(UserError, match=r"rocov2\.building is needed for unfinished work, but"):
+            building.start(discard)
+    building.remove()
+    assert tree(output.parent).keys() == {"rocov2.building/site/plan.dwg"}
 
 
 def test_publish_replaces(output: Path, building: Building) -> None:
     facts = build(building, task())
-    repository(output, "old")
-    building.publish([facts])
+    replaced(output)
+    building.publish([facts], overwrite=True)
     assert [path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()] == [facts.path]
-    assert sorted(path.name for path in output.parent.iterdir()) == ["rocov2", "rocov2.lock"]
+    assert sorted(path.name for path in output.parent.iterdir()) == ["rocov2", "rocov2.lock"]  # still held here
 
 
 def test_publish_never_replaces_a_folder_of_somebody_else(output: Path, building: Building) -> None:
     facts = build(building, task())
-    repository(output, "old")
+    replaced(output)
     old = output.with_name("rocov2.old")
     old.mkdir()
     (old / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match=r"rocov2\.old exists, but its name is needed: move it, and run"):
-        building.publish([facts])
+        building.publish([facts], overwrite=True)
     assert tree(old) == {"thesis.txt": "years of work"}
-    assert (output / "mark").read_text() == "old"
+    assert tree(output).keys() == {"conversion.json"}
     old.rename(output.with_name("thesis"))
-    building.publish([facts])
+    building.publish([facts], overwrite=True)
     assert (output / facts.path).is_file()
+
+
+def test_an_old_folder_is_in_nobodys_way_if_nothing_is_replaced(output: Path, building: Building) -> None:
+    facts = build(building, task())
+    output.with_name("rocov2.old").mkdir()
+    building.publish([facts])
+    assert output.with_name("rocov2.old").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("made", "overwrite", "message"),
+    [
+        ("notes", True, "contains 1 file or folder that no build made (notes.txt): move them, or name another folder"),
+        ("notes", False, "contains 1 file or folder that no build made (notes.txt): move them, or name another folder"),
+        ("repository", False, "was made while the build ran: add --overwrite to replace it"),
+        ("folder", True, "exists and was not built by this program: choose another OUTPUT, or move it"),
+    ],
+)
+def test_what_appeared_while_the_build_ran_stays(
+    output: Path, building: Building, made: str, overwrite: bool, message: str
+) -> None:
+    facts = build(building, task())
+    replaced(output)
+    if made == "notes":
+        (output / "notes.txt").touch()
+    elif made == "folder":
+        (output / "conversion.json").rename(output / "mine.json")
+    before = tree(output)
+    with pytest.raises(UserError) as caught:
+        building.publish([facts], overwrite)
+    assert str(caught.value) == f"{output} {message}"
+    assert tree(output) == before
+    assert building.finished(task()) == facts
+
+
+@pytest.mark.parametrize("step", ["rocov2", "repository"])
+def test_a_rename_that_fails_is_told_and_loses_nothing(
+    output: Path, building: Building, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = build(building, task())
+    replaced(output)
+    rename = Path.rename
+
+    def rename_but_one(path: Path, target: Path) -> Path:
+        if path.name == step:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename_but_one)
+        with pytest.raises(UserError) as caught:
+            building.publish([facts], overwrite=True)
+    assert str(caught.value) == (
+        f"the finished repository cannot be renamed from {building.repository} to {output} (Invalid cross-device link): "
+        "move it yourself, or choose another OUTPUT"
+    )
+    assert tree(output).keys() == {"conversion.json"}
+    assert building.finished(task()) == facts
 
 
 def test_publish_into_an_empty_folder(output: Path, building: Building) -> None:
@@ -300,13 +419,13 @@ def test_unfinished_work_of_another_plan_is_refused_and_thrown_away_when_asked(
     )
     assert tree(output.parent) == before
     other.start(discard=True)
-    assert [path.name for path in output.with_name("rocov2.building").iterdir()] == [plan_id(OTHER)]
+    assert plans_of(output) == [plan_id(OTHER)]
     assert other.finished(task()) is None
 
 
 def test_another_plan_that_did_nothing_yet_is_no_work(output: Path, building: Building) -> None:
     Building(output, OTHER).start(discard=False)
-    assert [path.name for path in output.with_name("rocov2.building").iterdir()] == [plan_id(OTHER)]
+    assert plans_of(output) == [plan_id(OTHER)]
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])

@@ -17,10 +17,10 @@ from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 
 
-def read(raw: Path, wanted: str = "any", output: Path | None = None) -> tuple[RawRelease, Report]:
+def read(raw: Path, wanted: str = "any") -> tuple[RawRelease, Report]:
     """The release, and the report."""
     report = Report()
-    return read_release(raw, wanted, report, output), report
+    return read_release(raw, wanted, report), report
 
 
 @pytest.fixture
@@ -111,13 +111,6 @@ def test_two_forms_of_the_images_are_refused(raw: Path, forms: list[str]) -> Non
         (raw / name).mkdir()
     expected, found = "one form of the images of train", f"{forms[0]} and {forms[1]}: move one away"
     assert Problem("extra-file", forms[1], "", expected, found) in read(raw)[1].problems
-
-
-def test_output_and_its_companions_are_no_strangers_in_raw(raw: Path, tmp_path: Path) -> None:
-    for name in ("out", "out.lock", "out.building", "out.problems.csv", "outside"):
-        (raw / name).mkdir()
-    assert [problem.file for problem in read(raw, output=raw / "out")[1].problems] == ["outside"]
-    assert len(read(raw, output=tmp_path / "out")[1].problems) == 5
 
 
 def test_the_numbers_are_compared_when_the_files_are_whole(raw: Path) -> None:
