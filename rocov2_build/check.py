@@ -2,7 +2,8 @@
 viewer can show it (`checks.rules` lists the rules).
 
 All violations are reported at once. The records of the build are compared with the files, not trusted. There is one
-exception: images are not decoded again if their shard still has the hash of the rows that were verified when it was written.
+exception: images are not decoded again if their shard still has the hash of the rows that were verified when it was written;
+they are followed from their header to their end.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,10 @@ import pyarrow.parquet as pq
 
 import rocov2
 from rocov2_build.checks.names import find_files
+from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.viewer import check_columns, check_pages
 from rocov2_build.checks.violations import Check
-from rocov2_build.worker.parquet import CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
+from rocov2_build.worker.parquet import CHUNKING, CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as many for a page."""
@@ -55,7 +57,8 @@ def check_footers(check: Check) -> Footers:
                 try:
                     with closing(pq.ParquetFile(check.root / file)) as parquet:
                         footer, schema = parquet.metadata, parquet.schema_arrow
-                except (pa.ArrowException, OSError) as error:
+                        _read_names(footer)
+                except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                     if is_new:
                         check.add("unreadable", file, expected="a Parquet file", found=error)
                     continue
@@ -64,10 +67,23 @@ def check_footers(check: Check) -> Footers:
                     footers.layouts[file] = describe_layout(footer)
                     if _check_schema(check, file, schema, config.features):
                         footers.sound.add(file)
-                    _check_footer(check, file, footer, schema.metadata or {})
+                    _check_metadata(check, file, [schema.metadata or {}, footer.metadata or {}], config.features)
+                    _check_footer(check, file, footer)
                     check_columns(check, file, schema)
                     check_pages(check, file, footer)
     return footers
+
+
+def _read_names(footer: pq.FileMetaData) -> None:
+    """Read the name of every column of every row group.
+
+    Raises:
+        UnicodeDecodeError: one is not UTF-8.
+    """
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        for i in range(group.num_columns):
+            group.column(i).path_in_schema  # noqa: B018 - reads it
 
 
 def _check_schema(check: Check, file: str, schema: pa.Schema, features: datasets.Features) -> bool:
@@ -75,22 +91,30 @@ def _check_schema(check: Check, file: str, schema: pa.Schema, features: datasets
     is_sound: bool = schema.equals(features.arrow_schema)
     if not is_sound:
         check.add("schema", file, expected=_one_line(features.arrow_schema), found=_one_line(schema))
-    expected = {"info": {"features": portable_features(features.to_dict())}}
-    text = (schema.metadata or {}).get(b"huggingface", b"null")
-    try:
-        is_expected = json.loads(text) == expected
-    except (ValueError, RecursionError):
-        is_expected = False
-    if not is_expected:
-        check.add("features", file, expected=json.dumps(expected)[:200], found=ascii(text[:200])[2:-1])
     return is_sound
 
 
-def _check_footer(check: Check, file: str, footer: pq.FileMetaData, metadata: dict[bytes, bytes]) -> None:
+def _check_metadata(check: Check, file: str, places: Sequence[dict[bytes, bytes]], features: datasets.Features) -> None:
+    """Check the two copies of the metadata: readers take that of the Arrow schema or that of the file."""
+    wanted = {"info": {"features": portable_features(features.to_dict())}}
+    for key, rule, expected in (("huggingface", "features", wanted), (CHUNKING_KEY, "page-index", CHUNKING)):
+        texts = [metadata.get(key.encode(), b"null") for metadata in places]
+        wrong = [text for text in texts if not _means(text, expected)]
+        if wrong:
+            found = show_value(wrong[0].decode(errors="backslashreplace")) if wrong[0] != b"null" else "none"
+            check.add(rule, file, expected=f"{key} in the metadata: {json.dumps(expected)[:200]}", found=found)
+
+
+def _means(text: bytes, expected: object) -> bool:
+    try:
+        return bool(json.loads(text) == expected)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _check_footer(check: Check, file: str, footer: pq.FileMetaData) -> None:
     if not footer.num_rows:
         check.add("empty", file, expected="rows", found="none")
-    if CHUNKING_KEY.encode() not in metadata:
-        check.add("page-index", file, expected=f"the metadata key {CHUNKING_KEY}", found="none")
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
         if not group.num_rows:

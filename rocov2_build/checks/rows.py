@@ -18,6 +18,7 @@ from rocov2_build.checks.records import Records, check_hash
 from rocov2_build.checks.row_faults import RowFaults
 from rocov2_build.checks.row_sequence import Part, check_sequence
 from rocov2_build.checks.row_values import Expected, Names, check_types, check_values, check_vocabulary_values
+from rocov2_build.checks.statistics import find_wrong_statistics
 from rocov2_build.checks.viewer_values import check_values as check_viewer_values
 from rocov2_build.checks.violations import Check
 from rocov2_build.raw.releases import RELEASES
@@ -79,7 +80,7 @@ def _read_names(check: Check, sound: Collection[str]) -> Names | None:
     if file not in sound:
         return None
     try:
-        rows = [group.select(["cui", "name"]) for group in _row_groups(check, file)]
+        rows = [table.select(["cui", "name"]) for _, table in _row_groups(check, file)]
     except _UnreadableError:
         return None
     named = pa.concat_tables(rows).drop_null() if rows else None
@@ -127,35 +128,47 @@ class _Reader:
         faults = RowFaults(self._check, file)
         group = rocov2.LICENSE_GROUPS.get(rocov2.shard_group(file) or "")
         expected = Expected(split, group, self._names, _last_id(self._records.release, split))
-        images = _Images(self._records.files.get(file, {}).get("rows_sha256"), self._records.is_verified, self._decode)
-        tables = []
-        for table in _row_groups(self._check, file):
+        contents = _Contents(
+            self._records.files.get(file, {}).get("rows_sha256"), self._records.is_verified, self._decode
+        )
+        tables: list[pa.Table] = []
+        statistics: list[tuple[str, str]] = []
+        for footer, table in _row_groups(self._check, file):
+            statistics += find_wrong_statistics(footer, table)
             faults.begin(table, "image_id" if "image_id" in columns else "cui")
             check_types(faults, table, columns)
+            contents.add(table)
             if "image" in columns:
                 check_values(faults, table, expected)
-                images.add(table)
                 table = table.drop_columns(["image"])
             elif config == _VOCABULARY[0]:
                 check_vocabulary_values(faults, table)
             tables.append(table)
         faults.report()
-        if "image" in columns:
-            images.report(self._check, file)
+        for wanted, found in statistics[:1]:
+            more = f" (and {len(statistics) - 1:,} more)" if statistics[1:] else ""
+            self._check.add("statistics", file, expected=wanted, found=found + more)
+        contents.report(self._check, file)
         return pa.concat_tables(tables)
 
 
-class _Images:
-    """The images of one file. Those with the recorded rows were decoded when they were written: only headers are read."""
+class _Contents:
+    """The rows of one file and their images, compared with the hash of the rows that `conversion.json` records.
+
+    Images of a file with the recorded rows were decoded when they were written: they are only followed to their end marker.
+    """
 
     def __init__(self, recorded: str | None, is_verified: bool, decode: bool) -> None:
         self._recorded = recorded
-        self._verify = Verification.NONE if recorded and is_verified and not decode else Verification.STRICT
+        self._verify = Verification.MARKERS if recorded and is_verified and not decode else Verification.STRICT
         self._hash = RowsHash()
         self._faults: list[ImageFault] = []
 
     def add(self, table: pa.Table) -> None:
-        """Inspect the images of a row group."""
+        """Take the rows of a row group, and inspect their images."""
+        if "image" not in table.column_names:
+            self._hash.add(table)
+            return
         self._faults += inspect_images(table, self._verify)
         digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
         self._hash.add(table.drop_columns(["image"]), digests)
@@ -164,16 +177,18 @@ class _Images:
         """Report the faults; images of rows that are not the recorded ones are decoded for that."""
         if self._recorded and self._hash.hexdigest() != self._recorded:
             check.add("changed-file", file, expected=f"rows with the SHA-256 {self._recorded}", found="another")
-            if self._verify == Verification.NONE:
+            if self._verify == Verification.MARKERS and rocov2.shard_group(file):
                 self._faults = [
-                    fault for table in _row_groups(check, file) for fault in inspect_images(table, Verification.STRICT)
+                    fault
+                    for _, table in _row_groups(check, file)
+                    for fault in inspect_images(table, Verification.STRICT)
                 ]
         for fault in self._faults:
             check.add(fault.rule, f"{file} {fault.image_id}", expected=fault.expected, found=fault.found)
 
 
-def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
-    """Yield the row groups of a file; texts are UTF-8, and lists have as many items as they say.
+def _row_groups(check: Check, file: str) -> Iterator[tuple[pq.RowGroupMetaData, pa.Table]]:
+    """Yield the row groups of a file: what its footer says of each, and its rows, whose texts are UTF-8.
 
     Raises:
         _UnreadableError: a page cannot be read.
@@ -183,6 +198,6 @@ def _row_groups(check: Check, file: str) -> Iterator[pa.Table]:
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
                 table.validate(full=True)
-                yield table
+                yield parquet.metadata.row_group(group), table
     except (pa.ArrowException, OSError) as error:
         raise _UnreadableError(error) from error

@@ -193,6 +193,12 @@ RULES = {
     ),
     "row-group-size": Rule(ERROR, _ROWS, "no row group is larger than 100 MB", _SMALLER),
     "image-storage": Rule(ERROR, _ROWS, "image bytes are uncompressed, PLAIN, without dictionary", _BUILD),
+    "statistics": Rule(
+        ERROR,
+        "loaders",
+        "minimum, maximum and nulls in a footer are those of the rows: tools skip row groups by them",
+        _BUILD,
+    ),
     "page-index": Rule(ERROR, _ROWS, "every file has a page index and content-defined chunking", _BUILD),
     "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total", _SMALLER),
     "release-order": Rule(

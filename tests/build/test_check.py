@@ -281,17 +281,26 @@ def test_a_licence_of_the_other_group_and_an_unknown_one_are_told(repository: Pa
     assert broken(repository) == [("license", SHARD)]
 
 
-def cut_image(repository: Path) -> None:
+def cut_image(repository: Path, end: bytes = b"") -> None:
+    """Cut the end of an image; `end` takes its place."""
     image = pq.read_table(repository / SHARD, columns=["image"], partitioning=None)["image"][0].as_py()
-    rewrite(repository, SHARD, set_value("image", 0, image | {"bytes": image["bytes"][:-20]}))
+    rewrite(repository, SHARD, set_value("image", 0, image | {"bytes": image["bytes"][:-20] + end}))
+
+
+END_MARKER = b"\xff\xd9"
 
 
 CUT = ("image", f"{SHARD} ROCOv2_2023_test_000001")
 
 
+def test_an_image_without_an_end_is_told_although_conversion_json_vouches_for_the_rows(repository: Path) -> None:
+    cut_image(repository)
+    assert broken(repository) == [CUT]
+
+
 def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
     before = (repository / "conversion.json").read_text()
-    cut_image(repository)
+    cut_image(repository, END_MARKER)
     assert broken(repository, decode=True) == [CUT]
     assert broken(repository) == []  # since conversion.json vouches for rows that were decoded when they were written
     forget_verification(repository)
@@ -305,7 +314,7 @@ def test_a_cut_image_is_told_by_its_id(repository: Path) -> None:
 def test_a_hash_of_the_rows_that_is_wrong_alone_is_told_and_not_believed(repository: Path) -> None:
     path = repository / "conversion.json"
     before = json.loads(path.read_text())["files"][SHARD]["rows_sha256"]
-    cut_image(repository)
+    cut_image(repository, END_MARKER)
     conversion = json.loads(path.read_text())
     conversion["files"][SHARD]["rows_sha256"] = before
     path.write_text(json.dumps(conversion))
@@ -322,7 +331,7 @@ def test_images_that_were_verified_are_not_decoded_again(repository: Path, monke
     decoded: list[bytes] = []
 
     def watched(data: bytes, verify: str) -> ImageFacts:
-        if verify != "none":
+        if verify == "strict":
             decoded.append(data)
         return inspect(data, verify)
 
@@ -389,6 +398,6 @@ def test_the_command_line(repository: Path, run: Run) -> None:
 def test_the_script_says_what_it_did_not_read(repository: Path, run: Run) -> None:
     done = run("check_repository", repository, "--fast")
     assert (done.returncode, "its rows were not read" in done.stdout) == (0, True)
-    cut_image(repository)
+    cut_image(repository, END_MARKER)
     assert run("check_repository", repository).returncode == 0
     assert run("check_repository", repository, "--decode").returncode == 1

@@ -46,11 +46,13 @@ def rehash(repository: Path, *files: str) -> None:
         except pa.ArrowInvalid:
             continue
         stated |= parquet.describe_layout(pq.read_metadata(repository / file))
+        rows_hash = RowsHash()
         if "image" in table.column_names:
             digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
-            rows_hash = RowsHash()
             rows_hash.add(table.drop_columns(["image"]), digests)
-            stated["rows_sha256"] = rows_hash.hexdigest()
+        else:
+            rows_hash.add(table)
+        stated["rows_sha256"] = rows_hash.hexdigest()
     path.write_text(json.dumps(conversion))
     described.write_text(json.dumps(croissant))
 

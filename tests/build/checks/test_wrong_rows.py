@@ -13,6 +13,7 @@ from rocov2_build.checks.records import check_records
 from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.violations import Check, Violation
+from tests.support.breaking import TEXT, rehash
 from tests.support.raw import make_raw
 from tests.support.wrong_rows import WRONG_ROWS, WrongRows
 
@@ -55,3 +56,28 @@ def test_the_whole_check_reports_one_of_each_rule_and_no_stale_facts(built: Path
     rules = {violation.rule for violation in check_repository(repository)}
     assert rule in rules
     assert "facts" not in rules
+
+
+def edit_footer(path: Path, old: bytes, new: bytes) -> None:
+    """Replace the last of some bytes in the footer of a file."""
+    content = path.read_bytes()
+    start = content.rindex(old)
+    path.write_bytes(content[:start] + new + content[start + len(old) :])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        (b"PMC0", b"PMC/", "statistics"),
+        (b"ROCOv2_2023_test_000001", b"ROCOv2_2023_test_00000\xff", "statistics"),
+        (b'"dtype": "string"', b'"dtype": "strinx"', "features"),
+        (b'"dtype": "string"', b'"dtype": "strin\xff"', "features"),
+        (b'"max_chunk_size": 1', b'"max_chunk_size": 9', "page-index"),
+        (b"\x07caption", b"\x07captio\xff", "unreadable"),
+    ],
+)
+def test_a_footer_unlike_the_rows_is_found(built: Path, tmp_path: Path, old: bytes, new: bytes, rule: str) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    edit_footer(repository / TEXT, old, new)
+    rehash(repository, TEXT)
+    assert rule in {violation.rule for violation in check_repository(repository)}
