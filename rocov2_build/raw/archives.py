@@ -37,6 +37,7 @@ class Images:
         path: the zip or folder.
         members: its images, by image id, in the order of the zip or of the names.
         fingerprint: of the images by id, size and CRC-32: the same for any order and compression of a zip, and unpacked.
+            It is empty if the zip could not be read.
         bytes: size of the images.
     """
 
@@ -44,6 +45,11 @@ class Images:
     members: dict[str, Member]
     fingerprint: str
     bytes: int
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the zip or folder could be read."""
+        return bool(self.fingerprint)
 
 
 def find_images(raw: Path, raw_split: str) -> list[Path]:

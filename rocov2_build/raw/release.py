@@ -13,7 +13,7 @@ from rocov2_build.raw import releases
 from rocov2_build.raw.archives import Images, find_images, open_images
 from rocov2_build.raw.problems import Report, describe_count
 from rocov2_build.raw.rows import join_tables
-from rocov2_build.raw.tables import check_release, compare_ids, read_tables
+from rocov2_build.raw.tables import check_release, compare_ids, find_empty, read_tables
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256
 from rocov2_shared.gc_pause import collector_paused
@@ -91,6 +91,7 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
         for split, paths in found.items()
     }
     tables = read_tables(raw, report)
+    find_empty(tables, images, report)
     compare_ids(tables, images, report)
     release = releases.RELEASES.get(wanted)
     if release and not report.faulty_files:

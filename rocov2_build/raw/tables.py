@@ -158,8 +158,8 @@ def _split_codes(text: str) -> list[str]:
 def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> None:
     """Find ids that are not in every table, images without ids and ids without images.
 
-    A split is skipped if its archive or one of its tables could not be read: that is reported already, and each of its images
-    would be reported again.
+    A split is skipped if its archive or one of its tables is empty or could not be read: that is reported already, and each
+    of its images would be reported again.
     """
     known: set[str] = set()
     for split, raw_split in SPLITS.items():
@@ -188,6 +188,23 @@ def compare_ids(tables: Tables, images: dict[str, Images], report: Report) -> No
             report.add(
                 "id-without-image", releases.LICENSE_FILE, image_id, expected="ids of images", found="no such image"
             )
+
+
+def find_empty(tables: Tables, images: dict[str, Images], report: Report) -> None:
+    """Find archives without images and tables without rows, while other files of the split have some."""
+    reported = {problem.file for problem in report.problems}
+    has_rows = False
+    for split, raw_split in SPLITS.items():
+        by_file, archive = tables.splits[split].by_file(raw_split), images[split]
+        if not archive.members and not any(by_file.values()):
+            continue
+        has_rows = True
+        if not archive.members and archive.is_open:
+            report.add("missing-file", archive.path.name, expected=f"images of {raw_split}", found="none")
+        for file in (file for file, table in by_file.items() if not table and file not in reported):
+            report.add("bad-csv", file, expected="a row for each image", found="only the header")
+    if has_rows and not tables.sources and releases.LICENSE_FILE not in reported:
+        report.add("bad-csv", releases.LICENSE_FILE, expected="a row for each image", found="only the header")
 
 
 def check_release(tables: Tables, release: releases.Release, report: Report) -> None:

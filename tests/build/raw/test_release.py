@@ -14,7 +14,7 @@ from rocov2_build.raw.releases import FILES, HEADERS, LATEST, SAMPLE
 from rocov2_build.raw.rows import ROW_COLUMNS
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
-from tests.support.raw import make_raw
+from tests.support.raw import make_raw, write_zip
 
 
 def read(raw: Path, wanted: str = "any") -> tuple[RawRelease, Report]:
@@ -111,6 +111,26 @@ def test_two_forms_of_the_images_are_refused(raw: Path, forms: list[str]) -> Non
         (raw / name).mkdir()
     expected, found = "one form of the images of train", f"{forms[0]} and {forms[1]}: move one away"
     assert Problem("extra-file", forms[1], "", expected, found) in read(raw)[1].problems
+
+
+@pytest.mark.parametrize("form", ["valid_images.zip", "valid_images"])
+def test_a_split_without_images_is_one_problem(raw: Path, form: str) -> None:
+    (raw / "valid_images.zip").unlink()
+    if form.endswith(".zip"):
+        write_zip(raw / form, [])
+    else:
+        (raw / form).mkdir()
+    assert read(raw)[1].problems == [Problem("missing-file", form, "", "images of valid", "none")]
+
+
+@pytest.mark.parametrize("name", sorted(set(HEADERS) - {"cui_mapping.csv"}))
+def test_a_table_that_ends_after_its_header_is_one_problem(raw: Path, name: str) -> None:
+    (raw / name).write_text(",".join(HEADERS[name]) + "\r\n")
+    assert read(raw)[1].problems == [Problem("bad-csv", name, "", "a row for each image", "only the header")]
+
+
+def test_a_split_that_has_neither_rows_nor_images_is_no_problem(tmp_path: Path) -> None:
+    assert read(make_raw(6, 0, 2).write(tmp_path / "raw"))[1].problems == []
 
 
 def test_the_numbers_are_compared_when_the_files_are_whole(raw: Path) -> None:
