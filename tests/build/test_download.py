@@ -96,7 +96,7 @@ def test_files_placed_by_hand_are_verified_once(
         read.append(path.name)
         return md5(path.read_bytes())
 
-    monkeypatch.setattr(download, "_md5", read_md5)
+    monkeypatch.setattr(download, "file_md5", read_md5)
     download_release(tmp_path, base_url=zenodo.url)
     assert (read, len(zenodo.requests)) == (list(FILES), 1)
     download_release(tmp_path, base_url=zenodo.url)
@@ -109,7 +109,7 @@ def test_files_placed_by_hand_are_verified_once(
 
 def test_a_downloaded_file_is_not_read_again(zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     download_release(tmp_path, base_url=zenodo.url)
-    monkeypatch.setattr(download, "_md5", lambda path: pytest.fail(f"{path} is read"))
+    monkeypatch.setattr(download, "file_md5", lambda path: pytest.fail(f"{path} is read"))
     download_release(tmp_path, base_url=zenodo.url)
     assert len(zenodo.requests) == 16
 
