@@ -1,6 +1,7 @@
 """Download a release from Zenodo. A file gets its final name only after its size and MD5 are verified.
 
-The record names the files with their size, MD5 and address.
+The record names the files with their size, MD5 and address. If it cannot be read, files that were placed by hand are compared
+with each other.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rocov2_build.raw.archives import find_placed
 from rocov2_build.raw.fetch import Part, fetch_file, file_md5, read_object
 from rocov2_build.raw.http_client import Server, ServerError
+from rocov2_build.raw.problems import Report
 from rocov2_build.raw.record import RecordFile, fetch_record
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
@@ -43,31 +46,92 @@ def download_release(
     server_url = base_url.rstrip("/")
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
     console = Console(quiet)
+    page = f"{server_url}/records/{number}"
     raw.mkdir(parents=True, exist_ok=True)
     with locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
+        server = Server(console.report)
         try:
-            server = Server(console.report)
             files = fetch_record(server, f"{server_url}/api/records/{number}", wanted)
-            _download(raw, files, server, console)
         except ServerError as error:
-            names = ", ".join(name for name in wanted if not (raw / name).exists())
+            _compare_without_record(raw, number, wanted, error, page, console)
+            return
+        try:
+            files = _download(raw, files, server, console)
+        except ServerError as error:
+            names = ", ".join(name for name in wanted if name not in find_placed(raw))
             by_hand = (
-                f"\nBy hand: open {server_url}/records/{number}, download {names} into {raw}/, and run the same command "
-                "again: it verifies what is there and fetches the rest."
+                f"\nBy hand: open {page}, download {names} into {raw}/, and run the same command again: it verifies what is "
+                "there and fetches the rest."
             )
             raise UserError(f"{error}{by_hand if names else ''}") from error
     size = format_size(sum(file.size for file in files))
     console.report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
 
 
-def _download(raw: Path, files: list[RecordFile], server: Server, console: Console) -> None:
+def _compare_without_record(
+    raw: Path, number: int, wanted: list[str], error: ServerError, page: str, console: Console
+) -> None:
+    """Compare files that were placed by hand with each other, and report what only the record could verify.
+
+    Raises:
+        UserError: files are missing, or do not agree.
+    """
+    found = {name: path for name, path in find_placed(raw).items() if name in wanted}
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        there = f"{raw}/ has {len(found)} of {len(wanted)} files: {', '.join(found)}.\n" if found else ""
+        raise UserError(
+            f"{error}\n{there}By hand: get {', '.join(missing)} from {page} or another copy of the release, put them into "
+            f"{raw}/, and run the same command again: without the record, it compares the files with each other."
+        ) from error
+    from rocov2_build.raw.placed import compare_placed  # imports datasets, which a download does not need
+
+    console.report("Noted", f"{error}. Without the record, the files in {raw}/ are compared with each other.")
+    release = next((release for release in RELEASES.values() if release.record == number), None)
+    report = Report()
+    compare_placed(raw, found, release, report)
+    if report.problems:
+        count = format_count(len(report.problems), "problem")
+        raise UserError(
+            "\n".join(
+                [
+                    str(error),
+                    f"Without the record, the files in {raw}/ were compared with each other: {count} found.",
+                    *report.lines(),
+                    f"Replace these files by those of {page} or of another copy of the release.",
+                ]
+            )
+        ) from error
+    verified = _Verified(raw)
+    unverified = [name for name, path in found.items() if path.name != name or not verified.is_known(name)]
+    if unverified:
+        what = f"not compared with the record: size and MD5 of {', '.join(unverified)}. rocov2 convert verifies every image."
+    else:
+        what = "every MD5 was verified before, with the record."
+    console.report("Noted", what)
+    numbers = f", and have the numbers of release {release.name}" if release else ""
+    console.report("Done", f"{raw}/: {format_count(len(found), 'file')} agree with each other{numbers}.")
+
+
+def _download(raw: Path, files: list[RecordFile], server: Server, console: Console) -> list[RecordFile]:
+    """Download the files that are missing, and return all but those whose zip is unpacked."""
+    placed = find_placed(raw)
+    for file in files:
+        folder = placed.get(file.name, raw / file.name)
+        if folder.name != file.name:
+            console.report(
+                "Noted",
+                f"{file.name} is unpacked in {folder}/, so it is not downloaded, and its MD5 cannot be verified. To download "
+                "it, move that folder away.",
+            )
+    files = [file for file in files if placed.get(file.name, raw / file.name).name == file.name]
     verified = _Verified(raw)
     total = sum(file.size for file in files)
     with console.progress("Download", total, len(files), "", "files", show=format_size) as progress:
         missing = []
         for file in files:
             part = Part(raw, file)
-            if not (raw / file.name).exists():
+            if file.name not in placed:
                 missing.append((file, part))
                 continue
             verified.require(file)
@@ -83,6 +147,7 @@ def _download(raw: Path, files: list[RecordFile], server: Server, console: Conso
         for file, part in missing:
             fetch_file(raw, file, part, server, progress)
             verified.note(file)
+    return files
 
 
 class _Verified:
@@ -109,6 +174,12 @@ class _Verified:
         if expected != found:
             raise UserError(f"{path} differs from the record: expected {expected}, found {found}. Move it away")
         self.note(file)
+
+    def is_known(self, name: str) -> bool:
+        """Return whether a file is as it was when its MD5 was verified, with whichever record."""
+        stat = (self._raw / name).stat()
+        known = self._known.get(name)
+        return isinstance(known, list) and known[:2] == [stat.st_size, stat.st_mtime_ns]
 
     def note(self, file: RecordFile) -> None:
         """Remember that a file is verified as it is now."""

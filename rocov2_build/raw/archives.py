@@ -59,6 +59,16 @@ def find_images(raw: Path, raw_split: str) -> list[Path]:
     return [archive, *folders] if archive.is_file() else folders
 
 
+def find_placed(raw: Path) -> dict[str, Path]:
+    """Return what a folder has of a release, by name of its files: the file, or a folder that a zip was unpacked into."""
+    found = {name: raw / name for name in releases.FILES if (raw / name).exists()}
+    for raw_split in releases.RAW_SPLITS:
+        for folder in filter(Path.is_dir, find_images(raw, raw_split)):
+            if any(folder.iterdir()):
+                found.setdefault(releases.images_file(raw_split), folder)
+    return found
+
+
 def open_images(path: Path, raw_split: str, report: Report) -> Images:
     """List the images of a zip or folder; everything else in it goes to the report."""
     return _open_folder(path, raw_split, report) if path.is_dir() else _open_zip(path, raw_split, report)

@@ -51,6 +51,8 @@ def fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFile
     except (KeyError, TypeError, ValueError) as error:
         expected = "files with key, size, checksum and links"
         raise ServerError(f"{url}: the record has no {expected} ({error})") from error
+    if not entries:
+        raise ServerError(f"{url}: the record lists no files, so access to them may be restricted")
     missing = ", ".join(name for name in wanted if name not in entries)
     if missing:
         raise UserError(f"{url} is not a release of ROCOv2, since it has no {missing}: choose another --record")

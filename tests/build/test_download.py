@@ -150,18 +150,38 @@ def test_a_part_is_removed_when_the_file_was_placed_by_hand(zenodo: Zenodo, tmp_
 
 
 def test_the_manual_steps_name_only_what_is_missing(zenodo: Zenodo, tmp_path: Path) -> None:
-    zenodo.plan(None, [Answer(status=404)] * 3)
+    zenodo.plan(None, [Answer(status=404)] * 2)
     place(tmp_path, FILES[:-2])
     problem = f"{zenodo.url}{zenodo.record_path}: the server answers 404 Not Found"
     with pytest.raises(UserError) as error:
         download_release(tmp_path, base_url=zenodo.url)
-    assert str(error.value) == problem + zenodo.by_hand(tmp_path, "valid_images.zip", "test_images.zip")
-    with pytest.raises(UserError) as error:
-        download_release(tmp_path, csv_only=True, base_url=zenodo.url)
-    assert str(error.value) == problem
+    assert str(error.value) == problem + zenodo.by_hand_without_record(tmp_path, *FILES[-2:], there=FILES[:-2])
     with pytest.raises(UserError) as error:
         download_release(tmp_path / "raw", csv_only=True, base_url=zenodo.url)
-    assert str(error.value) == problem + zenodo.by_hand(tmp_path / "raw", *TABLES)
+    assert str(error.value) == problem + zenodo.by_hand_without_record(tmp_path / "raw", *TABLES)
+    zenodo.plan(FILES[-2], [Answer(status=404)])
+    problem = f"{zenodo.url}{zenodo.path(FILES[-2])}: the server answers 404 Not Found"
+    with pytest.raises(UserError) as error:
+        download_release(tmp_path, base_url=zenodo.url)
+    assert str(error.value) == problem + zenodo.by_hand(tmp_path, *FILES[-2:])
+
+
+@pytest.mark.parametrize("folder", ["train_images", "train"])
+def test_a_zip_that_is_unpacked_is_not_downloaded(
+    zenodo: Zenodo, tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / folder / "train").mkdir(parents=True)
+    download_release(tmp_path, base_url=zenodo.url)
+    noted, *_, done = capsys.readouterr().err.splitlines()
+    where = f"is unpacked in {tmp_path / folder}/, so it is not downloaded, and its MD5 cannot be verified"
+    assert noted == f"Noted     {BIG} {where}. To download it, move that folder away."
+    assert done == f"Done      {tmp_path}/: 13 files, 611 kB, every MD5 verified."
+    assert not (tmp_path / BIG).exists()
+    (tmp_path / folder / "train").rmdir()  # an empty folder is no unpacked zip
+    (tmp_path / folder).rmdir()
+    (tmp_path / folder).mkdir()
+    download_release(tmp_path, base_url=zenodo.url)
+    assert (tmp_path / BIG).read_bytes() == CONTENTS[BIG]
 
 
 def test_too_little_space_is_told_before_anything_is_fetched(
