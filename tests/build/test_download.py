@@ -16,7 +16,7 @@ from rocov2_build import download
 from rocov2_build.download import download_release
 from rocov2_build.raw.releases import FILES
 from rocov2_shared.errors import UserError
-from tests.support.zenodo import BIG, BIG_SIZE, CONTENTS, OWN, RECORD, Answer, Zenodo, files_in, md5
+from tests.support.zenodo import BIG, BIG_SIZE, CONTENTS, LOCK, OWN, RECORD, Answer, Zenodo, files_in, md5
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
@@ -211,7 +211,7 @@ def test_what_is_there_of_a_file_needs_no_more_space(
 
 
 def test_a_second_command_on_the_same_folder_is_refused(zenodo: Zenodo, tmp_path: Path) -> None:
-    with (tmp_path / ".download.lock").open("a") as lock:
+    with (tmp_path / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UserError) as error:
             download_release(tmp_path, base_url=zenodo.url)

@@ -28,7 +28,8 @@ from rocov2_shared.errors import UserError
 RECORD = RELEASES[LATEST].record
 BIG = "train_images.zip"
 BIG_SIZE = 300_000
-OWN = {".download.lock", ".verified.json"}
+LOCK = ".download.lock"
+OWN = {".verified.json"}
 BLOCK_SIZE = 1 << 14
 
 
@@ -41,8 +42,8 @@ CONTENTS = {name: make_content(name) for name in FILES}
 
 
 def files_in(raw: Path) -> dict[str, bytes]:
-    """All files of a folder but the two that the downloader keeps for itself."""
-    return {path.name: path.read_bytes() for path in raw.iterdir() if path.name not in OWN}
+    """All files of a folder but those that the downloader keeps for itself."""
+    return {path.name: path.read_bytes() for path in raw.iterdir() if path.name not in OWN | {LOCK}}
 
 
 def md5(content: bytes) -> str:
