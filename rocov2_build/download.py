@@ -7,6 +7,8 @@ with each other.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +49,7 @@ def download_release(
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
     console = Console(quiet)
     page = f"{server_url}/records/{number}"
-    raw.mkdir(parents=True, exist_ok=True)
-    with locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
+    with _made_folder(raw), locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
         server = Server(console.report)
         try:
             files = fetch_record(server, f"{server_url}/api/records/{number}", wanted)
@@ -66,6 +67,20 @@ def download_release(
             raise UserError(f"{error}{by_hand if names else ''}") from error
     size = format_size(sum(file.size for file in files))
     console.report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
+
+
+@contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; after an error remove those of them that were made and are still empty."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty: what has arrived stays for the next try
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def _compare_without_record(

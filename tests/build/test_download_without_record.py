@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,7 +151,7 @@ def test_the_numbers_of_the_record_s_release_are_compared(
     assert line.startswith("wrong-count: ")
 
 
-def test_the_command(server: Zenodo, raw: Path, run: Run) -> None:
+def test_the_command(tmp_path: Path, server: Zenodo, raw: Path, run: Run) -> None:
     problem = gone(server)
     options = ("--record", NUMBER, "--base-url", server.url)
     done = run("download_release", "raw", *options)
@@ -157,3 +159,45 @@ def test_the_command(server: Zenodo, raw: Path, run: Run) -> None:
     failed = run("download_release", "a/b", *options)
     assert failed.returncode == 1
     assert failed.stderr == f"Error: {problem}{server.by_hand_without_record(Path('a/b'), *FILES)}\n"
+    assert not (tmp_path / "a").exists()
+
+
+def no_record(server: Zenodo, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone(server)
+
+
+def no_file(server: Zenodo, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.plan(FILES[0], [Answer(status=403)] * 2)
+
+
+def no_space(server: Zenodo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=5))
+
+
+def another_record(server: Zenodo, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.entries.pop(BIG)
+
+
+def no_address(server: Zenodo, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.url = "zenodo.org"
+
+
+@pytest.mark.parametrize("fault", [no_record, no_file, no_space, another_record, no_address])
+def test_a_failed_start_leaves_no_folder(
+    server: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
+) -> None:
+    fault(server, monkeypatch)
+    with pytest.raises(UserError):
+        download_release(tmp_path / "new" / "folder", NUMBER, base_url=server.url)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "own").mkdir()
+    with pytest.raises(UserError):
+        download_release(tmp_path / "own", NUMBER, base_url=server.url)
+    assert list((tmp_path / "own").iterdir()) == []
+
+
+def test_what_has_arrived_stays(server: Zenodo, tmp_path: Path) -> None:
+    server.plan(FILES[0], [Answer(cut=10), Answer(status=403)])
+    with pytest.raises(UserError):
+        download_release(tmp_path / "new", NUMBER, base_url=server.url)
+    assert (tmp_path / "new" / f".{FILES[0]}.part").stat().st_size == 10
