@@ -10,12 +10,16 @@ Scientific Data 11, 688 (2024), https://doi.org/10.1038/s41597-024-03496-6
 # The script loader of datasets < 4 reads the imports as text: one module a line, none of the project's own.
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import http.client
 import json
+import logging
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
@@ -24,8 +28,13 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets.table import table_cast
-from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
 __version__ = "0.1.0"
 
@@ -261,10 +270,20 @@ _BUILD = "rocov2 convert RAW"
 # On the Hub a file system reads 5 MiB at a time by default: next to a text column, most of that is image bytes.
 _SMALL_READS = {"hf": {"block_size": 1 << 16}}
 
+# Seconds to wait for the Hub's answer about a dataset. Without a limit a silent network would hold a program for minutes.
+_PATIENCE = 30.0
+
+_RECORDS = ("conversion.json", "dataset_infos.json")
+
+_logger = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
 class Repository:
     """A built repository: a folder, or a dataset on the Hub at one commit.
+
+    If the Hub cannot be reached, or offline mode is on, `root` of a dataset on the Hub is the folder of its snapshot in the
+    cache of huggingface_hub, if there is one.
 
     Attributes:
         root: absolute folder, or `hf://datasets/ORG/NAME@COMMIT`.
@@ -272,28 +291,39 @@ class Repository:
             whenever the content does. Caches go by it.
         files: its files, relative to `root`.
         counts: rows by split, by configuration, as its `dataset_infos.json` states them.
+        source: `hf://datasets/ORG/NAME@COMMIT` if `root` is the folder of its snapshot, else empty.
+        problem: why the snapshot is read instead of the Hub, else empty.
     """
 
     root: str
     identity: str
     files: tuple[str, ...]
     counts: dict[str, dict[str, int]]
+    source: str = ""
+    problem: str = ""
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str] | None, revision: str | None = None, token: bool | str | None = None
+        cls,
+        path: str | os.PathLike[str] | Repository | None,
+        revision: str | None = None,
+        token: bool | str | None = None,
     ) -> Repository:
         """Find the repository that `path` names: a folder, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
 
         Raises:
             FileNotFoundError: there is none, or it was not made by `rocov2 convert`.
+            PermissionError: the dataset on the Hub is gated, or the token is refused.
+            ConnectionError: the Hub cannot be reached, or offline mode is on, and the cache has no snapshot.
             ValueError: its `dataset_infos.json` is damaged.
         """
+        if isinstance(path, Repository):
+            return path
         if not path:
             raise FileNotFoundError(
                 f"no repository given: pass data_dir=, the folder that `{_BUILD}` made, or ORG/NAME"
             )
-        path = os.path.expanduser(path)
+        path = os.path.expanduser(os.fspath(path))
         if os.path.isdir(path):
             return cls._open_folder(os.path.abspath(path))
         hub = _HUB_PATH.fullmatch(path)
@@ -312,42 +342,73 @@ class Repository:
                 f"`datasets` would take that file for a loading script. Rename the clone (it is called rocov2-hub), go into "
                 f"it, run `{_BUILD}` and load the folder rocov2 that this makes"
             )
-        files = [
-            os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
-            for folder, _, names in os.walk(root)
-            for name in names
-        ]
+        files = _files_of(root)
         _require_built(root, files)
         counts = _read_counts(os.path.join(root, "dataset_infos.json"))
         return cls(root, _identify(root, files), tuple(files), counts)
 
     @classmethod
     def _open_hub(cls, repo_id: str, revision: str | None, token: bool | str | None) -> Repository:
-        where = repo_id + (f"@{revision}" if revision else "")
         try:
-            info = HfApi(token=token).dataset_info(repo_id, revision=revision)
-        except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-            raise FileNotFoundError(
-                f"neither a folder {repo_id!r} in {os.getcwd()} nor a dataset {where!r} on the Hub: build one with "
-                f"`{_BUILD} FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
-            ) from error
-        except OfflineModeIsEnabled:
-            raise
+            if datasets.config.HF_HUB_OFFLINE:  # of either variable: huggingface_hub knows only its own
+                raise OfflineModeIsEnabled
+            info = HfApi(token=token).dataset_info(repo_id, revision=revision, timeout=_PATIENCE)
+            files = [sibling.rfilename for sibling in info.siblings or []]
+            if all(name in files for name in _RECORDS):
+                # Both are then in the cache, where they are found by this revision when the Hub cannot be reached.
+                _, infos = (_download(repo_id, name, revision, str(info.sha), token) for name in _RECORDS)
         except Exception as error:  # of requests or httpx, by the version of huggingface_hub
-            raise ConnectionError(
-                f"no folder {repo_id!r} in {os.getcwd()}, and the Hub could not be asked for {where!r}: {error}"
-            ) from error
-        files = [sibling.rfilename for sibling in info.siblings or []]
-        _require_built(where, files)
-        infos = hf_hub_download(repo_id, "dataset_infos.json", repo_type="dataset", revision=info.sha, token=token)
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # the cache cannot be written
+            problem = _explain(error, repo_id, revision)
+            if not isinstance(problem, ConnectionError):
+                raise problem from error
+            snapshot = cls._open_snapshot(repo_id, revision, str(problem))
+            if snapshot is None:
+                raise ConnectionError(
+                    f"no folder {repo_id!r} in {os.getcwd()}, {problem}, and the cache has no copy. "
+                    f"{_how_to_download(repo_id, revision)}"
+                ) from error
+            if not isinstance(error, OfflineModeIsEnabled):
+                _logger.warning("%s: the cache is used, commit %s", problem, snapshot.commit)
+            return snapshot
+        _require_built(_name(repo_id, revision), files)
         return cls(f"{_HUB}{repo_id}@{info.sha}", str(info.sha), tuple(files), _read_counts(infos))
+
+    @classmethod
+    def _open_snapshot(cls, repo_id: str, revision: str | None, problem: str) -> Repository | None:
+        paths = [
+            try_to_load_from_cache(repo_id, name, repo_type="dataset", revision=revision or "main") for name in _RECORDS
+        ]
+        conversion, infos = (path if isinstance(path, str) else "" for path in paths)
+        if not conversion or not infos:
+            return None
+        root = os.path.dirname(conversion)
+        commit = os.path.basename(root)
+        files = {*_files_of(root), *_recorded_files(conversion)}
+        source = f"{_HUB}{repo_id}@{commit}"
+        return cls(root, commit, tuple(sorted(files)), _read_counts(infos), source, problem)
 
     def shards(self, config: str, split: str) -> list[str]:
         """Files of one split of a configuration, in reading order, relative to `root`.
 
         Raises:
-            FileNotFoundError: a file of the split is missing, or files of two builds are mixed.
+            FileNotFoundError: a file of the split is missing, also from a snapshot, or files of two builds are mixed.
         """
+        found = self._shards(config, split)
+        self.require(found)
+        return found
+
+    def require(self, files: Iterable[str]) -> None:
+        """Raise FileNotFoundError if the snapshot that is read instead of the Hub does not contain all of `files`."""
+        missing = [file for file in files if self.source and not os.path.isfile(os.path.join(self.root, file))]
+        if missing:
+            named = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+            raise FileNotFoundError(
+                f"{self.problem}, and the snapshot in the cache is incomplete, missing {named}. {self.remedy}"
+            )
+
+    def _shards(self, config: str, split: str) -> list[str]:
         pattern = CONFIGS[config].files(split)
         if "*" not in pattern:
             self._require([pattern] if pattern not in self.files else [], split)
@@ -374,22 +435,25 @@ class Repository:
 
     @property
     def remote(self) -> bool:
-        """Whether it is on the Hub."""
+        """Whether it is read from the Hub."""
         return self.root.startswith(_HUB)
 
     @property
     def repo_id(self) -> str | None:
-        """`ORG/NAME` of a dataset on the Hub, None for a folder."""
-        return self.root[len(_HUB) :].partition("@")[0] if self.remote else None
+        """`ORG/NAME` of a dataset on the Hub, also if its snapshot is read; None for a folder."""
+        source = self.source or self.root
+        return source[len(_HUB) :].partition("@")[0] if source.startswith(_HUB) else None
 
     @property
     def commit(self) -> str | None:
-        """Commit of a dataset on the Hub, None for a folder."""
-        return self.identity if self.remote else None
+        """Commit of a dataset on the Hub, also if its snapshot is read; None for a folder."""
+        return self.identity if self.repo_id else None
 
     @property
     def remedy(self) -> str:
         """What to do when a file of it is missing or damaged."""
+        if self.source:
+            return _how_to_download(str(self.repo_id), self.commit)
         if self.remote:
             return "report it to its publisher, or use another revision"
         return f"build it again with `{_BUILD} {self.root} --overwrite`, or download it again"
@@ -409,11 +473,97 @@ class Repository:
         check_split(split, self.counts[config])
         check_columns(columns, config)
         for name in self.counts[config]:
-            self.shards(config, name)
+            self._shards(config, name)
+
+
+def _name(repo_id: str, revision: str | None) -> str:
+    return repo_id + (f"@{revision}" if revision else "")
+
+
+def _how_to_download(repo_id: str, revision: str | None) -> str:
+    option = f" --revision {revision}" if revision else ""
+    return f"When the Hub can be reached, download it first: `hf download {repo_id} --repo-type dataset{option}`"
+
+
+def _download(repo_id: str, file: str, revision: str | None, commit: str, token: bool | str | None) -> str:
+    """Download a file at `commit` into the cache, where `revision` then leads to it, and return its path."""
+    path: str = hf_hub_download(repo_id, file, repo_type="dataset", revision=revision, token=token)
+    if os.path.basename(os.path.dirname(path)) != commit:  # the branch has moved on
+        path = hf_hub_download(repo_id, file, repo_type="dataset", revision=commit, token=token)
+    return path
+
+
+def _explain(error: Exception, repo_id: str, revision: str | None) -> OSError:
+    """Return what a failed request about a dataset means: ConnectionError if a copy in the cache may stand in for it."""
+    where = _name(repo_id, revision)
+    nowhere = f"no folder {repo_id!r} in {os.getcwd()}, and"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    login = "log in with `hf auth login` or pass token="
+    if isinstance(error, OfflineModeIsEnabled):
+        return ConnectionError(
+            f"offline mode (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE) keeps the Hub from being asked for {where!r}"
+        )
+    if isinstance(error, GatedRepoError):
+        page = f"{datasets.config.HF_ENDPOINT}/datasets/{repo_id}"
+        return PermissionError(
+            f"the dataset {where!r} on the Hub is gated ({status}): ask for access at {page}, then {login}"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return FileNotFoundError(
+            f"the dataset {repo_id!r} on the Hub has no revision {revision!r}: check the name of the branch, tag or commit"
+        )
+    if isinstance(error, RepositoryNotFoundError) and status == 401:
+        return FileNotFoundError(
+            f"{nowhere} the Hub shows no dataset {where!r} without a login (401): check the name, or, if it is private, "
+            f"{login}"
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return FileNotFoundError(
+            f"neither a folder {repo_id!r} in {os.getcwd()} nor a dataset {where!r} on the Hub: build one with "
+            f"`{_BUILD} FOLDER`, or check the name (a private dataset needs `hf auth login` or token=)"
+        )
+    if type(error).__name__ == "HFValidationError":
+        return FileNotFoundError(f"{nowhere} {repo_id!r} cannot be the name of a dataset on the Hub: {error}")
+    if status == 401:
+        return PermissionError(f"the Hub refuses the token (401), asked for {where!r}: {login}")
+    if status == 403:
+        message = getattr(error, "server_message", None) or "access denied"
+        return PermissionError(
+            f"the Hub refuses to show the dataset {where!r} (403, {message}): use another account or token"
+        )
+    if status is not None:
+        return ConnectionError(
+            f"the Hub answers {status} {http.client.responses.get(status, '')} when asked for {where!r}"
+        )
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    cause = next((cause for cause in causes if isinstance(cause, TimeoutError) or getattr(cause, "errno", None)), error)
+    reason = str(getattr(cause, "strerror", None) or cause or type(cause).__name__).partition("\n")[0]
+    if isinstance(cause, socket.gaierror):
+        reason = f"its name cannot be resolved, {reason}: is there a network?"
+    return ConnectionError(f"the Hub {datasets.config.HF_ENDPOINT} cannot be reached for {where!r} ({reason})")
+
+
+def _files_of(root: str) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
+        for folder, _, names in os.walk(root)
+        for name in names
+    ]
+
+
+def _recorded_files(conversion: str) -> list[str]:
+    """Return the Parquet files that a `conversion.json` records; none if it is damaged, which its readers report."""
+    try:
+        with open(conversion, encoding="utf-8") as file:
+            return [str(name) for name in json.load(file)["files"]]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def _require_built(where: str, files: Sequence[str]) -> None:
-    missing = [name for name in ("conversion.json", "dataset_infos.json") if name not in files]
+    missing = [name for name in _RECORDS if name not in files]
     if missing:
         raise FileNotFoundError(
             f"{where} is not a built repository, missing {' and '.join(missing)}: make one with `{_BUILD} FOLDER` and name "
@@ -483,7 +633,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
     """Builder over a built repository: `Rocov2(data_dir="rocov2", config_name="default")`, map-style and streaming.
 
     Args:
-        data_dir: folder made by `rocov2 convert`, `ORG/NAME` or `hf://datasets/ORG/NAME[@REVISION]`.
+        data_dir: folder made by `rocov2 convert`, `ORG/NAME`, `hf://datasets/ORG/NAME[@REVISION]`, or an opened one.
         config_name: `default`, `commercial`, `text` or `vocabulary`.
         columns: the columns to read, None for all.
         cache_dir, token, hash, **options: as `datasets.DatasetBuilder`.
@@ -502,7 +652,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
     def __init__(
         self,
         cache_dir: str | None = None,
-        data_dir: str | os.PathLike[str] | None = None,
+        data_dir: str | os.PathLike[str] | Repository | None = None,
         token: bool | str | None = None,
         hash: str | None = None,
         **options: Any,
@@ -512,7 +662,8 @@ class Rocov2(datasets.ArrowBasedBuilder):
         identity = f"{hash}-{self._repository.identity}" if hash else self._repository.identity
         if _leaves_images_out(options.get("columns")):
             options.setdefault("storage_options", _SMALL_READS)
-        super().__init__(cache_dir, data_dir=self._repository.root, token=token, hash=identity, **options)
+        place = self._repository.source or self._repository.root
+        super().__init__(cache_dir, data_dir=place, token=token, hash=identity, **options)
 
     # datasets 2.x and 3.x would read the counts of a dataset_infos.json beside this module, which is another build's.
     def get_exported_dataset_info(self) -> datasets.DatasetInfo:
@@ -582,6 +733,8 @@ def load(
 ) -> Any:
     """Load a built repository: `datasets.load_dataset` after a check that says what is wrong and what to do.
 
+    Without the Hub, a dataset of it comes from the caches: a copy prepared by an earlier load, or a snapshot.
+
     Args:
         path: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
         name: `default`, `commercial`, `text` or `vocabulary`.
@@ -595,28 +748,88 @@ def load(
 
     Raises:
         FileNotFoundError: no repository at `path`, or one of its files is missing.
+        PermissionError: the dataset on the Hub is gated, or the token is refused.
+        ConnectionError: the Hub cannot be reached, or offline mode is on, and the caches have no copy.
         ValueError: unknown configuration, split or column; or `dataset_infos.json` is damaged.
     """
     if name not in CONFIGS:
         raise ValueError(f"no config {name!r}: there are {', '.join(CONFIGS)}")
     check_columns(columns, name)
     revision = options.pop("revision", None)
-    try:
-        repository = Repository.open(path, revision, options.get("token"))
-        repository.check(name, split, columns)
-        root = repository.root
-    except OfflineModeIsEnabled:
-        root = os.fspath(path)  # `datasets` finds by itself what an earlier load has left in its cache
     if columns is not None:
         options["columns"] = list(columns)
-    hub = None if os.path.isdir(root) else _HUB_PATH.fullmatch(root)
-    if hub:
-        root = hub["id"]
-        options["revision"] = hub["revision"] or revision
+    path = os.path.expanduser(path)
+    hub = None if os.path.isdir(path) else _HUB_PATH.fullmatch(path)
+    try:
+        repository = Repository.open(path, revision, options.get("token"))
+    except (ConnectionError, FileNotFoundError, PermissionError) as error:
+        # As `load_dataset` does, also for a dataset that is no longer visible: return what an earlier load has prepared.
+        if hub and (isinstance(error, ConnectionError) or isinstance(error.__cause__, RepositoryNotFoundError)):
+            prepared = _find_prepared(hub["id"], name, options)
+            asked = hub["revision"] or revision or ""
+            if prepared and not (re.fullmatch("[0-9a-f]{40}", asked) and prepared.hash != asked):
+                check_split(split, prepared.info.splits or ())
+                return _load_prepared(hub["id"], name, split=split, streaming=streaming, **options)
+        raise
+    repository.check(name, split, columns)
+    if hub and repository.remote:
         if streaming and _leaves_images_out(columns):
             options.setdefault("storage_options", _SMALL_READS)
-    elif not streaming:
+        return datasets.load_dataset(
+            hub["id"], name, split=split, streaming=streaming, revision=repository.commit, **options
+        )
+    if hub:
+        prepared = _find_prepared(hub["id"], name, options)
+        files = [file for part in repository.counts[name] for file in repository._shards(name, part)]
+        complete = all(os.path.isfile(os.path.join(repository.root, file)) for file in files)
+        if prepared and (prepared.hash == repository.commit or not (complete or hub["revision"] or revision)):
+            return _load_prepared(hub["id"], name, split=split, streaming=streaming, **options)
+        repository.require(files)
+        return _load_snapshot(repository, name, split, streaming, options)
+    if not streaming:
         # The cache of `datasets` goes by the card alone, so it would return what a shard was before it was repaired. Each
         # description gets a folder of its own there, and none of them reaches the `info` of a dataset.
         options.setdefault("description", repository.identity)
-    return datasets.load_dataset(root, name, split=split, streaming=streaming, **options)
+    return datasets.load_dataset(repository.root, name, split=split, streaming=streaming, **options)
+
+
+def _find_prepared(repo_id: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Return the builder of the copy that was prepared last, whose `hash` is its commit; None if there is none."""
+    chosen = {key: options[key] for key in ("cache_dir", "columns", "features") if key in options}
+    verbosity = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity_error()  # what is found is reported when it is loaded
+    try:
+        with _without_hub():
+            return datasets.load_dataset_builder(repo_id, name, **chosen)
+    except (OSError, ValueError):
+        return None
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+
+
+def _load_prepared(repo_id: str, name: str, **options: Any) -> Any:
+    with _without_hub():
+        return datasets.load_dataset(repo_id, name, **options)
+
+
+def _load_snapshot(repository: Repository, name: str, split: Any, streaming: bool, options: dict[str, Any]) -> Any:
+    # Not by `load_dataset`: 2.x takes no notice of links, and all versions need the files of every configuration.
+    in_memory = bool(options.pop("keep_in_memory", False))
+    of_preparing = ("download_mode", "num_proc", "verification_mode")
+    preparing = {key: options.pop(key) for key in of_preparing if key in options}
+    builder = Rocov2(data_dir=repository, config_name=name, **options)
+    if streaming:
+        return builder.as_streaming_dataset(split)
+    builder.download_and_prepare(**preparing)
+    return builder.as_dataset(split, in_memory=in_memory)
+
+
+@contextlib.contextmanager
+def _without_hub() -> Iterator[None]:
+    """Let `datasets` use its cache at once: it would try to reach the Hub for half a minute."""
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,18 @@ def main(repository: str) -> None:
     """Parse, call, report."""
     import datasets
 
-    from rocov2 import Repository
+    import rocov2
 
+    # Of the Hub: says what is wrong, and does not wait for long if it is out of reach.
+    load: Callable[..., Any] = rocov2.load
     if Path(repository).is_dir():  # datasets ends in a traceback where dataset_infos.json is damaged
+        load = datasets.load_dataset
         try:
-            Repository.open(repository)
+            rocov2.Repository.open(repository)
         except ValueError as error:
             raise UserError(str(error)) from error
     datasets.disable_progress_bars()
-    loaded = datasets.load_dataset(repository)
+    loaded = load(repository)
     echo(f'load_dataset("{repository}")\n')
     for split, rows in loaded.items():
         echo(f"  {split}: {len(rows):,} rows")
@@ -52,7 +56,7 @@ def main(repository: str) -> None:
     for name, feature in rows.features.items():
         echo(f"    {name:<23}{feature}")
     echo(f"\n  the first row of {split}:\n{_describe(rows[0], rows.features)}")
-    stream = datasets.load_dataset(repository, split=split, streaming=True)
+    stream = load(repository, split=split, streaming=True)
     for row in stream.skip(1).take(1):
         echo(f'\nload_dataset("{repository}", split="{split}", streaming=True)\n')
         echo(f"  the second row of the stream:\n{_describe(row, stream.features)}")

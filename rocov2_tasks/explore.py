@@ -13,7 +13,6 @@ import os
 import socket
 import threading
 
-from rocov2_shared.errors import UserError
 from rocov2_shared.terminal import echo
 from rocov2_tasks.explorer.packages import require
 
@@ -29,21 +28,15 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
         FileNotFoundError, ConnectionError, ValueError: as `Collection`.
         ModuleNotFoundError: the extra `explore` is not installed.
         OSError: the port is in use, or the address is not one of this machine.
-        UserError: there is no such folder, and `HF_HUB_OFFLINE` forbids requests to the Hub.
     """
     require("gradio", "duckdb")
     if port is not None:
         _require_free((host or "127.0.0.1").strip("[]"), port)
     echo(f"Opening {os.fspath(path)} ...", err=True)
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
     from rocov2_tasks.explorer.collection import Collection
     from rocov2_tasks.explorer.server import launch
 
-    try:
-        collection = Collection(path)
-    except OfflineModeIsEnabled as error:
-        raise UserError(f"no such folder, and HF_HUB_OFFLINE forbids requests to the Hub: {error}") from error
+    collection = Collection(path)
     page = launch(collection, host, port)
     echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
     try:

@@ -77,6 +77,8 @@ class PretrainingStream:
 
     Raises:
         FileNotFoundError: there is no repository at `path`, or one of its files is missing.
+        PermissionError: the dataset on the Hub is gated, or the token is refused.
+        ConnectionError: the Hub cannot be reached, or offline mode is on, and the cache has no snapshot.
         ValueError: an argument is invalid.
     """
 

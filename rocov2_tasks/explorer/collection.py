@@ -108,7 +108,7 @@ class Collection:
         self._repository = repository
         self.root = repository.root
         self.name = repository.repo_id or os.path.basename(self.root)
-        self.url = f"https://huggingface.co/datasets/{self.name}" if repository.remote else None
+        self.url = f"https://huggingface.co/datasets/{self.name}" if repository.repo_id else None
         self.counts = repository.counts["default"]
         self._commercial = repository.counts.get("commercial", {})
         self._images = {split: Images(repository, split) for split in self.counts}
@@ -241,13 +241,13 @@ class Collection:
         For images that allow commercial use it loads the configuration `commercial`, if a split of the filter has some.
         """
         hub, splits = self._repository, self.splits(filter)
-        source = repr(hub.repo_id if hub.remote else self.root)
-        revision = f", revision={hub.commit!r}" if hub.remote else ""
+        source = repr(hub.repo_id or self.root)
+        revision = f", revision={hub.commit!r}" if hub.repo_id else ""
         if filter.commercial and (free := [split for split in splits if split in self._commercial]):
             # The images of other licences are not even downloaded.
             filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
         note = 'Downloads every image before it filters; the configuration "text" has the rows without images.'
-        return python_code(filter, source + revision, splits, note if hub.remote else "")
+        return python_code(filter, source + revision, splits, note if hub.repo_id else "")
 
 
 def _label(column: str, number: int) -> str:

@@ -6,6 +6,7 @@ import io
 import os
 import random
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -237,12 +238,31 @@ def test_what_shows_a_repository_tells_a_damaged_dataset_infos_json(repository: 
     assert done.stderr.count("\n") == 1
 
 
-def test_a_hub_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (TimeoutError("timed out"), "timed out"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (socket.gaierror(-2, "Unknown name"), "its name cannot be resolved, Unknown name: is there a network?"),
+    ],
+)
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_hub_out_of_reach_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cause: Exception, reason: str, offline: bool
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise TimeoutError("timed out")
+        raise ValueError("of a library") from cause
 
     monkeypatch.setattr("rocov2.HfApi.dataset_info", fail)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", offline)
+    found = f"the Hub https://huggingface.co cannot be reached for 'raw/rocov2@v1' ({reason})"
+    if offline:
+        found = (
+            "offline mode (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE) keeps the Hub from being asked for 'raw/rocov2@v1'"
+        )
     with pytest.raises(ConnectionError) as told:
-        rocov2.load("raw/rocov2")
-    expected = f"no folder 'raw/rocov2' in {Path.cwd()}, and the Hub could not be asked for 'raw/rocov2': timed out"
-    assert str(told.value) == expected
+        rocov2.load("raw/rocov2", revision="v1", cache_dir=str(tmp_path))
+    assert str(told.value) == (
+        f"no folder 'raw/rocov2' in {Path.cwd()}, {found}, and the cache has no copy. When the Hub can be reached, download "
+        "it first: `hf download raw/rocov2 --repo-type dataset --revision v1`"
+    )

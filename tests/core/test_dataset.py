@@ -89,3 +89,7 @@ def test_a_folder_is_not_remote_and_a_dataset_on_the_hub_has_a_name_and_a_commit
     hub = rocov2.Repository("hf://datasets/org/rocov2@5f2c", "5f2c", (), {})
     assert (hub.remote, hub.repo_id, hub.commit) == (True, "org/rocov2", "5f2c")
     assert hub.remedy == "report it to its publisher, or use another revision"
+    snapshot = rocov2.Repository("/hub/snapshots/5f2c", "5f2c", (), {}, "hf://datasets/org/rocov2@5f2c", "no network")
+    assert (snapshot.remote, snapshot.repo_id, snapshot.commit) == (False, "org/rocov2", "5f2c")
+    assert snapshot.remedy.endswith("download it first: `hf download org/rocov2 --repo-type dataset --revision 5f2c`")
+    assert rocov2.Repository.open(snapshot) is snapshot

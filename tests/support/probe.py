@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
+import huggingface_hub
 
 DECODED_ROWS = 3
 _IMAGE = datasets.Image(decode=False)
@@ -29,7 +30,7 @@ class Case:
     """One load.
 
     Attributes:
-        call: `load_dataset`; `load`, that of rocov2.py; or `builder`, the class Rocov2.
+        call: `load_dataset`; `load`, that of rocov2.py; `builder`, the class Rocov2; or `snapshot`, which downloads only.
         path: what is loaded.
         module: the folder that holds rocov2.py, for `load` and `builder`.
         name, split, streaming, options: arguments of the call; `options` of a builder are the class's.
@@ -63,6 +64,9 @@ def answer(case: Case, cache: str) -> dict[str, Any]:
 
 
 def _load(case: Case, cache: str) -> Any:
+    if case.call == "snapshot":
+        huggingface_hub.snapshot_download(case.path, repo_type="dataset", **case.options)
+        return {}
     if case.call == "load_dataset":
         options: dict[str, Any] = {"split": case.split, "streaming": case.streaming, **case.options}
         return datasets.load_dataset(case.path, case.name, cache_dir=cache, **options)

@@ -74,7 +74,7 @@ def test_what_is_no_repository_is_one_message(tmp_path: Path, environment: dict[
     for name, message in [
         ("nowhere", "no folder 'nowhere'"),
         ("folder", "is not a built repository, missing conversion.json"),
-        ("org/rocov2", "HF_HUB_OFFLINE forbids requests to the Hub"),
+        ("org/rocov2", "offline mode (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE) keeps the Hub from being asked"),
     ]:
         done = explore(tmp_path, environment, name)
         assert done.returncode == 1
