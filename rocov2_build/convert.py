@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rocov2_build import FORMAT_VERSION
-from rocov2_build.card.describe import can_draw, describe_repository
+from rocov2_build.card.describe import can_draw, describe_passed_over, describe_repository
 from rocov2_build.engine.build import build_files, check_images
 from rocov2_build.engine.building import Building, locked
 from rocov2_build.engine.cluster import require_scheduler
@@ -157,7 +157,7 @@ def convert(conversion: Conversion) -> None:
         if conversion.pictures and not pictures:
             missing = f"the card has no pictures, since matplotlib is missing: {how_to_install('card')}"
             console.report("Noted", missing)
-        describe_repository(
+        passed_over = describe_repository(
             building.repository,
             files,
             plan,
@@ -166,6 +166,8 @@ def convert(conversion: Conversion) -> None:
             left_out=report.problems,
             pictures=pictures,
         )
+        if passed_over:
+            console.report("Noted", describe_passed_over(passed_over))
         building.publish(files, conversion.overwrite)
         left_out = _list_left_out(report, problems_path(output))
     shards = [file for file in files if file.modes]

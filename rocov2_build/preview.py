@@ -7,7 +7,6 @@ ones of every configuration and split, as in the Hub's viewer, with names instea
 from __future__ import annotations
 
 import html
-import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import datasets
 import pyarrow.parquet as pq
 from markdown_it import MarkdownIt
-from PIL import Image
 
 import rocov2
+from rocov2_build.card.decoding import decode
 from rocov2_build.card.texts import split_front_matter
+from rocov2_build.worker.member import BadImageError
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_text, write_whole
 from rocov2_shared.folders import new_folder
@@ -85,6 +85,8 @@ def card_page(readme: str) -> str:
 def _cell(value: Any, feature: Any, thumbnail: str) -> str:
     if value is None:
         return '<td class="null">null</td>'
+    if isinstance(feature, datasets.Image) and not thumbnail:
+        return '<td class="null">does not decode</td>'
     if isinstance(feature, datasets.Image):
         return f'<td><img src="{thumbnail}" alt="{html.escape(value["path"] or "")}" loading="lazy"></td>'
     if isinstance(feature, datasets.ClassLabel):
@@ -115,8 +117,15 @@ def _first_rows(files: list[Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def config_page(root: Path, preview: Path, config: str) -> str:
-    """Return the first rows of every split of a configuration as HTML, and write their thumbnails to `preview`."""
+def config_page(root: Path, preview: Path, config: str, undecoded: dict[str, str]) -> str:
+    """Return the first rows of every split of a configuration as HTML, and write their thumbnails to `preview`.
+
+    Args:
+        root: folder of the repository.
+        preview: folder of the pages.
+        config: name of the configuration.
+        undecoded: takes the images that do not decode: image id, and why.
+    """
     features = rocov2.CONFIGS[config].features
     head = "".join(f"<th>{name}<small>{_kind(feature)}</small></th>" for name, feature in features.items())
     parts = [f"<h1>{config}</h1><p>{html.escape(rocov2.CONFIGS[config].summary)}</p>"]
@@ -129,7 +138,11 @@ def config_page(root: Path, preview: Path, config: str) -> str:
         for row in _first_rows(files):
             thumbnail = f"images/{row.get('image_id')}.jpg"
             if "image" in row:
-                _write_thumbnail(row["image"]["bytes"], preview / thumbnail)
+                try:
+                    _write_thumbnail(row["image"]["bytes"], preview / thumbnail)
+                except BadImageError as error:
+                    thumbnail = ""
+                    undecoded[str(row["image_id"])] = error.found
             cells = (_cell(row[name], feature, thumbnail) for name, feature in features.items())
             lines.append(f"<tr>{''.join(cells)}</tr>")
         parts.append(f"<h2>{split} <small>{count:,} rows</small></h2>")
@@ -140,17 +153,21 @@ def config_page(root: Path, preview: Path, config: str) -> str:
 def _write_thumbnail(data: bytes, path: Path) -> None:
     if path.exists():  # another configuration shows the same image
         return
-    with Image.open(io.BytesIO(data)) as image, write_whole(path) as file:
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        image.convert("RGB").save(file, "JPEG")
+    image = decode(data)
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    with write_whole(path) as file:
+        image.save(file, "JPEG")
 
 
-def write_preview(root: Path, preview: Path) -> None:
+def write_preview(root: Path, preview: Path) -> dict[str, str]:
     """Write the preview of a built repository; an earlier preview stays until the new one is complete.
 
     Args:
         root: folder of the repository.
         preview: folder for the pages, new or an earlier preview, which is replaced; `index.html` is the card.
+
+    Returns:
+        The images among the first rows that do not decode: image id, and why.
 
     Raises:
         UserError: the repository has no card, or `preview` exists and is not a preview.
@@ -159,15 +176,17 @@ def write_preview(root: Path, preview: Path) -> None:
         raise UserError(f"{root / 'README.md'} is missing: name a repository that `rocov2 convert` has built")
     if preview.exists() and not (preview / MARK).is_file():
         raise UserError(f"{preview} exists and is not a preview: choose another folder, or move it")
+    undecoded: dict[str, str] = {}
     with new_folder(preview, replaces=lambda folder: (folder / MARK).is_file()) as folder:
         (folder / "images").mkdir()
         write_text(folder / MARK, STYLE)
         for name in rocov2.CONFIGS:
-            write_text(folder / f"{name}.html", config_page(root, folder, name))
+            write_text(folder / f"{name}.html", config_page(root, folder, name, undecoded))
         if (root / "assets").is_dir():
             shutil.copytree(root / "assets", folder / "assets")
         write_text(folder / "LICENSE.md", (root / "LICENSE.md").read_text(encoding="utf-8"))
         write_text(folder / "index.html", card_page((root / "README.md").read_text(encoding="utf-8")))
+    return undecoded
 
 
 if __name__ == "__main__":

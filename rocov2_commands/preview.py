@@ -8,7 +8,7 @@ import click
 
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError, how_to_install
-from rocov2_shared.terminal import echo
+from rocov2_shared.terminal import echo, say
 
 
 @command(
@@ -28,5 +28,6 @@ def main(repository: Path, preview: Path) -> None:
             raise
         raise UserError(f"the preview needs the package markdown-it-py: {how_to_install('card')}") from error
 
-    write_preview(repository, preview)
+    for image_id, found in write_preview(repository, preview).items():
+        say("Noted", f"{image_id} does not decode ({found}): its page shows no picture.")
     echo(f"{preview / 'index.html'}: open it in a browser.")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import pyarrow.parquet as pq
@@ -14,6 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import rocov2
 from rocov2_build.card.blocks import Picture
+from rocov2_build.card.decoding import decode
+from rocov2_build.worker.member import BadImageError
 from rocov2_shared.files import write_whole
 
 CELLS_PER_ROW = 3
@@ -27,6 +28,8 @@ _SMALL_CELL, _SMALL_LABEL, _SMALL_GAP = (256, 216), 40, 6
 _COLUMNS = ["image_id", "caption", "modality", "concept_names", "license", "attribution", "pmcid", "width", "height"]
 _SHORT = range(25, 111)
 """Lengths of captions, in characters, that fit a cell."""
+_MOST_PASSED_OVER = 100
+"""Damaged images after which no more are looked at: each needs another row group."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,45 @@ class Example:
         return f"{self.row['license']}, {self.row['pmcid']}"
 
 
-def choose_examples(repository: Path) -> list[Example]:
-    """Return up to `CELLS` images: each modality once, then a second time, in the order of the labels.
+class Choice(NamedTuple):
+    """The images of a sheet.
 
-    They are the first of a split whose caption is short, whose shape fits a cell, and whose licence allows commercial use.
+    Attributes:
+        examples: up to `CELLS` of them.
+        passed_over: those that would have been chosen but do not decode: image id, and why.
+    """
+
+    examples: list[Example]
+    passed_over: dict[str, str]
+
+
+def choose_examples(repository: Path) -> Choice:
+    """Choose up to `CELLS` images: each modality once, then a second time, in the order of the labels.
+
+    They are the first of a split whose caption is short, whose shape fits a cell, whose licence allows commercial use, and
+    which decode without a loss.
     """
     found: dict[int, list[Example]] = {}
+    passed_over: dict[str, str] = {}
     for file, group, position, row in _fitting_rows(repository):
         examples = found.setdefault(row["modality"], [])
         if len(examples) < 2 and all(example.row["caption"] != row["caption"] for example in examples):
             with pq.ParquetFile(file) as parquet:
                 data = parquet.read_row_group(group, columns=["image.bytes"])["image"][position].as_py()["bytes"]
+            try:
+                decode(data)
+            except BadImageError as error:
+                passed_over[row["image_id"]] = error.found
+                if len(passed_over) == _MOST_PASSED_OVER:
+                    break
+                continue
             examples.append(Example(data, row))
         if len(found) == len(rocov2.MODALITIES) and all(len(examples) == 2 for examples in found.values()):
             break
     ordered = [examples for _, examples in sorted(found.items())]
     rounds = [[examples[number] for examples in ordered if len(examples) > number] for number in range(2)]
     chosen = (rounds[0] + rounds[1])[:CELLS]
-    return sorted(chosen, key=lambda example: example.row["modality"])
+    return Choice(sorted(chosen, key=lambda example: example.row["modality"]), passed_over)
 
 
 def _fitting_rows(repository: Path) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
@@ -141,8 +165,7 @@ def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
 
 def _scale(data: bytes, box: tuple[int, int]) -> Image.Image:
     """Return the picture as large as the box allows."""
-    with Image.open(io.BytesIO(data)) as image:
-        picture = image.convert("RGB")
+    picture = decode(data)
     scale = min(box[0] / picture.width, box[1] / picture.height)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
 
@@ -173,9 +196,8 @@ def draw_small_sheet(examples: list[Example]) -> Image.Image:
     return sheet
 
 
-def write_sheet(repository: Path) -> Picture | None:
-    """Draw the sheet into `assets/` of a repository; return None if no image can be shown."""
-    examples = choose_examples(repository)
+def write_sheet(repository: Path, examples: list[Example]) -> Picture | None:
+    """Draw the sheet into `assets/` of a repository; return None if there is no example."""
     if not examples:
         return None
     path = "assets/contact_sheet.png"

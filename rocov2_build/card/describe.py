@@ -8,8 +8,9 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from rocov2 import CONFIGS, __version__
 from rocov2_build.card.blocks import Contents, Picture
@@ -17,13 +18,17 @@ from rocov2_build.card.croissant import croissant
 from rocov2_build.card.documents import record_documents
 from rocov2_build.card.readme import measure, write_card
 from rocov2_build.facts.compute import compute_facts
-from rocov2_build.raw.problems import Problem
+from rocov2_build.raw.problems import Problem, describe_count
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.conversion import ConversionRecord, FileRecord, Noted, write_conversion
 from rocov2_shared.files import write_json
 from rocov2_shared.printable import printable
 
 _PROJECT = "rocov2-hub"
+_LISTED = 3
+"""Images that a line names at most."""
+_PASSED_OVER = "passed-over"
+"""Code of the warning about an image that the contact sheet passed over."""
 _TOOLS = ("datasets", "pyarrow", "pandas", "Pillow", "simplejpeg")
 
 
@@ -36,7 +41,7 @@ def describe_repository(
     warnings: Mapping[str, int],
     left_out: Iterable[Problem],
     pictures: bool,
-) -> None:
+) -> dict[str, str]:
     """Write everything beside the Parquet files of a repository.
 
     Args:
@@ -47,6 +52,9 @@ def describe_repository(
         warnings: number of cases by code.
         left_out: why rows were left out.
         pictures: whether the card gets its contact sheet and charts, which need matplotlib.
+
+    Returns:
+        The images that the contact sheet passed over since they do not decode: image id, and why.
     """
     sizes = measure(files)
     identity = {
@@ -55,8 +63,9 @@ def describe_repository(
     }
     facts = compute_facts(root, files)
     write_json(root / "facts.json", facts)
-    examples, charts = draw_pictures(root, facts) if pictures else (None, [])
-    contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], examples, charts)
+    drawn = draw_pictures(root, facts) if pictures else Drawn(None, [], {})
+    contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], drawn.sheet, drawn.charts)
+    passed_over = {_PASSED_OVER: len(drawn.passed_over)} if drawn.passed_over else {}
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))
     conversion: ConversionRecord = {
@@ -80,8 +89,8 @@ def describe_repository(
         },
         "documents": record_documents(root),
         "image_modes": dict(sorted(sum((Counter(file.modes) for file in files), Counter()).items())),
-        "warnings": dict(sorted(warnings.items())),
-        "noted": _list_noted(files),
+        "warnings": dict(sorted((dict(warnings) | passed_over).items())),
+        "noted": _list_noted(files, drawn.passed_over),
         "left_out": [
             {
                 "image_id": printable(problem.id),
@@ -95,11 +104,20 @@ def describe_repository(
         "plan": plan,
     }
     write_conversion(root, conversion)
+    return drawn.passed_over
 
 
-def _list_noted(files: list[FileFacts]) -> list[Noted]:
+def describe_passed_over(passed_over: Mapping[str, str]) -> str:
+    """Return the number of images that the contact sheet passed over, and the first ones."""
+    cases = "; ".join(f"{image_id} ({found})" for image_id, found in islice(passed_over.items(), _LISTED))
+    more = f"; and {len(passed_over) - _LISTED:,} more" if len(passed_over) > _LISTED else ""
+    return f"{describe_count(_PASSED_OVER, len(passed_over))}: {cases}{more}."
+
+
+def _list_noted(files: list[FileFacts], passed_over: Mapping[str, str]) -> list[Noted]:
     cases = [("benign-jpeg", image_id, found) for file in files for image_id, found in file.benign.items()]
     cases += [("turned-jpeg", image_id, "") for file in files for image_id in file.turned]
+    cases += [(_PASSED_OVER, image_id, found) for image_id, found in passed_over.items()]
     return [{"image_id": image_id, "code": code, "found": found} for code, image_id, found in sorted(cases)]
 
 
@@ -112,20 +130,32 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw_pictures(root: Path, facts: dict[str, Any]) -> tuple[Picture | None, list[Picture]]:
+class Drawn(NamedTuple):
+    """The pictures of a card.
+
+    Attributes:
+        sheet: the contact sheet, None if no image can be shown.
+        charts: the charts.
+        passed_over: the images that the contact sheet passed over: image id, and why.
+    """
+
+    sheet: Picture | None
+    charts: list[Picture]
+    passed_over: dict[str, str]
+
+
+def draw_pictures(root: Path, facts: dict[str, Any]) -> Drawn:
     """Draw the contact sheet and the charts into `assets/` of a repository.
 
     Args:
         root: its folder.
         facts: content of its `facts.json`.
-
-    Returns:
-        The contact sheet, None if no image can be shown; and the charts.
     """
     # Where it cannot write its folder of settings, it takes a temporary one, and says so at length.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from rocov2_build.card.charts import write_charts  # slow to import
-    from rocov2_build.card.contact_sheet import write_sheet
+    from rocov2_build.card.contact_sheet import choose_examples, write_sheet
 
     (root / "assets").mkdir(exist_ok=True)
-    return write_sheet(root), write_charts(root, facts)
+    examples, passed_over = choose_examples(root)
+    return Drawn(write_sheet(root, examples), write_charts(root, facts), passed_over)

@@ -59,7 +59,7 @@ def write_project_files(project: Path, sample: Path) -> None:
         project: its folder.
         sample: the repository that was built from `sample/`.
     """
-    examples = choose_few(choose_examples(sample))
+    examples = choose_few(choose_examples(sample).examples)
     write_text(project / "README.md", front_page(examples))
     (project / PICTURE).parent.mkdir(parents=True, exist_ok=True)
     with write_whole(project / PICTURE) as file:

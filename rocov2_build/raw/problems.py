@@ -124,6 +124,11 @@ CODES = {
         "complete JPEG that the strict decoder rejects",
         "complete JPEGs that the strict decoder rejects",
     ),
+    "passed-over": Code(
+        Severity.WARNING,
+        "image that does not decode, passed over for the contact sheet",
+        "images that do not decode, passed over for the contact sheet",
+    ),
     "turned-jpeg": Code(
         Severity.WARNING,
         "JPEG whose metadata turn it, which the Hub's viewer ignores",

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.problems import CODES, Problem, Severity
 from rocov2_shared.errors import UserError
-from tests.support.jpegs import UNWRITABLE, exif, with_segment
+from tests.support.jpegs import UNWRITABLE, exif, with_segment, without_rest
 from tests.support.raw import RawImage, RawRelease, jpeg, make_raw, write_zip
 from tests.support.repositories import run_here
 
@@ -169,7 +170,10 @@ WARNINGS: dict[str, Callable[[RawImage], object]] = {
     "manual-not-first": lambda image: image.cuis.reverse(),
     "benign-jpeg": with_data(lambda data: data[:20] + b"\1\2\3" + data[20:]),
     "turned-jpeg": with_data(lambda data: with_segment(data, 0xE1, exif(6))),
+    "passed-over": of(data=without_rest(jpeg(300, 200)), caption="A caption that fits a cell of the sheet."),
 }
+OPTIONS: dict[str, dict[str, Any]] = {"passed-over": {"verify": "none", "pictures": True}}
+"""Options of a conversion that can have a warning, by its code; the default ones for the others."""
 
 
 def plain_release() -> RawRelease:
@@ -195,10 +199,10 @@ def problems_of(raw: Path, output: Path, release: str = "any", skip: bool = Fals
         return {(row["code"], row["id"]) for row in csv.DictReader(file)}
 
 
-def convert_here(raw: Path, output: Path, skip: bool = False) -> dict[str, object]:
+def convert_here(raw: Path, output: Path, skip: bool = False, **options: Any) -> dict[str, object]:
     """`conversion.json` of a conversion that succeeds."""
     with patch("rocov2_build.convert.run_tasks", run_here):
-        convert(Conversion(raw, output, release="any", skip_problems=skip, quiet=True))
+        convert(Conversion(raw, output, release="any", skip_problems=skip, quiet=True, **options))
     conversion: dict[str, object] = json.loads((output / "conversion.json").read_text())
     return conversion
 
@@ -238,7 +242,8 @@ def test_a_warning_alone_stops_nothing_and_is_counted(code: str, tmp_path: Path)
     WARNINGS[code](release.image(SPLIT, 3))
     if code in ("article-in-two-splits", "duplicate-image"):  # these take two
         WARNINGS[code](release.image("valid", 0))
-    warnings = convert_here(release.write(tmp_path / "raw"), tmp_path / "rocov2")["warnings"]
+    raw = release.write(tmp_path / "raw")
+    warnings = convert_here(raw, tmp_path / "rocov2", **OPTIONS.get(code, {}))["warnings"]
     assert warnings == {code: 2 if code in ("article-in-two-splits", "duplicate-image") else 1}
 
 

@@ -13,8 +13,10 @@ import pytest
 import rocov2
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.preview import MARK, card_page, write_preview
+from rocov2_commands.main import run_verb
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
+from tests.support.jpegs import without_rest
 from tests.support.raw import make_raw
 
 
@@ -133,3 +135,22 @@ def test_a_browser_shows_all_of_it(sample: Path, chrome: Any, page: str, width: 
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
     assert [entry for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert chrome.get_screenshot_as_png().startswith(b"\x89PNG")
+
+
+def test_an_image_that_does_not_decode_is_named_and_the_others_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = make_raw(train=3, valid=1, test=1)
+    damaged = release.image("train", 1)
+    damaged.data = without_rest(damaged.data)
+    release.build(tmp_path / "rocov2", verify="none")
+    monkeypatch.setattr("sys.argv", ["rocov2", str(tmp_path / "rocov2"), str(tmp_path / "preview")])
+    with pytest.raises(SystemExit) as stop:
+        run_verb("preview")
+    told = capsys.readouterr().err
+    assert (stop.value.code, told.count("\n")) == (0, 1)
+    assert told.startswith(f"Noted     {damaged.id} does not decode (")
+    shown = pages(tmp_path / "preview")["default"].images
+    assert {image["alt"] for image in shown} == {
+        f"{image.id}.jpg" for images in release.splits.values() for image in images if image is not damaged
+    }

@@ -40,3 +40,8 @@ def header_of(process: int, precision: int = 8, components: int = 1) -> bytes:
     frame = struct.pack(">BHHB", precision, 32, 40, components) + parts
     scan = bytes([components]) + b"".join(bytes([number + 1, 0]) for number in range(components)) + b"\0\x3f\0"
     return b"\xff\xd8" + segment(process, frame) + segment(0xDA, scan) + b"\xff\xd9"
+
+
+def without_rest(data: bytes) -> bytes:
+    """The JPEG without the second half of its bytes, but with its end marker: only a decoder sees the fault."""
+    return data[: len(data) // 2] + b"\xff\xd9"

@@ -20,9 +20,14 @@ from rocov2_build.card.contact_sheet import (
     draw_sheet,
     write_sheet,
 )
+from rocov2_build.card.decoding import decode
 from rocov2_build.convert import Conversion, convert
+from rocov2_build.worker.member import BadImageError
+from rocov2_shared.jpeg_segments import UNKNOWN_PROCESSES
 from tests.conftest import PROJECT
+from tests.support.jpegs import header_of, without_rest
 from tests.support.raw import jpeg, make_raw
+from tests.support.repositories import facts_of
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +39,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_examples_are_of_every_modality_that_can_be_shown_and_free_for_all(repository: Path) -> None:
-    examples = choose_examples(repository)
+    examples = choose_examples(repository).examples
     assert len(examples) <= CELLS
     assert {example.modality for example in examples} >= {"CT", "X-ray", "MRI", "ultrasound", "angiography"}
     assert all(example.row["license"] != "CC BY-NC" for example in examples)
     assert len({example.row["caption"] for example in examples}) == len(examples)
-    assert examples == choose_examples(repository)
+    assert examples == choose_examples(repository).examples
 
 
 def test_the_picture_of_an_example_is_that_of_its_row(repository: Path) -> None:
-    for example in choose_examples(repository):
+    for example in choose_examples(repository).examples:
         image_id = example.row["image_id"]
         split = image_id.split("_")[2]
         with zipfile.ZipFile(PROJECT / "sample" / f"{split}_images.zip") as archive:
@@ -51,7 +56,7 @@ def test_the_picture_of_an_example_is_that_of_its_row(repository: Path) -> None:
 
 
 def test_the_sheet_is_readable_on_any_ground(repository: Path) -> None:
-    picture = write_sheet(repository)
+    picture = write_sheet(repository, choose_examples(repository).examples)
     assert picture is not None
     assert picture.alternative.startswith("Examples by modality. CT: ")
     with Image.open(repository / picture.path) as sheet:
@@ -88,7 +93,8 @@ def test_credit_and_article_are_never_cut() -> None:
 def test_a_repository_without_a_fitting_image_has_no_sheet(tmp_path: Path) -> None:
     raw = make_raw(train=2, valid=1, test=1).write(tmp_path / "raw")  # its pictures are tiny
     convert(Conversion(raw, tmp_path / "rocov2", release="any", quiet=True))
-    assert write_sheet(tmp_path / "rocov2") is None
+    assert choose_examples(tmp_path / "rocov2") == ([], {})
+    assert write_sheet(tmp_path / "rocov2", []) is None
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#0d1117"])
@@ -100,3 +106,49 @@ def test_ink_stands_out(ground: str) -> None:
 
     lighter, darker = sorted((luminance(INK), luminance(ground)), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) > 4
+
+
+@pytest.mark.parametrize("verify", ["none", "markers"])
+def test_an_image_that_does_not_decode_is_passed_over_and_named(
+    verify: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = make_raw(train=24, valid=1, test=1, side=160)
+    for number, image in enumerate(release.splits["train"]):
+        image.caption = f"A caption of image {number} that fits a cell."
+    intact = release.build(tmp_path / "intact", verify=verify)
+    (first, *_), nothing = choose_examples(intact)
+    assert nothing == {}
+    (damaged,) = [image for image in release.splits["train"] if image.id == first.row["image_id"]]
+    damaged.data = without_rest(damaged.data)
+    capsys.readouterr()
+    spoilt = release.build(tmp_path / "spoilt", verify=verify, pictures=True, quiet=False)
+    told = [line for line in capsys.readouterr().err.splitlines() if "passed over" in line]
+    conversion = facts_of(spoilt)
+    (noted,) = [entry for entry in conversion["noted"] if entry["code"] == "passed-over"]
+    assert (noted["image_id"], conversion["warnings"]["passed-over"]) == (damaged.id, 1)
+    what = "image that does not decode, passed over for the contact sheet"
+    assert told == [f"Noted     1 {what}: {damaged.id} ({noted['found']})."]
+    examples, passed_over = choose_examples(spoilt)
+    assert passed_over == {damaged.id: noted["found"]}
+    assert damaged.id not in {example.row["image_id"] for example in examples}
+    assert {example.modality for example in examples} == {
+        example.modality for example in choose_examples(intact).examples
+    }
+    drawn = (spoilt / "assets/contact_sheet.png").read_bytes()
+    write_sheet(spoilt, examples)
+    assert (spoilt / "assets/contact_sheet.png").read_bytes() == drawn
+    for image in release.splits["train"]:
+        image.data = without_rest(image.data)
+    assert choose_examples(release.build(tmp_path / "none", verify=verify)).examples == []
+
+
+@pytest.mark.parametrize("process", UNKNOWN_PROCESSES)
+def test_no_decoder_gets_a_jpeg_of_another_process(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("a decoder was called"))
+    with pytest.raises(BadImageError) as refusal:
+        decode(header_of(process))
+    assert refusal.value.code == "unsupported-jpeg"
+
+
+def test_a_picture_is_turned_as_readers_see_it() -> None:
+    assert decode(jpeg(60, 40, orientation=6)).size == (40, 60)

@@ -37,7 +37,7 @@ def test_the_projects_generated_files_are_not_stale(sample: Path, tmp_path: Path
 
 
 def test_the_picture_is_small_and_shows_every_modality_that_can_be_shown(sample: Path) -> None:
-    examples = choose_few(choose_examples(sample))
+    examples = choose_few(choose_examples(sample).examples)
     assert len(examples) == SMALL_CELLS
     assert {example.modality for example in examples} == {"CT", "X-ray", "MRI", "ultrasound", "angiography"}
     data = encode(draw_small_sheet(examples))
