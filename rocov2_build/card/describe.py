@@ -111,7 +111,7 @@ def describe_passed_over(passed_over: Mapping[str, str]) -> str:
     """Return the number of images that the contact sheet passed over, and the first ones."""
     cases = "; ".join(f"{image_id} ({found})" for image_id, found in islice(passed_over.items(), _LISTED))
     more = f"; and {len(passed_over) - _LISTED:,} more" if len(passed_over) > _LISTED else ""
-    return f"{describe_count(_PASSED_OVER, len(passed_over))}: {cases}{more}."
+    return f"{describe_count(_PASSED_OVER, len(passed_over))}: {cases}{more}. --verify strict finds all such images."
 
 
 def _list_noted(files: list[FileFacts], passed_over: Mapping[str, str]) -> list[Noted]:

@@ -127,7 +127,7 @@ def test_an_image_that_does_not_decode_is_passed_over_and_named(
     (noted,) = [entry for entry in conversion["noted"] if entry["code"] == "passed-over"]
     assert (noted["image_id"], conversion["warnings"]["passed-over"]) == (damaged.id, 1)
     what = "image that does not decode, passed over for the contact sheet"
-    assert told == [f"Noted     1 {what}: {damaged.id} ({noted['found']})."]
+    assert told == [f"Noted     1 {what}: {damaged.id} ({noted['found']}). --verify strict finds all such images."]
     examples, passed_over = choose_examples(spoilt)
     assert passed_over == {damaged.id: noted["found"]}
     assert damaged.id not in {example.row["image_id"] for example in examples}
