@@ -7,6 +7,7 @@ ones of every configuration and split, as in the Hub's viewer, with names instea
 from __future__ import annotations
 
 import html
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,18 @@ from rocov2_build.card.decoding import decode
 from rocov2_build.card.texts import split_front_matter
 from rocov2_build.worker.member import BadImageError
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import write_text, write_whole
+from rocov2_shared.files import write_json, write_text, write_whole
 from rocov2_shared.folders import new_folder
+from rocov2_shared.marks import require_no_strangers
+from rocov2_shared.output_paths import require_apart
 
 ROWS = 20
 """Rows shown for each split; the Hub's viewer has pages of 100."""
 THUMBNAIL = 200
 """Longest side of an image, in pixels."""
-MARK = "preview.css"
-"""A folder that contains this file is a preview, and may be replaced by a new one."""
+STYLE_FILE = "preview.css"
+MARK = ".rocov2-preview.json"
+"""Lists the files of a preview: a folder with this file and no others may be replaced by a new preview."""
 
 STYLE = """\
 :root { color-scheme: light dark; --line: #d9dee7; --soft: #f5f6f9; --text: #24292f; --page: #fff; --link: #0b62d6; }
@@ -64,7 +68,7 @@ def _page(title: str, body: str, wide: bool = False) -> str:
     links = "".join(f'<a href="{file}">{name}</a>' for name, file in pages)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="stylesheet" href="{MARK}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="stylesheet" href="{STYLE_FILE}">\n'
         f"</head><body><nav>{links}</nav><main{' class=wide' if wide else ''}>\n{body}\n</main></body></html>\n"
     )
 
@@ -170,23 +174,39 @@ def write_preview(root: Path, preview: Path) -> dict[str, str]:
         The images among the first rows that do not decode: image id, and why.
 
     Raises:
-        UserError: the repository has no card, or `preview` exists and is not a preview.
+        UserError: the repository has no card; `preview` is not a preview, or contains other files, or is in the repository.
     """
     if not (root / "README.md").is_file():
         raise UserError(f"{root / 'README.md'} is missing: name a repository that `rocov2 convert` has built")
-    if preview.exists() and not (preview / MARK).is_file():
-        raise UserError(f"{preview} exists and is not a preview: choose another folder, or move it")
+    require_apart(preview, root, ("PREVIEW", "REPOSITORY"))
     undecoded: dict[str, str] = {}
-    with new_folder(preview, replaces=lambda folder: (folder / MARK).is_file()) as folder:
+    with new_folder(preview, replaces=_is_preview, argument="PREVIEW") as folder:
         (folder / "images").mkdir()
-        write_text(folder / MARK, STYLE)
+        write_text(folder / STYLE_FILE, STYLE)
         for name in rocov2.CONFIGS:
             write_text(folder / f"{name}.html", config_page(root, folder, name, undecoded))
         if (root / "assets").is_dir():
             shutil.copytree(root / "assets", folder / "assets")
         write_text(folder / "LICENSE.md", (root / "LICENSE.md").read_text(encoding="utf-8"))
         write_text(folder / "index.html", card_page((root / "README.md").read_text(encoding="utf-8")))
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        write_json(folder / MARK, {"files": [*files, MARK]})
     return undecoded
+
+
+def _is_preview(folder: Path) -> bool:
+    """Return whether a folder is a preview and nothing more.
+
+    Raises:
+        UserError: it is no preview, or somebody has put other files there.
+    """
+    try:
+        files = json.loads((folder / MARK).read_text(encoding="utf-8"))["files"]
+        known = {str(path) for path in files}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder} exists and is not a preview: choose another folder, or move it") from None
+    require_no_strangers(folder, known, "preview")
+    return True
 
 
 if __name__ == "__main__":

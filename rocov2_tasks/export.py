@@ -23,6 +23,7 @@ from rocov2 import FEATURES, SPLITS, Repository
 from rocov2_shared.conversion import read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.folders import new_folder
+from rocov2_shared.output_paths import require_apart
 from rocov2_tasks.formats import FORMATS, ExportOptions
 from rocov2_tasks.shaping.prompts import check_prompts
 
@@ -99,10 +100,12 @@ def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress 
         progress: counts row groups and shards.
 
     Raises:
-        UserError: `output` is not empty, or another export is writing it; a shard cannot be read, or its bytes, columns or
-            rows differ from the record of the repository.
+        UserError: `output` is not empty, or is inside the repository, or another export is writing it; a shard cannot be
+            read, or its bytes, columns or rows differ from the record of the repository.
         OSError: such as a full disk; nothing is left behind.
     """
+    if not plan.repository.remote:
+        require_apart(output, Path(plan.repository.root), ("OUTPUT", "REPOSITORY"))
     with new_folder(output) as folder:
         for split, shards in plan.shards.items():
             reading = _Reading(plan, progress)

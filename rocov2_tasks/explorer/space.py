@@ -15,10 +15,13 @@ import rocov2
 import rocov2_shared
 import rocov2_tasks
 from rocov2_shared.folders import new_folder
+from rocov2_shared.output_paths import require_apart
 from rocov2_tasks.explorer.packages import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
 """Packages that the modules import; the Space brings Gradio, by `sdk_version`."""
+
+_SOURCES = [Path(str(package.__file__)).parent for package in (rocov2_shared, rocov2_tasks)]
 
 APP = '''\
 """Shows the dataset {dataset}: downloads its text when the Space starts, and an image when it is shown."""
@@ -60,12 +63,14 @@ def write_space(folder: Path, dataset: str) -> None:
         dataset: `ORG/NAME`.
 
     Raises:
-        UserError: `folder` is not empty, or is a file.
+        UserError: `folder` is not empty, or is a file, or is inside the code that is copied.
         FileNotFoundError: the project's licence is missing.
         ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
     require("gradio", "duckdb")
-    with new_folder(folder, fill="app.py") as unfinished:
+    for source in _SOURCES:
+        require_apart(folder, source, ("FOLDER", "the code of the project"))
+    with new_folder(folder, fill="app.py", argument="FOLDER") as unfinished:
         _write(unfinished, dataset)
 
 
@@ -76,8 +81,7 @@ def _write(folder: Path, dataset: str) -> None:
     for name, text in (texts | {"LICENSE": _license()}).items():
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copy(str(rocov2.__file__), folder)
-    for package in (rocov2_shared, rocov2_tasks):
-        source = Path(str(package.__file__)).parent
+    for source in _SOURCES:
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 

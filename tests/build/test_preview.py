@@ -18,6 +18,7 @@ from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
 from tests.support.jpegs import without_rest
 from tests.support.raw import make_raw
+from tests.support.repositories import files_of
 
 
 class Page(HTMLParser):
@@ -108,16 +109,36 @@ def test_markdown_is_that_of_the_hub() -> None:
 
 
 def test_a_preview_is_replaced_and_nothing_else(sample: Path, tmp_path: Path) -> None:
-    repository = sample.parent / "rocov2"
-    write_preview(repository, tmp_path / "preview")
-    (tmp_path / "preview" / "old.html").touch()
-    write_preview(repository, tmp_path / "preview")
-    assert not (tmp_path / "preview" / "old.html").exists()
-    (tmp_path / "preview" / MARK).unlink()
+    repository, preview = sample.parent / "rocov2", tmp_path / "preview"
+    write_preview(repository, preview)
+    (preview / "index.html").write_text("old")
+    write_preview(repository, preview)
+    assert (preview / "index.html").read_bytes() == (sample / "index.html").read_bytes()
+    (preview / "notes.html").write_text("mine")
+    with pytest.raises(UserError) as caught:
+        write_preview(repository, preview)
+    assert str(caught.value) == (
+        f"{preview} contains 1 file or folder that no preview made (notes.html): move them, or name another folder"
+    )
+    (preview / MARK).unlink()  # somebody's website, which has a preview.css as well
+    before = files_of(preview)
+    with pytest.raises(UserError, match="preview exists and is not a preview: choose another folder, or move it"):
+        write_preview(repository, preview)
+    (preview / MARK).write_text("[]")
     with pytest.raises(UserError, match="is not a preview"):
-        write_preview(repository, tmp_path / "preview")
+        write_preview(repository, preview)
+    assert files_of(preview).items() >= before.items()
     with pytest.raises(UserError, match=r"README\.md is missing"):
         write_preview(tmp_path / "nowhere", tmp_path / "other")
+
+
+def test_a_preview_is_not_made_inside_the_repository_or_around_it(sample: Path) -> None:
+    repository = sample.parent / "rocov2"
+    before = sorted(sample.parent.rglob("*"))
+    for preview in (repository, repository / "preview", repository.parent):
+        with pytest.raises(UserError, match="name a folder outside for PREVIEW"):
+            write_preview(repository, preview)
+    assert sorted(sample.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -272,3 +272,20 @@ def test_a_link_in_the_place_of_the_unfinished_folder_is_not_followed(built: Pat
     with pytest.raises(UserError, match=r"out\.exporting is needed for unfinished work"):
         make(built, tmp_path / "out", "webdataset")
     assert (tmp_path / "precious" / "file").exists()
+
+
+def test_an_export_is_not_made_inside_the_repository_or_around_it(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(built)
+    before = sorted(built.parent.rglob("*"))
+    for output in (built, built / "out", built / "data" / "out", tmp_path / "link" / "out", built.parent):
+        with pytest.raises(UserError, match=r"name a folder outside for OUTPUT, so that nothing that is read"):
+            make(built, output, "webdataset")
+    assert sorted(built.parent.rglob("*")) == before
+
+
+def test_an_export_goes_where_a_link_leads(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("disk/tars")
+    make(built, tmp_path / "out", "webdataset")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk" / "tars" / "sizes.json").is_file()
+    assert os.listdir(tmp_path / "disk") == ["tars"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rocov2_shared.errors import UserError
 from rocov2_tasks.explorer import space
 from tests.conftest import PROJECT
 from tests.support.repositories import files_of
@@ -104,3 +105,11 @@ def test_a_folder_that_was_empty_is_so_after_a_failure(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="disk full"):
         space.write_space(tmp_path / "space", "org/rocov2")
     assert list((tmp_path / "space").iterdir()) == []
+
+
+def test_a_space_is_not_made_inside_the_code_that_it_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "require", lambda *packages: None)
+    inside = PROJECT / "rocov2_tasks" / "explorer" / "a-space"
+    with pytest.raises(UserError, match="name a folder outside for FOLDER"):
+        space.write_space(inside, "org/rocov2")
+    assert not inside.exists()
