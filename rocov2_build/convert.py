@@ -32,6 +32,7 @@ from rocov2_shared.errors import UserError, how_to_install
 from rocov2_shared.locks import require_locks
 from rocov2_shared.printable import is_utf8
 from rocov2_shared.processors import usable_processors
+from rocov2_shared.resuming import resumable
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.system_errors import describe_name
 from rocov2_shared.terminal import Console, format_seconds, say
@@ -124,8 +125,8 @@ def convert(conversion: Conversion) -> None:
             say(step, text)
         return
     plan = conversion.plan(raw)
-    with locked(output):
-        building = Building(output, plan)
+    building = Building(output, plan)
+    with locked(output), resumable(lambda: building.has_finished_files):
         if is_built(output, plan, conversion.overwrite):
             building.remove()
             console.report("Done", f"{output}/ was already built, from the same release with the same options.")

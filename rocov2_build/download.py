@@ -21,6 +21,7 @@ from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_json
 from rocov2_shared.locks import locked_file, require_locks
+from rocov2_shared.resuming import resumable
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Console
 
@@ -49,7 +50,8 @@ def download_release(
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
     console = Console(quiet)
     page = f"{server_url}/records/{number}"
-    with _made_folder(raw), locked_file(raw / ".download.lock", f"another command downloads into {raw}/: wait for it"):
+    busy = f"another command downloads into {raw}/: wait for it"
+    with _made_folder(raw), locked_file(raw / ".download.lock", busy), resumable(lambda: _has_begun(raw, wanted)):
         server = Server(console.report)
         try:
             files = fetch_record(server, f"{server_url}/api/records/{number}", wanted)
@@ -67,6 +69,10 @@ def download_release(
             raise UserError(f"{error}{by_hand if names else ''}") from error
     size = format_size(sum(file.size for file in files))
     console.report("Done", f"{raw}/: {format_count(len(files), 'file')}, {size}, every MD5 verified.")
+
+
+def _has_begun(raw: Path, wanted: list[str]) -> bool:
+    return any((raw / name).exists() or (raw / f".{name}.part").exists() for name in wanted)
 
 
 @contextmanager

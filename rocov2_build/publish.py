@@ -23,8 +23,9 @@ from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.conversion import ConversionRecord, read_conversion
 from rocov2_shared.errors import UserError
+from rocov2_shared.resuming import RESUME, resumable
 from rocov2_shared.sizes import format_count, format_size
-from rocov2_shared.terminal import RESUME, Progress, echo, say
+from rocov2_shared.terminal import Progress, echo, say
 
 MAIN = "main"
 _CONCURRENT_UPLOADS = 4
@@ -145,19 +146,20 @@ def _publish(
         )
     if changes.kept:
         say("Kept", f"{format_count(len(changes.kept), 'other file')} on the Hub: {', '.join(changes.kept)}")
-    if changes.is_empty and exists:
-        say("Unchanged", f"{publication.target} has all files: nothing was uploaded")
-    else:
-        _send(repository, changes.sent)
-        if not exists:
-            repository.create_branch(publication.revision, head)
-        head = _commit(publication, repository, uploads, changes, head, tag) if not changes.is_empty else head
-    _verify(publication, repository, uploads, head)
-    if tag in tags and tags[tag] != head:
-        say("Tag", f"{tag} stays at commit {tags[tag][:12]}, which has the same rows; use --tag to tag this one")
-    elif tag not in tags:
-        repository.tag(tag, head, f"ROCOv2 {conversion['release'] or ''}".strip())
-        say("Tag", f"{tag} at commit {head[:12]}")
+    with resumable(lambda: True):  # what was uploaded is on the Hub
+        if changes.is_empty and exists:
+            say("Unchanged", f"{publication.target} has all files: nothing was uploaded")
+        else:
+            _send(repository, changes.sent)
+            if not exists:
+                repository.create_branch(publication.revision, head)
+            head = _commit(publication, repository, uploads, changes, head, tag) if not changes.is_empty else head
+        _verify(publication, repository, uploads, head)
+        if tag in tags and tags[tag] != head:
+            say("Tag", f"{tag} stays at commit {tags[tag][:12]}, which has the same rows; use --tag to tag this one")
+        elif tag not in tags:
+            repository.tag(tag, head, f"ROCOv2 {conversion['release'] or ''}".strip())
+            say("Tag", f"{tag} at commit {head[:12]}")
     revision = "" if publication.revision == MAIN else f', revision="{publication.revision}"'
     say("Done", f"{constants.ENDPOINT}/datasets/{publication.repo_id}")
     say("", f'Use: load_dataset("{publication.repo_id}"{revision})')

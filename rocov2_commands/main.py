@@ -6,18 +6,13 @@ the functions.
 
 from __future__ import annotations
 
-import sys
-
-from rocov2_commands.verbs import VERBS
-
 
 def main() -> None:
     """Run `rocov2` and exit."""
     from rocov2_commands.group import group
     from rocov2_shared.terminal import run
 
-    verb = VERBS.get(next(iter(sys.argv[1:]), ""))
-    run(group, resumes=verb is not None and verb.resumes)
+    run(group)
 
 
 def run_verb(name: str) -> None:
@@ -25,4 +20,4 @@ def run_verb(name: str) -> None:
     from rocov2_commands.group import load_verb
     from rocov2_shared.terminal import run
 
-    run(load_verb(name), resumes=VERBS[name].resumes)
+    run(load_verb(name))

@@ -12,13 +12,11 @@ class Verb:
     Attributes:
         summary: one sentence about it.
         alias: the other way to start it, in a clone of the project.
-        resumes: whether the same command continues where an interrupted one stopped.
         reads_parquet: whether it reads or writes Parquet files.
     """
 
     summary: str
     alias: str
-    resumes: bool = False
     reads_parquet: bool = True
 
 
@@ -26,13 +24,11 @@ VERBS = {
     "download": Verb(
         "Download the raw release from Zenodo and verify every file.",
         "python scripts/download_release.py",
-        resumes=True,
         reads_parquet=False,
     ),
     "convert": Verb(
         "Convert the raw release to a Parquet repository.",
         "python scripts/convert_to_parquet.py",
-        resumes=True,
     ),
     "check": Verb(
         "Check a repository against every rule and report all violations.",
@@ -49,7 +45,6 @@ VERBS = {
     "publish": Verb(
         "Check, upload, verify and tag a repository on the Hub.",
         "python scripts/publish_to_hub.py",
-        resumes=True,
     ),
     "export": Verb(
         "Export a repository to the formats of other tools.",

@@ -18,11 +18,11 @@ import click
 
 from rocov2_shared.errors import UserError
 from rocov2_shared.printable import printable
+from rocov2_shared.resuming import resume_hint
 from rocov2_shared.sizes import parse_size
 from rocov2_shared.system_errors import describe, may_be_over
 
 INTERRUPTED = 130
-RESUME = "Run the same command again to resume where this one stopped."
 _PLAIN_SECONDS = 10.0
 _BAR_SECONDS = 0.1
 _BAR_WIDTH = 14
@@ -171,22 +171,17 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
-def run(command: click.Command, resumes: bool = False) -> None:
-    """Run a command line and exit: 0 done, 1 fault of the data or the outside world, 2 wrong usage, 130 interrupted.
-
-    Args:
-        command: the command.
-        resumes: whether the same command, run again, resumes where it stopped.
-    """
+def run(command: click.Command) -> None:
+    """Run a command line and exit: 0 done, 1 fault of the data or the outside world, 2 wrong usage, 130 interrupted."""
     _open_closed_streams()
     with contextlib.suppress(OSError):  # a standard stream that takes nothing more: there is no way to say so
         code = 1
-        code = _run(command, f" {RESUME}" if resumes else "")
+        code = _run(command)
     gc.freeze()  # the interpreter ends soon: its last searches for cycles would take longer than many a command
     sys.exit(code)
 
 
-def _run(command: click.Command, hint: str) -> int:
+def _run(command: click.Command) -> int:
     """Run a command line, print the message of its error, and return its exit code."""
     try:
         command.main(standalone_mode=False)
@@ -198,7 +193,7 @@ def _run(command: click.Command, hint: str) -> int:
     except (click.Abort, KeyboardInterrupt) as stop:
         if not isinstance(stop.__cause__, KeyboardInterrupt):  # else click has ended the line that shows ^C
             echo(err=True)
-        echo(f"Interrupted.{hint}", err=True)
+        echo(f"Interrupted.{resume_hint(stop) or resume_hint(stop.__cause__)}", err=True)
         return INTERRUPTED
     except UserError as error:
         echo(f"Error: {error}", err=True)
@@ -207,7 +202,7 @@ def _run(command: click.Command, hint: str) -> int:
         reason = describe(error)
         if reason is None:
             raise
-        echo(f"Error: {reason}.{hint if may_be_over(error) else ''}", err=True)
+        echo(f"Error: {reason}.{resume_hint(error) if may_be_over(error) else ''}", err=True)
         return 1
     return 0
 

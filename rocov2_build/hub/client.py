@@ -18,8 +18,9 @@ from huggingface_hub.hf_api import GitRefInfo, RepoFile
 from rocov2_build.hub.refusals import explain, find_answer, find_pause, is_network_failure
 from rocov2_build.hub.uploads import Upload
 from rocov2_shared.errors import UserError
+from rocov2_shared.resuming import RESUME
 from rocov2_shared.retry import LONGEST_WAIT, choose_pause
-from rocov2_shared.terminal import INTERRUPTED, RESUME, echo, format_seconds
+from rocov2_shared.terminal import INTERRUPTED, echo, format_seconds
 
 DATASET = "dataset"
 TRIES = 5

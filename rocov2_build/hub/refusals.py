@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.resuming import RESUME
 from rocov2_shared.retry import asked_pause
-from rocov2_shared.terminal import RESUME, format_seconds
+from rocov2_shared.terminal import format_seconds
 
 TOKENS = "https://huggingface.co/settings/tokens"
 

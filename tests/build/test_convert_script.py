@@ -45,7 +45,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [f"{SCRIPT}.py", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            terminal.run(convert.main, resumes=True)
+            terminal.run(convert.main)
         told = capfd.readouterr()
         return subprocess.CompletedProcess([], int(str(caught.value.code)), told.out, told.err)
 
@@ -285,13 +285,15 @@ def start(folder: Path, environment: dict[str, str], *arguments: str) -> subproc
     )
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
-    """Press Ctrl-C: the command says so, and no more."""
+def interrupt(process: subprocess.Popen[str], folder: Path) -> None:
+    """Press Ctrl-C: the command says so, and that it resumes if it has finished any file in `folder`."""
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=HANG_SECONDS)
     assert "Traceback" not in told
     assert "KeyboardInterrupt" not in told
-    assert told.endswith("\nInterrupted. Run the same command again to resume where this one stopped.\n")
+    begun = any(folder.glob("rocov2.building/*/facts/*.json"))
+    hint = " Run the same command again to resume where this one stopped." if begun else ""
+    assert told.endswith(f"\nInterrupted.{hint}\n")
     assert process.returncode == 130
 
 
@@ -300,7 +302,7 @@ def test_interrupted_as_the_workers_start(raw: Path, environment: dict[str, str]
     assert process.stderr
     assert any(line.startswith("Tables") for line in process.stderr)
     time.sleep(0.1)
-    interrupt(process)
+    interrupt(process, tmp_path)
 
 
 def test_interrupted_and_gone_on_with(tmp_path: Path, run: Run, environment: dict[str, str]) -> None:
@@ -313,7 +315,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, run: Run, environment: dic
     building = tmp_path / "rocov2.building"
     while process.poll() is None and sum(1 for _ in building.glob("*/facts/*.json")) < 3:
         time.sleep(0.01)
-    interrupt(process)
+    interrupt(process, tmp_path)
     assert not (tmp_path / "rocov2").exists()
     recorded = [path.stem.replace("--", "/") for path in building.glob("*/facts/*.json")]
     assert len(recorded) >= 3

@@ -18,6 +18,7 @@ from rocov2_commands import choices
 from rocov2_commands.group import group, load_verb
 from rocov2_commands.verbs import VERBS
 from rocov2_shared.errors import how_to_install
+from rocov2_shared.resuming import resumable
 from rocov2_shared.terminal import run
 from rocov2_tasks.scoring.submission import SECOND_COLUMN
 from tests.conftest import PROJECT
@@ -156,23 +157,23 @@ def test_a_fault_is_one_message(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("verb", "hint"),
-    [("download", " Run the same command again to resume where this one stopped."), ("score", "")],
-)
-def test_an_interruption_says_whether_the_same_command_resumes(
-    verb: str, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("verb", ["download", "convert", "score"])
+def test_an_interruption_says_whether_there_is_something_to_resume(
+    verb: str, begun: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from rocov2_commands.main import main
 
     def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        with resumable(lambda: begun):
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(load_verb(verb), "invoke", interrupt)
     monkeypatch.setattr(sys, "argv", ["rocov2", verb, "x"])
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 130
+    hint = " Run the same command again to resume where this one stopped." if begun else ""
     assert capsys.readouterr().err == f"\nInterrupted.{hint}\n"
 
 

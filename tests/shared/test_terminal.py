@@ -12,8 +12,9 @@ import click
 import pytest
 
 from rocov2_shared.errors import UserError
+from rocov2_shared.resuming import RESUME, resumable
 from rocov2_shared.system_errors import NO_MEMORY
-from rocov2_shared.terminal import RESUME, Progress, echo, format_seconds, run, say
+from rocov2_shared.terminal import Progress, echo, format_seconds, run, say
 
 
 def test_time_is_shown() -> None:
@@ -61,7 +62,7 @@ def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (None, 0, ""),
         (UserError("no folder x"), 1, "Error: no folder x\n"),
-        (KeyboardInterrupt(), 130, "\nInterrupted. Run the same command again to resume where this one stopped.\n"),
+        (KeyboardInterrupt(), 130, f"\nInterrupted. {RESUME}\n"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/x/y"),
             1,
@@ -90,14 +91,16 @@ def test_every_end_has_its_code_and_one_message(
 ) -> None:
     @click.command()
     def command() -> None:
-        if error:
-            raise error
+        with resumable(lambda: begun):
+            if error:
+                raise error
 
     monkeypatch.setattr("sys.argv", ["command"])
-    with pytest.raises(SystemExit) as stop:
-        run(command, resumes=True)
-    assert stop.value.code == code
-    assert capsys.readouterr().err == message
+    for begun in (False, True):
+        with pytest.raises(SystemExit) as stop:
+            run(command)
+        assert stop.value.code == code
+        assert capsys.readouterr().err == (message if begun else message.replace(f" {RESUME}", ""))
 
 
 def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +163,7 @@ def test_a_removed_working_folder_is_named(
     (tmp_path / "gone").rmdir()
     monkeypatch.setattr("sys.argv", ["command"])
     with pytest.raises(SystemExit) as stop:
-        run(click.Command("command", callback=os.getcwd), resumes=True)
+        run(click.Command("command", callback=os.getcwd))
     assert stop.value.code == 1
     assert capsys.readouterr().err == "Error: the current folder was removed: change to another folder.\n"
 
