@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rocov2_build.checks.card import check_card
-from rocov2_build.checks.croissant import check_croissant
+from rocov2_build.checks.card import check_card, check_croissant, check_documents
+from rocov2_build.checks.descriptions import describe
 from rocov2_build.checks.facts import check_facts
 from rocov2_build.checks.footers import check_footers
 from rocov2_build.checks.images import check_modes
 from rocov2_build.checks.names import check_names
-from rocov2_build.checks.records import check_records
+from rocov2_build.checks.records import Records, compare_files, read_records
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.viewer import check_sizes
-from rocov2_build.checks.violations import Check, Violation, blocking
+from rocov2_build.checks.violations import Check, Violation
 from rocov2_shared.errors import UserError
 
 
@@ -46,14 +46,21 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         raise UserError(f"{root} contains no Parquet file: name a repository that `rocov2 convert` has built")
     check = Check(root, files)
     check_names(check)
+    records = read_records(check)
+    if records is not None:
+        _check_files(check, records, fast, decode)
+    return sorted(check.violations, key=lambda violation: violation.rank)
+
+
+def _check_files(check: Check, records: Records, fast: bool, decode: bool) -> None:
     footers = check_footers(check)
-    check_sizes(check, footers.uncompressed_bytes)
-    check_card(check, footers.rows)
-    records = check_records(check, footers.layouts)
+    compare_files(check, records, footers.layouts)
+    check_sizes(check, footers.uncompressed_bytes())
     check_modes(check, records.image_modes)
-    check_croissant(check, records.files)
+    expected = describe(check, footers, records)
+    check_card(check, expected)
+    check_croissant(check, expected)
     if not fast:
         check_rows(check, footers.sound, records, decode)
-    broken = {violation.file for violation in blocking(check.violations)}
-    check_facts(check, footers.rows.get("text", {}), broken, fast)
-    return sorted(check.violations, key=lambda violation: violation.rank)
+    check_facts(check, footers, records, fast)
+    check_documents(check, records)

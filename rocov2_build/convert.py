@@ -24,7 +24,7 @@ from rocov2_build.engine.output import problems_path, require_output
 from rocov2_build.engine.resume import is_built
 from rocov2_build.raw.problems import Report, describe_count, describe_missing_list, is_list, refusal, write_problems
 from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
-from rocov2_build.raw.releases import LATEST
+from rocov2_build.raw.releases import LATEST, describe_part
 from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
@@ -60,8 +60,7 @@ class Conversion:
     @property
     def part(self) -> str | None:
         """Return the options that make the result a part of the release, None for the whole."""
-        chosen = [f"--limit {self.limit}"] if self.limit else []
-        return " ".join([*chosen, *(f"--split {split}" for split in sorted(set(self.splits)))]) or None
+        return describe_part(self.limit, self.splits)
 
     def run(self, tasks: Iterable[AnyTask], root: Path) -> Iterator[tuple[AnyTask, FileFacts | list[ImageFault]]]:
         """Run tasks with the chosen workers, and yield each with its result."""

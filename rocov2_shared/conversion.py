@@ -128,7 +128,7 @@ _FILE = both(
         sha256=SHA256,
         rows_sha256=SHA256,
         footer_bytes=_SIZE,
-        row_groups=record(rows=each(_ROWS), bytes=each(_SIZE)),
+        row_groups=record(rows=each(whole(most=MAX_ROWS)), bytes=each(_SIZE)),
         optional=("footer_bytes", "row_groups"),
     ),
     _check_groups,

@@ -24,7 +24,7 @@ from rocov2_shared.conversion import ConversionRecord, FileRecord, Noted, write_
 from rocov2_shared.files import write_json
 from rocov2_shared.printable import printable
 
-_PROJECT = "rocov2-hub"
+PROJECT = "rocov2-hub"
 _LISTED = 3
 """Images that a line names at most."""
 _PASSED_OVER = "passed-over"
@@ -57,10 +57,7 @@ def describe_repository(
         The images that the contact sheet passed over since they do not decode: image id, and why.
     """
     sizes = measure(files)
-    identity = {
-        config: _combine([file.rows_sha256 for file in files if CONFIGS[config].split_of(file.path)])
-        for config in sizes
-    }
+    identity = identify_rows({file.path: file.rows_sha256 for file in files})
     facts = compute_facts(root, files)
     write_json(root / "facts.json", facts)
     drawn = draw_pictures(root, facts) if pictures else Drawn(None, [], {})
@@ -69,7 +66,7 @@ def describe_repository(
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))
     conversion: ConversionRecord = {
-        "project": {"name": _PROJECT, "version": __version__},
+        "project": {"name": PROJECT, "version": __version__},
         "release": plan["release"],
         "partial": contents.partial,
         "part": part,
@@ -121,8 +118,17 @@ def _list_noted(files: list[FileFacts], passed_over: Mapping[str, str]) -> list[
     return [{"image_id": image_id, "code": code, "found": found} for code, image_id, found in sorted(cases)]
 
 
-def _combine(hashes: list[str]) -> str:
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+def identify_rows(rows_sha256: Mapping[str, str]) -> dict[str, str]:
+    """Return a hash of the rows of each configuration.
+
+    Args:
+        rows_sha256: hash of the rows by file, in the order of the rows.
+    """
+    hashes = {
+        name: [sha256 for file, sha256 in rows_sha256.items() if config.split_of(file)]
+        for name, config in CONFIGS.items()
+    }
+    return {name: hashlib.sha256("\n".join(each).encode()).hexdigest() for name, each in hashes.items() if each}
 
 
 def can_draw() -> bool:

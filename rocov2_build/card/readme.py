@@ -12,7 +12,7 @@ from huggingface_hub import DatasetCardData
 
 import rocov2
 from rocov2_build.card.blocks import Contents, SplitSize, built_blocks
-from rocov2_build.card.texts import LICENSE, TEMPLATE, fill, read_text, split_front_matter
+from rocov2_build.card.texts import LICENSE, TEMPLATE, fill, read_text, split_front_matter, template_metadata
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.worker.parquet import portable_features
 from rocov2_build.worker.task import FileFacts
@@ -64,8 +64,9 @@ def dataset_infos(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _metadata(contents: Contents) -> dict[str, Any]:
-    """Return the part of the card's YAML that depends on the shards: `configs` and `dataset_info`."""
+def metadata(contents: Contents) -> dict[str, Any]:
+    """Return the card's YAML: that of the template, and `configs` and `dataset_info`, which depend on the shards."""
+    common = template_metadata()
     infos = {
         config: datasets.DatasetInfo(
             features=rocov2.CONFIGS[config].features,
@@ -77,7 +78,8 @@ def _metadata(contents: Contents) -> dict[str, Any]:
     }
     data = DatasetCardData()
     datasets.info.DatasetInfosDict(infos).to_dataset_card_data(data)
-    return {
+    return common | {
+        "pretty_name": common["pretty_name"] + contents.title,
         "configs": [
             {
                 "config_name": config,
@@ -102,11 +104,10 @@ def _spell_sequence(value: Any) -> Any:
 
 def readme(contents: Contents) -> str:
     """Return the card of a built repository."""
-    metadata, body = split_front_matter(read_text(TEMPLATE))
-    metadata["pretty_name"] += contents.title
+    _, body = split_front_matter(read_text(TEMPLATE))
     body = fill(body, built_blocks(contents))
     body = re.sub(r"^(# .*)$", lambda title: title[1] + contents.title, body, count=1, flags=re.MULTILINE)
-    header = yaml.safe_dump(metadata | _metadata(contents), sort_keys=False, allow_unicode=True, width=120)
+    header = yaml.safe_dump(metadata(contents), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{header}---\n{body}"
 
 

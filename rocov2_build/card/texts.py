@@ -7,11 +7,13 @@ A marker is a line of its own. A generated block replaces `<!-- block: NAME -->`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
+
+from rocov2_shared.json_values import require_plain
 
 TEMPLATE = "template.md"
 """The card of a built repository, with markers."""
@@ -31,19 +33,38 @@ def read_text(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
-def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
+class _StrictLoader(yaml.SafeLoader):
+    """Reads YAML as every reader does: without aliases, which can stand for gigabytes, and without a key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias, which means another value of the file")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        values = super().construct_mapping(node, deep)
+        if len(values) < len(node.value):
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            raise yaml.YAMLError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+        return values
+
+
+def split_front_matter(text: str) -> tuple[dict[Any, Any], str]:
     """Return the YAML and the body of a card; the YAML is empty if there is none.
 
     Raises:
-        ValueError: the YAML cannot be read.
+        ValueError: the YAML cannot be read, or readers understand it differently.
     """
     front = _FRONT_MATTER.match(text)
     if not front:
         return {}, text
     try:
-        metadata = yaml.safe_load(front[1])
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+        metadata = yaml.load(front[1], _StrictLoader)  # noqa: S506 (a loader that is safer than the safe one)
+        require_plain(metadata)
+    except (
+        Exception
+    ) as error:  # PyYAML raises AttributeError, IndexError, KeyError, ... for values that their tag forbids
+        raise ValueError(f"{str(error) or type(error).__name__}") from error
     if not isinstance(metadata, dict):
         raise ValueError("the YAML at the top of README.md is not a mapping")
     return metadata, text[front.end() :]

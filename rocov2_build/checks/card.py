@@ -1,88 +1,108 @@
-"""Rules of the card and of dataset_infos.json: they describe the files as they are."""
+"""Rules of the documents: each says of the files what the build would write for them, and is the one that the build wrote."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
-import datasets
-
-import rocov2
-from rocov2_build.card.texts import split_front_matter
-from rocov2_build.checks.json_files import as_object, read_object
+from rocov2_build.card.documents import CARD, PICTURES, record_document
+from rocov2_build.checks.descriptions import Descriptions
+from rocov2_build.checks.json_files import describe_absence, read_card, read_content, read_json
+from rocov2_build.checks.records import Records
 from rocov2_build.checks.viewer import check_metadata
 from rocov2_build.checks.violations import Check
-from rocov2_build.worker.parquet import portable_features
+from rocov2_shared.conversion import NAME
+from rocov2_shared.json_values import Fault, differences
 
-Rows = dict[str, dict[str, int]]
+_ATTRIBUTES = ".gitattributes"
+_COUNTS = re.compile(r"\.splits\b|\.(download|dataset)_size$")
 
 
-def check_card(check: Check, rows: Rows) -> None:
-    """Check configurations, features and row counts of dataset_infos.json and of the card.
+def check_card(check: Check, expected: Descriptions) -> None:
+    """Compare the card's YAML and dataset_infos.json with what they must say.
 
     Args:
         check: collects the violations.
-        rows: number of rows by configuration and split, from the footers.
+        expected: what the documents must say.
     """
-    _check_infos(check, rows)
-    if "README.md" in check.files:
-        _check_front_matter(check, rows)
+    metadata = read_card(check, CARD)
+    if metadata is not None:
+        told = check_metadata(check, metadata)
+        faults = differences(expected.card, metadata)
+        _add(check, CARD, [fault for fault in faults if _top(fault.key) not in told], _card_rule)
+    infos = read_json(check, "dataset_infos.json")
+    if infos is not None:
+        _add(check, "dataset_infos.json", list(differences(expected.infos, infos)), _info_rule)
 
 
-def _check_infos(check: Check, rows: Rows) -> None:
-    infos = read_object(check, "dataset_infos.json")
-    if infos is None:
+def check_croissant(check: Check, expected: Descriptions) -> None:
+    """Compare croissant.json with what it must say."""
+    found = read_json(check, "croissant.json")
+    if found is not None and expected.croissant is not None:
+        check.add_faults("croissant", "croissant.json", differences(expected.croissant, found))
+
+
+def _add(check: Check, file: str, faults: list[Fault], rule_of: Callable[[str], str]) -> None:
+    for rule in dict.fromkeys(rule_of(fault.key) for fault in faults):
+        check.add_faults(rule, file, [fault for fault in faults if rule_of(fault.key) == rule])
+
+
+def _top(key: str) -> str:
+    return re.split(r"[.\[]", key, maxsplit=1)[0]
+
+
+def _card_rule(key: str) -> str:
+    return {"configs": "configs", "dataset_info": _info_rule(key)}.get(_top(key), "card")
+
+
+def _info_rule(key: str) -> str:
+    if ".features" in key:
+        return "card-features"
+    # Without further key it is the description of a whole configuration that is missing, or one too many.
+    return "counts" if _COUNTS.search(key) or not re.search(r"\.\w+$", key.partition(".")[2] or key) else "card"
+
+
+def check_documents(check: Check, records: Records) -> None:
+    """Compare the documents with the hashes that `conversion.json` records, and .gitattributes with what it is for.
+
+    Args:
+        check: collects the violations; a document that breaks another rule is not reported again.
+        records: what `conversion.json` records.
+    """
+    content = read_content(check, _ATTRIBUTES)
+    if content is not None:
+        _check_attributes(check, content.decode(errors="replace"))
+    if records.content is None:
         return
-    splits = {config: as_object(as_object(info).get("splits")) for config, info in infos.items()}
-    _check_counts(check, "dataset_infos.json", splits, rows)
-    for config in rows.keys() & infos.keys():
-        expected = portable_features(rocov2.CONFIGS[config].features.to_dict())
-        if as_object(infos[config]).get("features") != expected:
-            check.add("card-features", "dataset_infos.json", expected=f"the features of {config}", found="others")
+    told, documents = check.broken(), records.content["documents"]
+    pictures = {file for file in check.files if fnmatchcase(file, PICTURES)}
+    for name in sorted((documents.keys() | pictures) - told):
+        if name not in documents:
+            check.add("changed-file", name, expected=f"an entry in {NAME}", found="none")
+        elif name not in check.files:
+            check.add("changed-file", name, expected="the file", found=describe_absence(check.root / name))
+        elif (content := read_content(check, name)) is not None:
+            expected: Any = documents[name]
+            found = record_document(name, content)
+            if found != expected:
+                sizes = [
+                    f"{record['bytes']:,} bytes with the SHA-256 {record['sha256']}" for record in (expected, found)
+                ]
+                check.add("changed-file", name, expected=sizes[0], found=sizes[1])
 
 
-def _check_front_matter(check: Check, rows: Rows) -> None:
-    try:
-        metadata, _ = split_front_matter((check.root / "README.md").read_text(encoding="utf-8"))
-    except ValueError as error:
-        check.add("yaml", "README.md", expected="YAML", found=error)
-        return
-    if not metadata:
-        check.add("yaml", "README.md", expected="YAML between two lines ---", found="none")
-    _check_configs(check, metadata, rows)
-    infos = {info["config_name"]: info for info in metadata.get("dataset_info", [])}
-    splits = {config: {part["name"]: part for part in info["splits"]} for config, info in infos.items()}
-    _check_counts(check, "README.md", splits, rows)
-    for config in rows.keys() & infos.keys():
-        columns = datasets.Features._from_yaml_list(infos[config]["features"])
-        if columns != rocov2.CONFIGS[config].features:
-            check.add("card-features", "README.md", expected=f"the features of {config}", found="others")
-
-
-def _check_configs(check: Check, metadata: dict[str, Any], rows: Rows) -> None:
-    """Check `configs`; configurations that break a rule of the viewer are reported under that rule alone."""
-    wanted = {
-        config: {split: rocov2.CONFIGS[config].files(split) for split in splits} for config, splits in rows.items()
-    }
-    configs: Any = metadata.get("configs")
-    try:
-        configs = {
-            config["config_name"]: {part["split"]: part["path"] for part in config["data_files"]}
-            for config in configs or []
-        }
-        as_wanted = not check_metadata(check, metadata) or configs == wanted
-    except (KeyError, TypeError, AttributeError):
-        as_wanted = False
-    if not as_wanted:
-        check.add("configs", "README.md", expected=json.dumps(wanted), found=json.dumps(configs, default=str))
-
-
-def _check_counts(check: Check, file: str, infos: dict[str, dict[str, Any]], rows: Rows) -> None:
-    counts = {
-        config: {split: as_object(info).get("num_examples") for split, info in splits.items()}
-        for config, splits in infos.items()
-    }
-    for config in sorted(rows.keys() | counts.keys()):
-        if counts.get(config) != rows.get(config):
-            expected = f"{config}: {json.dumps(rows.get(config))} as in the files"
-            check.add("counts", file, expected=expected, found=json.dumps(counts.get(config)))
+def _check_attributes(check: Check, text: str) -> None:
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    for kind in ("parquet", "png"):
+        # The last line that sets an attribute counts; patterns without a slash match names in every folder.
+        values = [
+            word
+            for pattern, *words in lines
+            if fnmatchcase(f"a.{kind}", pattern)
+            for word in words
+            if re.fullmatch(r"[-!]?filter(=.*)?", word)
+        ]
+        if values[-1:] != ["filter=lfs"]:
+            check.add("attributes", _ATTRIBUTES, expected=f"filter=lfs for *.{kind}", found=(values or ["none"])[-1])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import datasets
 import pyarrow as pa
@@ -18,9 +18,25 @@ from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.viewer import check_columns, check_pages
 from rocov2_build.checks.violations import Check
 from rocov2_build.worker.parquet import CHUNKING, CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
+from rocov2_shared.json_values import parse_json
+
+_SHOWN = 300
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as many for a page."""
+
+
+UNREADABLE = (
+    *(pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError),
+)
+"""What pyarrow raises for a damaged file: names may not be UTF-8, numbers out of range, types nested deeply."""
+
+
+class FileSize(NamedTuple):
+    """Number of rows of a file, and bytes of its columns before compression."""
+
+    rows: int
+    uncompressed: int
 
 
 @dataclass(frozen=True)
@@ -28,23 +44,23 @@ class Footers:
     """What the footers of all readable Parquet files contain.
 
     Attributes:
-        rows: number of rows by configuration and split.
-        uncompressed_bytes: bytes before compression by configuration and split.
-        layouts: row groups by file; its keys are the readable files.
+        sizes: rows and bytes by file; its keys are the readable files.
+        layouts: row groups by file.
         sound: readable files that have the schema of their configuration.
     """
 
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    uncompressed_bytes: dict[str, dict[str, int]] = field(default_factory=dict)
+    sizes: dict[str, FileSize] = field(default_factory=dict)
     layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
 
-    def count(self, config: str, split: str, footer: pq.FileMetaData) -> None:
-        """Add a file's rows and bytes to those of a split of a configuration."""
-        size = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
-        for totals, value in ((self.rows, footer.num_rows), (self.uncompressed_bytes, size)):
-            splits = totals.setdefault(config, {})
-            splits[split] = splits.get(split, 0) + value
+    def uncompressed_bytes(self) -> dict[str, dict[str, int]]:
+        """Return the bytes before compression by configuration and split."""
+        totals: dict[str, dict[str, int]] = {}
+        for file, size in self.sizes.items():
+            for config, split in rocov2.splits_of(file).items():
+                splits = totals.setdefault(config, {})
+                splits[split] = splits.get(split, 0) + size.uncompressed
+        return totals
 
 
 def check_footers(check: Check) -> Footers:
@@ -53,24 +69,12 @@ def check_footers(check: Check) -> Footers:
     for name, config in rocov2.CONFIGS.items():
         for split in config.splits:
             for file in find_files(check.files, name, split):
-                is_new = rocov2.owner_of(file) == (name, split)  # not also a file of a configuration before it
-                try:
-                    with closing(pq.ParquetFile(check.root / file)) as parquet:
-                        footer, schema = parquet.metadata, parquet.schema_arrow
-                        _read_names(footer)
-                except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                    if is_new:
-                        check.add("unreadable", file, expected="a Parquet file", found=error)
-                    continue
-                footers.count(name, split, footer)
-                if is_new:
-                    footers.layouts[file] = describe_layout(footer)
-                    if _check_schema(check, file, schema, config.features):
-                        footers.sound.add(file)
-                    _check_metadata(check, file, [schema.metadata or {}, footer.metadata or {}], config.features)
-                    _check_footer(check, file, footer)
-                    check_columns(check, file, schema)
-                    check_pages(check, file, footer)
+                if rocov2.owner_of(file) == (name, split):  # not a file of a configuration before it
+                    try:
+                        _check_file(check, file, config.features, footers)
+                    except UNREADABLE as error:
+                        found = " ".join(str(error).split()) or type(error).__name__
+                        check.add("unreadable", file, expected="a Parquet file", found=found[:_SHOWN])
     return footers
 
 
@@ -84,6 +88,22 @@ def _read_names(footer: pq.FileMetaData) -> None:
         group = footer.row_group(number)
         for i in range(group.num_columns):
             group.column(i).path_in_schema  # noqa: B018 - reads it
+
+
+def _check_file(check: Check, file: str, features: datasets.Features, footers: Footers) -> None:
+    with closing(pq.ParquetFile(check.root / file)) as parquet:
+        footer, schema = parquet.metadata, parquet.schema_arrow
+    _read_names(footer)
+    layout = describe_layout(footer)
+    uncompressed = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    is_sound = _check_schema(check, file, schema, features)
+    _check_metadata(check, file, [schema.metadata or {}, footer.metadata or {}], features)
+    _check_footer(check, file, footer)
+    check_columns(check, file, schema)
+    check_pages(check, file, footer)
+    footers.layouts[file], footers.sizes[file] = layout, FileSize(footer.num_rows, uncompressed)
+    if is_sound:
+        footers.sound.add(file)
 
 
 def _check_schema(check: Check, file: str, schema: pa.Schema, features: datasets.Features) -> bool:
@@ -107,8 +127,8 @@ def _check_metadata(check: Check, file: str, places: Sequence[dict[bytes, bytes]
 
 def _means(text: bytes, expected: object) -> bool:
     try:
-        return bool(json.loads(text) == expected)
-    except (ValueError, RecursionError):
+        return bool(parse_json(text) == expected)
+    except ValueError:
         return False
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import rocov2
+from rocov2_build.card.documents import DOCUMENTS
+from rocov2_build.checks.json_files import describe_absence
 from rocov2_build.checks.violations import Check
+from rocov2_shared.conversion import NAME
 
-_REQUIRED = ("README.md", "LICENSE.md", "dataset_infos.json", "croissant.json", "facts.json", "conversion.json")
+_REQUIRED = (*DOCUMENTS, ".gitattributes", NAME)
 
 
 def check_names(check: Check) -> None:
@@ -15,7 +18,7 @@ def check_names(check: Check) -> None:
             check.add("script", file, expected="no Python file", found="one")
     for name in _REQUIRED:
         if name not in check.files:
-            check.add("missing-file", name, expected="the file", found="none")
+            check.add("missing-file", name, expected="the file", found=describe_absence(check.root / name))
     for file in check.files:
         if file.endswith(".parquet") and not rocov2.splits_of(file):
             check.add("stray-file", file, expected="a configuration that it belongs to", found="none")

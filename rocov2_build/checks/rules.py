@@ -35,7 +35,7 @@ _AGAIN = "download the file again, or build the repository again with `rocov2 co
 _BUILD = "build the repository again with `rocov2 convert RAW --overwrite`"
 _CARD = "undo what was edited by hand, or download the file again, or build again with `rocov2 convert RAW --overwrite`"
 _SMALLER = f"{_BUILD} and a smaller --row-group-size"
-_HARMLESS = "nothing must be done: the repository can be published, and loads everywhere"
+_HARMLESS = "nothing: the repository can be published, and loads everywhere"
 
 RULES = {
     "script": Rule(

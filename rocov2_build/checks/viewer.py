@@ -6,7 +6,7 @@ They follow https://github.com/huggingface/dataset-viewer as of August 2026; `vi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
@@ -37,6 +37,7 @@ SAVED_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16")
 """Pillow modes that the viewer was observed to save as JPEG or PNG. Mode F ended in an error."""
 
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
+_SHOWN = 10
 _HIDING_TAGS = ("not-for-all-audiences", "nsfw")
 
 
@@ -144,36 +145,47 @@ class _Runs:
         return self._before[np.maximum(last, first)] - self._before[first]
 
 
-def check_metadata(check: Check, metadata: dict[str, Any]) -> bool:
-    """Check what the card's YAML means for the viewer; returns whether its configurations break no rule."""
-    tags = [tag for tag in metadata.get("tags") or [] if tag in _HIDING_TAGS]
+def check_metadata(check: Check, metadata: Mapping[Any, Any]) -> set[str]:
+    """Check what the card's YAML, whatever it contains, means for the viewer; returns the keys that break a rule."""
+    told = set()
+    listed = metadata.get("tags")
+    tags = [tag for tag in _HIDING_TAGS if tag == listed or (isinstance(listed, list) and tag in listed)]
     if metadata.get("viewer") is False or tags:
         expected = f"no `viewer: false` and none of the tags {', '.join(_HIDING_TAGS)}"
         check.add("viewer-off", "README.md", expected=expected, found=", ".join(tags) or "viewer: false")
+        told |= {"viewer", "tags"}
     language = metadata.get("language")
     languages = language if isinstance(language, list) else [language] if language else []
     if len(languages) != 1:
-        found = ", ".join(map(str, languages)) or "none"
+        found = ", ".join(map(str, languages[:_SHOWN])) or "none"
         check.add("language", "README.md", expected="one language", found=found)
-    before = len(check.violations)
-    for config in metadata.get("configs") or []:
-        _check_config(check, config)
-    return len(check.violations) == before
+        told.add("language")
+    configs = metadata.get("configs")
+    for config in configs if isinstance(configs, list) else []:
+        if _check_config(check, config):
+            told.add("configs")
+    return told
 
 
-def _check_config(check: Check, config: dict[str, Any]) -> None:
-    name, patterns = config["config_name"], config["data_files"]
-    splits = [part["split"] for part in patterns]
-    for part in patterns:
-        split, path = part["split"], part["path"]
-        if not _SPLIT_NAME.fullmatch(split):
+def _check_config(check: Check, config: object) -> bool:
+    """Check a configuration of the card; returns whether a name of it is wrong. Other forms are left to `check_card`."""
+    is_wrong = False
+    if not isinstance(config, dict) or not isinstance(config.get("data_files"), list):
+        return is_wrong
+    name = config.get("config_name")
+    parts = [part for part in config["data_files"] if isinstance(part, dict)]
+    splits = [part.get("split") for part in parts]
+    for split, path in ((part.get("split"), part.get("path")) for part in parts):
+        if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split):
             expected = "split names of words, optionally joined by dots"
             check.add("split-name", "README.md", expected=expected, found=f"{split} in {name}")
-        several = path if isinstance(path, list) else [path]
+            is_wrong = True
+        several = [pattern for pattern in (path if isinstance(path, list) else [path]) if isinstance(pattern, str)]
         if len(several) != 1 or splits.count(split) > 1:
             expected = f"one pattern for {split} of {name}"
-            check.add("one-pattern", "README.md", expected=expected, found=", ".join(several))
+            check.add("one-pattern", "README.md", expected=expected, found=", ".join(several[:_SHOWN]) or "none")
         for file in check.files:
             if not file.endswith(".parquet") and any(fnmatch(file, pattern) for pattern in several):
                 expected = f"only Parquet files for {split} of {name}"
                 check.add("one-format", file, expected=expected, found=f"a file that {', '.join(several)} matches")
+    return is_wrong

@@ -7,6 +7,7 @@ wrote the images.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +55,28 @@ def compute_facts(repository: Path, files: list[FileFacts]) -> dict[str, Any]:
     Returns:
         Plain JSON in a fixed order, the same for the same repository.
     """
-    sizes: dict[str, dict[str, int]] = {}
-    for file in files:
-        if owner := owner_of(file.path):
-            config, split = owner
-            part = sizes.setdefault(CONFIGS[config].folder, {})
-            part[split] = part.get(split, 0) + file.bytes
     modes = sum((Counter(file.modes) for file in files), Counter())
     return {
         **compute_row_facts(repository),
         "modes": dict(sorted(modes.items())),
-        "bytes": sizes,
+        "bytes": measure_files({file.path: file.bytes for file in files}),
         "duplicates": find_duplicates(Columns.open(repository), files),
     }
+
+
+def measure_files(sizes: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return the bytes of files by folder and split.
+
+    Args:
+        sizes: bytes by path.
+    """
+    totals: dict[str, dict[str, int]] = {}
+    for path, size in sizes.items():
+        if owner := owner_of(path):
+            config, split = owner
+            part = totals.setdefault(CONFIGS[config].folder, {})
+            part[split] = part.get(split, 0) + size
+    return totals
 
 
 def compute_row_facts(repository: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ images, not renumbered: ids have holes, and the highest ids are still those of r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 RAW_SPLITS = ("train", "valid", "test")
@@ -141,3 +142,9 @@ def identify(counts: dict[str, int], lowest: int, highest: int) -> str | None:
         if release.images == counts and highest <= max(number or 0 for number in release.highest.values()):
             return release.name
     return None
+
+
+def describe_part(limit: int | None, splits: Iterable[str]) -> str | None:
+    """Return the options that make a build a part of a release, such as `--limit 100 --split test`; None for the whole."""
+    chosen = [f"--limit {limit}"] if limit else []
+    return " ".join([*chosen, *(f"--split {split}" for split in sorted(set(splits)))]) or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import signal
@@ -17,6 +16,7 @@ import pytest
 
 from rocov2_build.card.naming import card_on_the_hub
 from tests.conftest import PROJECT
+from tests.support.breaking import claim_release
 from tests.support.environments import VERSIONS, child_environment, python_of, run_probe
 from tests.support.hub import Hub, Request
 from tests.support.hub_writing import FIRST_FILES, TOKEN, Fault, WritingHub, close_connection
@@ -40,21 +40,15 @@ def raw() -> RawRelease:
 
 @pytest.fixture(scope="module")
 def built(raw: RawRelease, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository that calls itself a whole release."""
-    return _named(raw.build(tmp_path_factory.mktemp("built") / "rocov2", shard=6_000, row_group=1_500))
+    """A repository that says that it is a part of a release."""
+    root = raw.build(tmp_path_factory.mktemp("built") / "rocov2", shard=6_000, row_group=1_500)
+    return claim_release(root, "2.0.1", limit=24)
 
 
 @pytest.fixture(scope="module")
 def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its next version: other rows in fewer shards."""
-    return _named(make_raw(24, seed=1).build(tmp_path_factory.mktemp("later") / "rocov2"))
-
-
-def _named(root: Path, **values: object) -> Path:
-    path = root / "conversion.json"
-    facts = json.loads(path.read_bytes()) | {"release": "2.0.1", "partial": False, "part": None} | values
-    path.write_text(json.dumps(facts))
-    return root
+    return claim_release(make_raw(24, seed=1).build(tmp_path_factory.mktemp("later") / "rocov2"), "2.0.1", limit=24)
 
 
 @pytest.fixture
@@ -75,7 +69,7 @@ class Publisher:
         del kept["HF_HUB_OFFLINE"]
         program = ["-c", _IMPATIENT] if impatient else []
         return subprocess.Popen(
-            [sys.executable, *program, str(SCRIPT), str(root), *(arguments or (ID,))],
+            [sys.executable, *program, str(SCRIPT), str(root), *(arguments or (ID,)), "--allow-partial"],
             env=kept | self.hub.environment(self.home) | variables,
             cwd=self.home,
             stdout=subprocess.PIPE,

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from huggingface_hub import HfApi
 
 import rocov2_build.publish
+from rocov2 import SPLITS
 from rocov2_build.card.naming import card_in_a_folder, card_on_the_hub
 from rocov2_build.hub.client import HubRepository
 from rocov2_build.hub.uploads import compare, find_uploads, is_allowed
 from rocov2_build.publish import Publication, default_tag, is_repo_id
+from rocov2_build.raw.releases import RELEASES
 from rocov2_shared.errors import UserError
+from tests.support.breaking import claim_release
 from tests.support.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
 from tests.support.raw import make_raw
 from tests.support.repositories import facts_of
@@ -61,18 +63,19 @@ def repository(hub: WritingHub, told: list[str]) -> HubRepository:
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("release", "limit", "message"),
     [
-        ({}, "of an unknown release"),
-        ({"release": "sample", "partial": True}, "the project's sample"),
-        ({"release": "2.0.1", "partial": True, "part": "--limit 6"}, r"a part of the release \(--limit 6\)"),
+        (None, None, "of an unknown release"),
+        ("sample", None, "the project's sample"),
+        ("2.0.1", 24, r"a part of the release \(--limit 24\)"),
     ],
 )
 def test_what_is_no_whole_release_needs_the_flag(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], message: str
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str | None, limit: int | None, message: str
 ) -> None:
     root = Path(shutil.copytree(built, tmp_path / "rocov2"))
-    (root / "conversion.json").write_text(json.dumps(facts_of(root) | facts))
+    if release:
+        claim_release(root, release, limit)
     monkeypatch.setattr(rocov2_build.publish, "get_token", lambda: None)
     with pytest.raises(UserError, match=f"is {message}.*--allow-partial"):
         rocov2_build.publish.publish(Publication(root, ID))
@@ -80,12 +83,22 @@ def test_what_is_no_whole_release_needs_the_flag(
         rocov2_build.publish.publish(Publication(root, ID, allow_partial=True))
 
 
+def test_a_whole_release_needs_no_flag(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = facts_of(built)["plan"]["inputs"]
+    images = {split: rows[f"{raw}_images.zip"]["images"] for split, raw in SPLITS.items()}
+    monkeypatch.setitem(RELEASES, "2.0.1", replace(RELEASES["2.0.1"], images=images))
+    root = claim_release(Path(shutil.copytree(built, tmp_path / "rocov2")), "2.0.1")
+    monkeypatch.setattr(rocov2_build.publish, "get_token", lambda: None)
+    with pytest.raises(UserError, match="the token for the Hub is missing"):
+        rocov2_build.publish.publish(Publication(root, ID))
+
+
 def test_a_repository_that_breaks_a_rule_is_refused(built: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(built, tmp_path / "rocov2"))
     (root / "rocov2.py").touch()
     (root / "text" / "test.parquet").write_bytes(b"PAR1")
     with pytest.raises(
-        UserError, match=r"breaks 7 of .*; nothing was published:\n(.*\n)*  error: script \(loaders\): rocov2.py"
+        UserError, match=r"breaks 2 of .*; nothing was published:\n(.*\n)*  error: script \(loaders\): rocov2.py"
     ) as error:
         rocov2_build.publish.publish(Publication(root, ID, allow_partial=True))
     assert "text/test.parquet" in str(error.value)

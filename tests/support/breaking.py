@@ -14,13 +14,22 @@ import pyarrow.parquet as pq
 import yaml
 
 from rocov2 import CONFIGS, SPLITS
+from rocov2_build.card.blocks import Contents
+from rocov2_build.card.croissant import croissant
+from rocov2_build.card.describe import identify_rows
+from rocov2_build.card.documents import record_documents
+from rocov2_build.card.readme import measure, write_card
 from rocov2_build.card.texts import split_front_matter
 from rocov2_build.check import check_repository
-from rocov2_build.facts.compute import compute_row_facts
+from rocov2_build.facts.compute import compute_row_facts, measure_files
+from rocov2_build.raw.releases import RELEASES, SAMPLE, describe_part, images_file
 from rocov2_build.worker import parquet
+from rocov2_build.worker.task import FileFacts
 from rocov2_build.worker.write import RowsHash
+from rocov2_shared.conversion import hash_content
 from rocov2_shared.files import file_sha256
 from tests.support.raw import make_raw
+from tests.support.repositories import facts_of
 
 SHARD = "data/test-00000-of-00002-commercial.parquet"
 OTHER = "data/test-00001-of-00002-noncommercial.parquet"
@@ -28,24 +37,21 @@ TEXT = "text/test.parquet"
 
 
 def broken(repository: Path, **options: bool) -> list[tuple[str, str]]:
-    """Rules that are broken, and by which file; sorted."""
-    return sorted((violation.rule, violation.file) for violation in check_repository(repository, **options))
+    """Rules that are broken, and by which file; sorted, and each once."""
+    return sorted({(violation.rule, violation.file) for violation in check_repository(repository, **options)})
 
 
 def rehash(repository: Path, *files: str) -> None:
-    """Make conversion.json and croissant.json agree with changed files, so that the change breaks no rule but its own."""
-    path, described = repository / "conversion.json", repository / "croissant.json"
-    conversion, croissant = json.loads(path.read_text()), json.loads(described.read_text())
-    listed = {part["@id"]: part for part in croissant["distribution"]}
+    """Make all documents agree with changed files, so that the change breaks no rule but its own."""
+    conversion = facts_of(repository)
     for file in files:
         stated = conversion["files"][file]
         stated["sha256"], stated["bytes"] = file_sha256(repository / file), (repository / file).stat().st_size
-        listed[file] |= {"sha256": stated["sha256"], "contentSize": f"{stated['bytes']} B"}
         try:
             table = pq.read_table(repository / file, partitioning=None)
         except pa.ArrowInvalid:
             continue
-        stated |= parquet.describe_layout(pq.read_metadata(repository / file))
+        stated |= parquet.describe_layout(pq.read_metadata(repository / file)) | {"rows": len(table)}
         rows_hash = RowsHash()
         if "image" in table.column_names:
             digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
@@ -53,16 +59,65 @@ def rehash(repository: Path, *files: str) -> None:
         else:
             rows_hash.add(table)
         stated["rows_sha256"] = rows_hash.hexdigest()
-    path.write_text(json.dumps(conversion))
-    described.write_text(json.dumps(croissant))
+    describe_again(repository, conversion)
+
+
+def describe_again(repository: Path, conversion: dict[str, Any]) -> None:
+    """Write the documents as a build with this conversion.json would; the numbers of the rows in facts.json stay."""
+    files = [_facts(repository, file, stated) for file, stated in conversion["files"].items()]
+    facts = json.loads((repository / "facts.json").read_text())
+    facts["bytes"] = measure_files({file.path: file.bytes for file in files})
+    (repository / "facts.json").write_text(json.dumps(facts))
+    identity = identify_rows({file.path: file.rows_sha256 for file in files})
+    release, part, inputs = conversion["release"], conversion["part"], conversion["plan"]["inputs"]
+    contents = Contents(measure(files), release, part, identity, facts, inputs)
+    write_card(repository, contents)
+    (repository / "croissant.json").write_text(json.dumps(croissant(contents, files)))
+    (repository / "conversion.json").write_text(json.dumps(conversion | {"rows_sha256": identity}))
+    seal(repository)
+
+
+def _facts(repository: Path, file: str, stated: dict[str, Any]) -> FileFacts:
+    try:
+        footer = pq.read_metadata(repository / file)
+        uncompressed = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    except (pa.ArrowInvalid, FileNotFoundError):
+        uncompressed = 0
+    return FileFacts(file, stated["rows"], stated["bytes"], stated["sha256"], uncompressed, stated["rows_sha256"])
+
+
+def seal(repository: Path) -> None:
+    """Make conversion.json record the documents, and its own values, as they are now."""
+    conversion = facts_of(repository)
+    conversion["documents"] = record_documents(repository)
+    conversion["content_sha256"] = hash_content(conversion)
+    (repository / "conversion.json").write_text(json.dumps(conversion))
+
+
+def edit_conversion(repository: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change conversion.json; its hash of its own values agrees."""
+    conversion = facts_of(repository)
+    change(conversion)
+    conversion["content_sha256"] = hash_content(conversion)
+    (repository / "conversion.json").write_text(json.dumps(conversion))
+
+
+def claim_release(repository: Path, release: str, limit: int | None = None) -> Path:
+    """Make a repository say that it is a release, or a part of it; all documents agree. Returns the repository."""
+    conversion = facts_of(repository)
+    part = describe_part(limit, [])
+    conversion |= {"release": release, "part": part, "partial": part is not None or release == SAMPLE}
+    conversion["plan"] |= {"release": release, "limit": limit}
+    if release in RELEASES:
+        for split, images in RELEASES[release].images.items():
+            conversion["plan"]["inputs"][images_file(SPLITS[split])]["images"] = images
+    describe_again(repository, conversion)
+    return repository
 
 
 def forget_verification(repository: Path) -> None:
     """Make conversion.json say that no image was decoded."""
-    path = repository / "conversion.json"
-    conversion = json.loads(path.read_text())
-    conversion["plan"]["verify"] = "markers"
-    path.write_text(json.dumps(conversion))
+    edit_conversion(repository, lambda conversion: conversion["plan"].update(verify="markers"))
 
 
 def rewrite(repository: Path, file: str, change: Callable[[pa.Table], pa.Table], metadata: bytes | None = None) -> None:
@@ -95,6 +150,7 @@ def edit_card(repository: Path, change: Callable[[dict[str, object]], object]) -
     metadata, body = split_front_matter(path.read_text())
     change(metadata)
     path.write_text(f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n{body}")
+    seal(repository)
 
 
 def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
@@ -103,12 +159,21 @@ def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]]
     infos = json.loads(path.read_text())
     change(infos)
     path.write_text(json.dumps(infos))
+    seal(repository)
+
+
+def edit_facts(repository: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change facts.json."""
+    path = repository / "facts.json"
+    facts = json.loads(path.read_text())
+    change(facts)
+    path.write_text(json.dumps(facts))
+    seal(repository)
 
 
 def count_again(repository: Path) -> None:
     """Make facts.json agree with changed rows."""
-    path = repository / "facts.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | compute_row_facts(repository)))
+    edit_facts(repository, lambda facts: facts.update(compute_row_facts(repository)))
 
 
 def read_rows(root: Path, file: str) -> list[dict[str, Any]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rocov2_build.checks.card import check_card
-from rocov2_build.checks.croissant import check_croissant
+from rocov2_build.checks.card import check_card, check_croissant
+from rocov2_build.checks.descriptions import describe
 from rocov2_build.checks.facts import check_facts
-from rocov2_build.checks.footers import check_footers
-from rocov2_build.checks.records import Records, check_records
+from rocov2_build.checks.footers import FileSize, check_footers
+from rocov2_build.checks.records import Records, compare_files, read_records
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.rules import RULES
 from rocov2_build.checks.violations import (
@@ -39,26 +40,38 @@ def check(built: Path) -> Check:
     return Check(built, sorted(path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()))
 
 
-def test_footers_count_what_the_card_and_the_facts_are_compared_with(check: Check) -> None:
-    footers = check_footers(check)
-    assert footers.rows["text"] == footers.rows["default"] == {"train": 9, "validation": 9, "test": 9}
-    assert sorted(footers.layouts) == [file for file in check.files if file.endswith(".parquet")]
-    assert check.violations == []
-    check_card(check, {"text": {"test": 8}})
-    assert {violation.rule for violation in check.violations} == {"counts", "configs"}
-
-
 def test_a_step_compares_with_its_arguments_alone(check: Check) -> None:
-    records = check_records(check, layouts={})
+    footers, records = check_footers(check), read_records(check)
+    assert sorted(footers.layouts) == [file for file in check.files if file.endswith(".parquet")]
+    assert records is not None
     assert records.is_verified
+    expected = describe(check, footers, records)
+    check_card(check, expected)
+    check_croissant(check, expected)
+    check_facts(check, footers, records, fast=False)
     assert check.violations == []
-    check_croissant(check, records.files | {TEXT: {"sha256": "00"}})
-    assert [(violation.rule, violation.file) for violation in check.violations] == [("croissant", TEXT)]
-    check.violations.clear()
-    check_facts(check, {"test": 8}, broken=["text/test.parquet"], fast=True)
-    assert check.violations == []
-    check_facts(check, {"test": 8}, broken=["LICENSE.md"], fast=True)
-    assert [violation.rule for violation in check.violations] == ["facts"]
+    sizes = footers.sizes | {TEXT: FileSize(8, 1)}
+    check_facts(check, replace(footers, sizes=sizes), records, fast=True)
+    check_card(check, describe(check, replace(footers, sizes=sizes), records))
+    assert {(violation.rule, violation.key) for violation in check.violations} == {
+        ("facts", "images.test"),
+        *(("counts", f"dataset_info[2].{key}") for key in ("splits[2].num_bytes", "dataset_size")),
+        *(("counts", f"text.{key}") for key in ("splits.test.num_bytes", "dataset_size")),
+    }
+
+
+def test_what_follows_from_a_broken_file_is_left_out(check: Check) -> None:
+    footers, records = check_footers(check), read_records(check)
+    assert records is not None
+    del footers.sizes[TEXT]
+    check.add("unreadable", TEXT, expected="a Parquet file", found="another")
+    expected = describe(check, footers, records)
+    assert expected.doubtful == {("text", "test")}
+    compare_files(check, records, footers.layouts)
+    check_card(check, expected)
+    check_croissant(check, expected)
+    check_facts(check, footers, records, fast=True)
+    assert [violation.rule for violation in check.violations] == ["unreadable"]
 
 
 def test_the_rows_of_a_file_without_a_record_are_decoded(check: Check) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rocov2_build.check import check_repository
 from rocov2_build.checks.footers import check_footers
-from rocov2_build.checks.records import check_records
+from rocov2_build.checks.records import read_records
 from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.violations import Check, Violation
@@ -28,7 +28,9 @@ def find_violations(root: Path) -> list[Violation]:
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     check = Check(root, files)
     footers = check_footers(check)
-    check_rows(check, footers.sound, check_records(check, footers.layouts), decode=False)
+    records = read_records(check)
+    assert records is not None
+    check_rows(check, footers.sound, records, decode=False)
     return check.violations
 
 
