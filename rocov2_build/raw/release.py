@@ -121,7 +121,12 @@ def _compare_files(raw: Path, images: dict[str, list[Path]], report: Report) -> 
     for split, paths in images.items():
         if not paths:
             name = releases.images_file(SPLITS[split])
-            report.add("missing-file", name, expected=f"a zip, or the folder {Path(name).stem}", found="neither")
+            report.add(
+                "missing-file",
+                name,
+                expected=f"a zip, or a folder {Path(name).stem}/ or {SPLITS[split]}/",
+                found="none",
+            )
         for path in paths[1:]:
             found = f"{paths[0].name} and {path.name}: move one away"
             report.add("extra-file", path.name, expected=f"one form of the images of {SPLITS[split]}", found=found)

@@ -14,6 +14,7 @@ import pytest
 from rocov2_build.convert import Conversion
 from rocov2_build.raw.problems import describe_count
 from rocov2_shared.errors import UserError
+from tests.support.large_zips import write_large
 from tests.support.raw import RawRelease, expected_rows, make_raw, write_zip
 from tests.support.repositories import all_rows, counts_of, facts_of, files_of, left_beside, problems_of, run, tables_of
 
@@ -324,3 +325,21 @@ def test_an_output_that_no_reader_can_open_is_refused_at_once(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"caf\\udce9 is not UTF-8.*: rename it"):
         run(tmp_path / "raw", tmp_path / "caf\udce9")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("skip_problems", [False, True])
+def test_a_zip_over_4_gib_without_zip64_is_one_problem(tmp_path: Path, skip_problems: bool) -> None:
+    release = make_raw(4, 1, 1)
+    folder = release.write(tmp_path / "raw")
+    members = [(f"train/{image.id}.jpg", image.data) for image in release.splits["train"]]
+    write_large(folder / "train_images.zip", members, zip64=False)
+    with pytest.raises(UserError) as error:
+        run(folder, tmp_path / "rocov2", skip_problems=skip_problems)
+    assert str(error.value).startswith(
+        "1 problem found; nothing was built.\ndamaged-zip: 1 zip that cannot be opened\n"
+    )
+    assert "--on-problem" not in str(error.value)
+    assert problems_of(tmp_path / "rocov2") == [("damaged-zip", "train_images.zip", "")]
+    write_large(folder / "train_images.zip", members, zip64=True)
+    output = run(folder, tmp_path / "rocov2")
+    assert all_rows(output) == expected_rows(release, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from rocov2_build.download import download_release
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES, Release
 from rocov2_shared.errors import UserError
 from tests.conftest import Run
+from tests.support.large_zips import write_large
 from tests.support.raw import make_raw
 from tests.support.zenodo import BIG, Answer, Zenodo
 
@@ -109,9 +111,17 @@ def drop_line(path: Path) -> None:
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
 
 
+def wrap(path: Path) -> None:
+    """Make the zip one of more than 4 GiB without Zip64."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    write_large(path, members, zip64=False)
+
+
 @pytest.mark.parametrize(
     ("damage", "name", "told"),
     [
+        (wrap, BIG, "damaged-zip: 1 zip that cannot be opened"),
         (cut, BIG, "damaged-zip: 1 zip that cannot be opened"),
         (drop_line, "valid_captions.csv", "missing-row: 1 row missing from a table"),
         (drop_line, "license_information.csv", "missing-license: 1 image without a licence row"),

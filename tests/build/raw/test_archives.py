@@ -13,11 +13,13 @@ import pytest
 from rocov2_build.raw.archives import Images, find_images, open_images
 from rocov2_build.raw.problems import Problem, Report
 from rocov2_build.worker.member import Member, MemberReader
+from tests.support.large_zips import BEHIND, write_large, write_many
 from tests.support.raw import write_zip
 
 A, B = "ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002"
 ZIP = "train_images.zip"
 EXPECTED = "train/<id>.jpg"
+FIRST, SECOND = (f"train/{A}.jpg", b"a"), (f"train/{B}.jpg", b"bb")
 
 
 def open_zip(
@@ -165,43 +167,8 @@ def test_damaged_zip(tmp_path: Path, kind: str, found: str) -> None:
     assert report.problems == [Problem("damaged-zip", ZIP, "", "a zip of images", found)]
 
 
-BEHIND = (1 << 32) + 1000
-"""Offset of a member behind the first 4 GiB."""
-
-
-def write_large(path: Path, *, zip64: bool) -> None:
-    """Write a zip of two members of which the second begins behind 4 GiB, nearly all of it a hole that takes no disk space.
-
-    Without Zip64 its offsets are taken modulo 2^32, as macOS's Archive Utility does.
-    """
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"train/{A}.jpg", b"a")
-        assert archive.fp is not None
-        archive.start_dir = archive.fp.seek(BEHIND)
-        archive.writestr(f"train/{B}.jpg", b"bb")
-    if zip64:
-        return
-    data = path.open("rb")
-    data.seek(BEHIND)
-    tail = data.read()
-    data.close()
-    directory = tail.index(b"PK\1\2")
-    end = tail.index(b"PK\6\6")
-    entries = bytearray(tail[directory:end])
-    second = entries.rindex(b"PK\1\2")
-    name_length, extra_length = struct.unpack_from("<2H", entries, second + 28)
-    struct.pack_into("<H", entries, second + 30, 0)  # the extra field, which has the offset
-    struct.pack_into("<L", entries, second + 42, BEHIND % (1 << 32))
-    del entries[second + 46 + name_length : second + 46 + name_length + extra_length]
-    start = (BEHIND + directory) % (1 << 32)
-    with path.open("r+b") as file:
-        file.truncate(BEHIND + directory)
-        file.seek(BEHIND + directory)
-        file.write(entries + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(entries), start, 0))
-
-
 def test_a_zip_over_4_gib(tmp_path: Path) -> None:
-    write_large(tmp_path / ZIP, zip64=True)
+    write_large(tmp_path / ZIP, [FIRST, SECOND], zip64=True)
     report = Report()
     images = open_images(tmp_path / ZIP, "train", report)
     assert report == Report()
@@ -211,7 +178,7 @@ def test_a_zip_over_4_gib(tmp_path: Path) -> None:
 
 
 def test_a_zip_over_4_gib_without_zip64_is_one_problem(tmp_path: Path) -> None:
-    write_large(tmp_path / ZIP, zip64=False)
+    write_large(tmp_path / ZIP, [FIRST, SECOND], zip64=False)
     assert len(zipfile.ZipFile(tmp_path / ZIP).infolist()) == 2  # Python sees nothing wrong
     report = Report()
     assert open_images(tmp_path / ZIP, "train", report).members == {}
@@ -223,6 +190,15 @@ def test_a_zip_over_4_gib_without_zip64_is_one_problem(tmp_path: Path) -> None:
         "offsets that begin again at 0 after each 4 GiB, as macOS's Archive Utility writes them. Download the zip anew, or "
         "unpack it where it was made and give the folder train_images/"
     )
+
+
+def test_a_zip_with_more_members_than_its_directory_can_count(tmp_path: Path) -> None:
+    write_many(tmp_path / ZIP, [FIRST, SECOND], strays=1 << 16)
+    report = Report()
+    images = open_images(tmp_path / ZIP, "train", report)
+    assert report == Report()
+    with MemberReader(tmp_path / ZIP) as reader:
+        assert [reader.read(images.members[image_id]) for image_id in (A, B)] == [b"a", b"bb"]
 
 
 def test_zip_without_members(tmp_path: Path) -> None:
