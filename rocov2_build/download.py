@@ -126,7 +126,8 @@ def _compare_without_record(
     verified = _Verified(raw)
     unverified = [name for name, path in found.items() if path.name != name or not verified.is_known(name)]
     if unverified:
-        what = f"not compared with the record: size and MD5 of {', '.join(unverified)}. rocov2 convert verifies every image."
+        names = "all files" if len(unverified) == len(found) else ", ".join(unverified)
+        what = f"not compared with the record: size and MD5 of {names}. rocov2 convert verifies every image."
     else:
         what = "every MD5 was verified before, with the record."
     console.report("Noted", what)

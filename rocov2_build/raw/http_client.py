@@ -31,6 +31,7 @@ _ONCE = urllib3.Retry(connect=0, read=0, other=0, respect_retry_after_header=Fal
 _REDIRECTS = 5
 _BUSY = (408, 429)
 _PROXY_LOGIN = 407
+_TUNNEL = re.compile(r"Tunnel connection failed: ((\d+).*)")  # of http.client, without a type of its own
 
 
 class ServerError(UserError):
@@ -151,27 +152,32 @@ def _is_http(url: str) -> bool:
 def _judge(error: urllib3.exceptions.HTTPError, url: str, proxy: Proxy | None) -> Exception:
     """Return what a failed connection means: it may be tried again, unless a certificate or the proxy is at fault."""
     causes = list(_causes(error))
-    through = proxy if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes) else None
+    is_proxy = any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            host = _host(through.url if through else url)
+            host = _host(proxy.url if proxy and is_proxy else url)
             return ServerError(
                 f"{host}: its certificate cannot be verified ({cause.verify_message.rstrip('.')}). If your network puts a "
                 "certificate of its own in place, set REQUESTS_CA_BUNDLE to a PEM file that contains that one; else check "
                 "the clock of this computer"
             )
-    answer = re.fullmatch(r"Tunnel connection failed: ((\d+).*)", str(causes[-1]))
-    if proxy and answer and int(answer[2]) < 500 and int(answer[2]) not in _BUSY:
+    if proxy and (is_proxy or proxy.is_socks or _TUNNEL.fullmatch(str(causes[-1]))):
+        return _judge_proxy(causes, url, proxy)
+    return BrokenOffError(_reason(error))
+
+
+def _judge_proxy(causes: list[BaseException], url: str, proxy: Proxy) -> Exception:
+    """Return what a failure of a proxy means; the client of SOCKS does not tell it from a failure of the server."""
+    answer = _TUNNEL.fullmatch(str(causes[-1]))
+    if answer and int(answer[2]) < 500 and int(answer[2]) not in _BUSY:
         return _refuse(proxy, url, answer[1])
-    if proxy and answer:
+    if answer:
         return BrokenOffError(f"the proxy {proxy} answers {answer[1]}")
-    if through is None:
-        return BrokenOffError(_reason(error))
-    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
+    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in causes) and proxy.url.startswith("https:"):
         return ServerError(
-            f"the proxy {through} does not speak TLS: write http:// instead of https:// in {through.variable}"
+            f"the proxy {proxy} does not speak TLS: write http:// instead of https:// in {proxy.variable}"
         )
-    return BrokenOffError(f"the proxy {through}: {_reason(error)}")
+    return BrokenOffError(f"the proxy {proxy}: {_reason(causes[0])}")
 
 
 def _refuse(proxy: Proxy, url: str, answer: str) -> ServerError:

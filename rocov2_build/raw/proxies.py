@@ -29,6 +29,11 @@ class Proxy(NamedTuple):
     password: str
     variable: str
 
+    @property
+    def is_socks(self) -> bool:
+        """Return whether it speaks SOCKS instead of HTTP."""
+        return self.url.startswith(_SOCKS)
+
     def __str__(self) -> str:
         """Return the address, with the user and password masked."""
         return self.url if self.user is None else self.url.replace("://", "://***@", 1)
@@ -100,7 +105,7 @@ def open_pool(proxy: Proxy | None, certificates: ssl.SSLContext, timeout: urllib
     """
     if proxy is None:
         return urllib3.PoolManager(ssl_context=certificates, timeout=timeout)
-    if proxy.url.startswith(_SOCKS):
+    if proxy.is_socks:
         if find_spec("socks") is None:
             raise UserError(f"{proxy.variable}: a SOCKS proxy needs the package PySocks: pip install PySocks")
         from urllib3.contrib.socks import SOCKSProxyManager  # fails without PySocks

@@ -189,6 +189,16 @@ def test_a_proxy_that_is_not_there_is_named(
     assert "secret" not in capsys.readouterr().err
 
 
+def test_a_socks_proxy_that_is_not_there_is_named(
+    zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    pytest.importorskip("socks")
+    monkeypatch.setenv("all_proxy", "socks5h://me:secret@127.0.0.1:9")
+    shown = "the proxy socks5h://***@127.0.0.1:9: the connection failed"
+    assert fail(zenodo, tmp_path).startswith(f"{zenodo.url}{zenodo.record_path}: {shown}")
+    assert len(pauses) == 3
+
+
 def test_a_proxy_that_does_not_speak_tls(
     zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
