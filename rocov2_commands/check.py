@@ -29,10 +29,12 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
         raise click.UsageError("--fast decodes no image: leave out --fast or --decode")
     with collector_paused():
         from rocov2_build.check import check_repository
+        from rocov2_build.checks.caches import find_stale_caches
         from rocov2_build.checks.rules import RULES
         from rocov2_build.checks.violations import blocking, describe_result, describe_violations
 
     violations = check_repository(repository, fast, decode)
+    stale = [] if blocking(violations) else find_stale_caches(repository, fast)
     if as_json:
         report = {
             "rules": {code: asdict(rule) for code, rule in RULES.items()},
@@ -40,6 +42,7 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
                 asdict(violation) | {"severity": violation.severity, "affects": violation.affects}
                 for violation in violations
             ],
+            "stale_caches": [asdict(cache) for cache in stale],
         }
         echo(json.dumps(report, indent=1))
     else:
@@ -50,3 +53,5 @@ def main(repository: Path, as_json: bool, fast: bool, decode: bool) -> None:
         raise UserError(result)
     if not as_json:
         echo(result)
+        for cache in stale:
+            echo(cache.describe(repository), err=True)
