@@ -14,7 +14,7 @@ from rocov2_build.checks.card import check_card, check_croissant, check_document
 from rocov2_build.checks.descriptions import describe
 from rocov2_build.checks.facts import check_facts
 from rocov2_build.checks.footers import check_footers
-from rocov2_build.checks.images import check_modes
+from rocov2_build.checks.images import check_modes, check_turned
 from rocov2_build.checks.names import check_names
 from rocov2_build.checks.records import Records, compare_files, read_records
 from rocov2_build.checks.rows import check_rows
@@ -57,6 +57,7 @@ def _check_files(check: Check, records: Records, fast: bool, decode: bool) -> No
     compare_files(check, records, footers.layouts)
     check_sizes(check, footers.uncompressed_bytes())
     check_modes(check, records.image_modes)
+    check_turned(check, records.warnings.get("turned-jpeg"))
     expected = describe(check, footers, records)
     check_card(check, expected)
     check_croissant(check, expected)

@@ -11,7 +11,7 @@ import datasets
 import rocov2
 from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
 from rocov2_build.raw.releases import LATEST, RELEASES, SAMPLE
-from rocov2_shared.sizes import format_size
+from rocov2_shared.sizes import format_count, format_size
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Contents:
         inputs: by file of the raw release, what identifies its content (`RawRelease.files`).
         examples: the contact sheet, None if there is none.
         charts: the other pictures.
+        turned: number of images that their metadata turn.
     """
 
     sizes: dict[str, dict[str, SplitSize]]
@@ -59,6 +60,7 @@ class Contents:
     inputs: dict[str, dict[str, int | str]] = field(default_factory=dict)
     examples: Picture | None = None
     charts: list[Picture] = field(default_factory=list)
+    turned: int = 0
 
     @property
     def partial(self) -> bool:
@@ -183,6 +185,16 @@ def _build_notice(contents: Contents) -> str:
     return " ".join(lines)
 
 
+def _turned_notice(turned: int) -> str:
+    if not turned:
+        return ""
+    have = format_count(turned, "picture is stored", "pictures are stored")
+    return (
+        f"{have} lying or mirrored, with an orientation in Exif or XMP. Loaders apply it, and `width` and `height` are those "
+        "of the turned picture; the Hub's viewer shows what is stored. `conversion.json` lists them under `noted`."
+    )
+
+
 def built_blocks(contents: Contents) -> dict[str, str]:
     """Return the blocks of a built repository's card by name; a block is empty if there is nothing to show."""
     facts = contents.facts
@@ -192,6 +204,7 @@ def built_blocks(contents: Contents) -> dict[str, str]:
         "sizes": size_table(contents),
         "statistics": statistics_block(facts) if facts else "",
         "pictures": "\n\n".join(chart.markdown() for chart in contents.charts),
+        "turned": _turned_notice(contents.turned),
         "inputs": input_table(contents),
         "overlap": overlap_block(facts) if facts else "",
         "licenses": license_table(facts) if facts else _known_licenses(),
@@ -201,7 +214,7 @@ def built_blocks(contents: Contents) -> dict[str, str]:
 def published_blocks() -> dict[str, str]:
     """Return the same blocks by what is known without a build; those that describe a build are empty."""
     return (
-        dict.fromkeys(("examples", "build", "pictures", "inputs", "overlap"), "")
+        dict.fromkeys(("examples", "build", "pictures", "turned", "inputs", "overlap"), "")
         | _common_blocks()
         | {
             "sizes": _config_table(),

@@ -61,7 +61,10 @@ def describe_repository(
     facts = compute_facts(root, files)
     write_json(root / "facts.json", facts)
     drawn = draw_pictures(root, facts) if pictures else Drawn(None, [], {})
-    contents = Contents(sizes, plan["release"], part, identity, facts, plan["inputs"], drawn.sheet, drawn.charts)
+    turned = sum(len(file.turned) for file in files)
+    contents = Contents(
+        sizes, plan["release"], part, identity, facts, plan["inputs"], drawn.sheet, drawn.charts, turned=turned
+    )
     passed_over = {_PASSED_OVER: len(drawn.passed_over)} if drawn.passed_over else {}
     write_card(root, contents)
     write_json(root / "croissant.json", croissant(contents, files))

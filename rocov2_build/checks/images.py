@@ -23,6 +23,12 @@ def check_modes(check: Check, image_modes: dict[str, int]) -> None:
             check.add("image-mode", "conversion.json", expected=f"images of mode {', '.join(SAVED_MODES)}", found=found)
 
 
+def check_turned(check: Check, turned: object) -> None:
+    """Check that no image is turned by its metadata, by the count that `conversion.json` records."""
+    if turned:
+        check.add("turned-image", "conversion.json", expected="no turned image", found=turned)
+
+
 class ImageFault(NamedTuple):
     """An image that breaks a rule."""
 

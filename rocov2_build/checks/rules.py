@@ -213,6 +213,12 @@ RULES = {
         "no list repeats a concept, and cuis begin with manual_cuis, but for the cases that conversion.json counts",
         _BUILD,
     ),
+    "turned-image": Rule(
+        WARNING,
+        _ROWS,
+        "no image has an orientation in its metadata that turns it: loaders apply it, the viewer does not",
+        _HARMLESS,
+    ),
     "image-pages": Rule(WARNING, _ROWS, "a page of image bytes is at most 4 MiB, or one image", _HARMLESS),
     "first-rows": Rule(
         WARNING,

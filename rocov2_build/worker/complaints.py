@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,8 @@ Grey = npt.NDArray[np.uint8]
 Decode = Callable[[bytes], tuple[Grey | None, str]]
 """Returns grey pixels, or None and the first complaint of the strict decoder."""
 
-_MAX_ROUNDS = 50
-"""Complaints that are followed up in one file."""
+_MAX_DECODES = 200
+"""Decodes that one file gets at most, so that no file takes for ever. An ordinary complaint needs two to twelve."""
 _UNSEEN = 16
 """Bytes at the end of a scan that a decoder may have read ahead, and does not complain about: at most 8, perhaps stuffed."""
 
@@ -38,9 +39,19 @@ _STANDALONE = frozenset([0x01, *_RESTARTS])
 _EOI, _SOS = 0xD9, 0xDA
 
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+_FILL = b"\x00\xff"
+_PREMATURE = "premature end of data segment"
 _UNKNOWN_SAMPLING = "Could not determine subsampling"
 _ZEROED_BLOCK = bytes(256)
 """A hole that a disk left. Flat pictures hold such runs too: it speaks only against an image that is refused already."""
+
+
+class _Run(NamedTuple):
+    """Entropy-coded data between two markers: the second one's code, and the offsets of the first and after the last byte."""
+
+    marker: int
+    start: int
+    stop: int
 
 
 def walk_markers(data: bytes) -> list[slice]:
@@ -68,19 +79,20 @@ def walk_markers(data: bytes) -> list[slice]:
             scans += in_scan
 
 
-def _scan_ends(data: bytes) -> list[tuple[int, int]]:
-    """Return code and offset of each marker, restarts among them, that ends a run of entropy-coded data."""
-    offset, ends, in_scan = 2, [], False
+def _runs(data: bytes) -> list[_Run]:
+    """Return the runs of entropy-coded data, each up to a marker: a restart, or the end of the scan."""
+    offset, runs, in_scan = 2, [], False
     while (found := _MARKER_OR_RESTART.search(data, offset)) is not None:
-        marker, offset = found[1][0], found.end()
+        marker = found[1][0]
         if in_scan:
-            ends.append((marker, found.start()))
+            runs.append(_Run(marker, offset, found.start()))
         if marker == _EOI:
             break
+        offset = found.end()
         if marker not in _STANDALONE:
             offset += int.from_bytes(data[offset : offset + 2], "big")
             in_scan = marker == _SOS
-    return ends
+    return runs
 
 
 def judge(data: bytes, complaint: str, decode: Decode) -> tuple[Grey | None, Image.Image]:
@@ -98,18 +110,25 @@ def judge(data: bytes, complaint: str, decode: Decode) -> tuple[Grey | None, Ima
         BadImageError: `truncated-jpeg` or `damaged-jpeg`: picture data is lost, or readers disagree about the pixels.
     """
     junk = walk_markers(data)
-    kept, first = _without(data, junk), complaint
-    grey, complaint = decode(kept) if junk else (None, complaint)
-    for _ in range(_MAX_ROUNDS):
-        if not complaint or _UNKNOWN_SAMPLING in complaint:
-            break
-        mended = _without_cause(kept, complaint, decode)
+    first_scan = read_header(data).segments[-1][2]
+    if any(part.start > first_scan and data[part].strip(_FILL) for part in junk):
+        raise _lossy(complaint)  # a marker that damage made within a scan ends it, and picture data follow
+    kept, first, left = _without(data, junk), complaint, _MAX_DECODES
+
+    def decode_again(part: bytes) -> tuple[Grey | None, str]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _lossy(first)
+        return decode(part)
+
+    grey, complaint = decode_again(kept) if junk else (None, complaint)
+    while complaint and _UNKNOWN_SAMPLING not in complaint:
+        mended = _without_cause(kept, complaint, decode_again)
         if mended is None:
             raise _lossy(complaint)
         kept = mended
-        grey, complaint = decode(kept)
-    else:
-        raise _lossy(complaint)
+        grey, complaint = decode_again(kept)
     if complaint and _ZEROED_BLOCK in data:
         raise _lossy(complaint)
     picture = _load(data, first)
@@ -160,41 +179,36 @@ def _without_segments(data: bytes, segments: list[Segment]) -> bytes | None:
 
 
 def _without_fill(data: bytes, count: int, marker: int, decode: Decode) -> bytes | None:
-    """Return the file without the fill bytes at the end of the scan that ends with `marker`; None if data is lost there."""
-    for number, (code, _) in enumerate(_scan_ends(data)):
-        if code != marker:
-            continue
-        shorter = _cut(data, number, count)
-        if shorter is None or "premature" in decode(shorter)[1]:
-            continue  # of several scans that end with this marker, another one
-        return _cut_to_the_last_byte(shorter, number, decode)
+    """Return the file without the fill bytes at the end of the run that ends with `marker`; None if data is lost there."""
+    for number, run in enumerate(_runs(data)):
+        shorter = _cut(data, run, count) if run.marker == marker else None
+        if shorter is not None and _PREMATURE not in decode(shorter)[1]:  # else it is another run with this marker
+            return _cut_to_the_last_byte(shorter, number, decode)
     return None
 
 
-def _cut(data: bytes, number: int, count: int) -> bytes | None:
-    """Cut the last bytes of a scan, padding before its marker apart; None if they are not fill bytes."""
-    marker = _scan_ends(data)[number][1]
-    stop = len(data[:marker].rstrip(b"\xff"))
-    cut = data[stop - count : stop]
-    return None if cut.strip(b"\x00\xff") else data[: stop - count] + data[marker:]
+def _cut(data: bytes, run: _Run, count: int) -> bytes | None:
+    """Cut the last bytes of a run, padding before its marker apart; None if they are not fill bytes."""
+    coded = data[run.start : run.stop].rstrip(b"\xff")
+    if count > len(coded) or coded[len(coded) - count :].strip(_FILL):
+        return None
+    return data[: run.start + len(coded) - count] + data[run.stop :]
 
 
 def _cut_to_the_last_byte(data: bytes, number: int, decode: Decode) -> bytes | None:
-    """Cut what the decoder read ahead without a complaint, until the scan ends with its last byte of picture data.
+    """Cut what the decoder read ahead without a complaint, until the run ends with its last byte of picture data.
 
     None if that is a zero, or if a byte that is cut is not a fill byte: then picture data ended early, among the fill bytes
-    that replace what is lost. (A complete scan ends with ones up to a whole byte.)
+    that replace what is lost. (A complete run ends with ones up to a whole byte.)
     """
-    complaint = decode(data)[1]
     for _ in range(_UNSEEN):
-        marker = _scan_ends(data)[number][1]
-        shorter = data[: marker - 1] + data[marker:]
-        if data[marker - 2 : marker] == b"\xff\x00":
-            shorter = data[: marker - 2] + data[marker:]
-        rest = decode(shorter)[1]
-        if rest != complaint:
-            return None if data[marker - 1] == 0 and data[marker - 2] != 0xFF else data
-        if data[marker - 1] not in b"\x00\xff":
+        run = _runs(data)[number]
+        coded = data[run.start : run.stop]
+        length = 2 if coded.endswith(b"\xff\x00") else 1
+        shorter = data[: run.stop - length] + data[run.stop :]
+        if not coded or _PREMATURE in decode(shorter)[1]:
+            return None if coded.endswith(b"\x00") and length == 1 else data
+        if coded[-length:].strip(_FILL):
             return None
         data = shorter
     return None

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import rocov2
 from rocov2_build.convert import Conversion, convert
@@ -16,7 +17,8 @@ from rocov2_build.preview import MARK, card_page, write_preview
 from rocov2_commands.main import run_verb
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
-from tests.support.jpegs import without_rest
+from tests.support.breaking import rewrite, set_value
+from tests.support.jpegs import header_of, remembering, without_rest
 from tests.support.raw import make_raw
 from tests.support.repositories import files_of
 
@@ -175,3 +177,19 @@ def test_an_image_that_does_not_decode_is_named_and_the_others_are_shown(
     assert {image["alt"] for image in shown} == {
         f"{image.id}.jpg" for images in release.splits.values() for image in images if image is not damaged
     }
+
+
+def test_an_image_that_no_decoder_may_get_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = make_raw(train=3, valid=1, test=1).build(tmp_path / "rocov2")
+    (shard,) = (repository / "data").glob("train-*-commercial*")
+    rewrite(repository, shard.relative_to(repository).as_posix(), set_value("image", 0, picture(header_of(0xC3))))
+    opened: list[bytes] = []
+    monkeypatch.setattr(Image, "open", remembering(Image.open, opened))
+    undecoded = write_preview(repository, tmp_path / "preview")
+    assert list(undecoded.values()) == ["JPEG process lossless Huffman (SOF3)"]
+    assert opened
+    assert header_of(0xC3) not in opened
+
+
+def picture(data: bytes) -> dict[str, object]:
+    return {"bytes": data, "path": "x.jpg"}

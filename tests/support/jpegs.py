@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import Any
 
 Entry = tuple[int, int, int, bytes]
 """An entry of Exif: tag, type, count, and its four bytes."""
@@ -45,3 +47,13 @@ def header_of(process: int, precision: int = 8, components: int = 1) -> bytes:
 def without_rest(data: bytes) -> bytes:
     """The JPEG without the second half of its bytes, but with its end marker: only a decoder sees the fault."""
     return data[: len(data) // 2] + b"\xff\xd9"
+
+
+def remembering(function: Callable[..., Any], given: list[Any]) -> Callable[..., Any]:
+    """The function, which adds its first argument to `given`; of a file its content."""
+
+    def call(data: Any, *arguments: Any, **options: Any) -> Any:
+        given.append(data.getvalue() if hasattr(data, "getvalue") else data)
+        return function(data, *arguments, **options)
+
+    return call

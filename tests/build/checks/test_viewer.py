@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import simplejpeg
 from PIL import Image
 
 from rocov2_build.check import check_repository
@@ -36,6 +37,7 @@ from tests.support.breaking import (
     rewrite,
     set_value,
 )
+from tests.support.jpegs import header_of, remembering
 from tests.support.raw import jpeg, make_raw
 from tests.support.repositories import facts_of
 
@@ -246,6 +248,33 @@ def test_an_image_of_a_mode_that_the_viewer_cannot_save_is_told(repository: Path
 def test_an_image_that_is_no_jpeg_is_told_as_such(repository: Path) -> None:
     rewrite(repository, SHARD, set_value("image", 0, {"bytes": tiff("L"), "path": "ROCOv2_2023_test_000001.jpg"}))
     assert broken(repository, decode=True) == [("image", f"{SHARD} ROCOv2_2023_test_000001")]
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_a_jpeg_of_another_process_is_told_before_any_decoder_gets_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, decode: bool
+) -> None:
+    rewrite(repository, SHARD, set_value("image", 0, {"bytes": header_of(0xC9), "path": "ROCOv2_2023_test_000001.jpg"}))
+    given: list[bytes] = []
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", remembering(simplejpeg.decode_jpeg, given))
+    monkeypatch.setattr(Image, "open", remembering(Image.open, given))
+    (violation,) = check_repository(repository, decode=decode)
+    assert (violation.rule, violation.file) == ("image", f"{SHARD} ROCOv2_2023_test_000001")
+    assert violation.found == "JPEG process extended arithmetic (SOF9)"
+    assert given
+    assert header_of(0xC9) not in given
+
+
+def test_turned_images_are_told_without_decoding(tmp_path: Path) -> None:
+    raw = make_raw(train=3, valid=1, test=1)
+    raw.image("train", 0).data = jpeg(40, 32, orientation=6)
+    raw.image("train", 1).data = jpeg(40, 32, orientation=1)
+    repository = raw.build(tmp_path / "rocov2")
+    (violation,) = check_repository(repository, fast=True)
+    assert (violation.rule, violation.file, violation.found) == ("turned-image", "conversion.json", "1")
+    listed = json.loads((repository / "conversion.json").read_text())["noted"]
+    assert listed == [{"image_id": raw.image("train", 0).id, "code": "turned-jpeg", "found": ""}]
+    assert "\n1 picture is stored lying or mirrored, with an orientation" in (repository / "README.md").read_text()
 
 
 def test_a_mode_that_conversion_json_counts_is_told_without_decoding(repository: Path) -> None:

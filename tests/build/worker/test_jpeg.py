@@ -6,10 +6,12 @@ import contextlib
 import io
 import math
 import random
+import struct
 from collections.abc import Callable
 
 import datasets
 import pytest
+import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -19,7 +21,9 @@ from rocov2_build.worker.jpeg import MAX_PIXELS, MAX_SIDE, SMALL_SIDE, ImageFact
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import hash_distance
 from rocov2_build.worker.verification import Verification
+from rocov2_shared.jpeg_segments import UNKNOWN_PROCESSES
 from tests.support.examples import examples
+from tests.support.jpegs import UNWRITABLE, exif, header_of, segment, with_segment, xmp
 from tests.support.raw import jpeg
 
 EOI = b"\xff\xd9"
@@ -176,6 +180,61 @@ def test_thumbnail_with_an_end_of_its_own() -> None:
     data = NOISY[:place] + segment + NOISY[place:]
     assert measured(data) == ImageFacts(128, 128, "L")
     assert refusal(data[:-2])[0] == "truncated-jpeg"
+
+
+@pytest.mark.parametrize("content", [exif(6), xmp(6)], ids=["exif", "xmp"])
+@pytest.mark.parametrize("verify", Verification)
+def test_an_orientation_behind_fill_bytes(content: bytes, verify: str) -> None:
+    plain = jpeg(40, 32)
+    place = segments(plain)[0xDB]
+    data = plain[:place] + b"\xff\xff" + segment(0xE1, content) + b"\xff" + plain[place:]
+    assert measured(data, verify) == ImageFacts(32, 40, "L", turned=True)
+    assert shown(data) == (32, 40)
+
+
+@pytest.mark.parametrize("verify", Verification)
+@pytest.mark.parametrize("precision", [8, 12])
+@pytest.mark.parametrize("process", [0xC0, *UNKNOWN_PROCESSES])
+def test_other_processes_are_refused_before_any_decoder_is_called(
+    process: int, precision: int, verify: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (process, precision) == (0xC0, 8):
+        return
+    given: list[object] = []
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *data, **_: given.append(data))
+    monkeypatch.setattr(Image, "open", lambda *data, **_: given.append(data))
+    code, expected, found = refusal(header_of(process, precision), verify)
+    assert (code, expected) == ("unsupported-jpeg", "a baseline, extended or progressive Huffman JPEG with 8 bits")
+    assert UNKNOWN_PROCESSES.get(process, "12 bits") in found
+    assert not given
+
+
+@pytest.mark.parametrize("verify", Verification)
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (exif(6, UNWRITABLE), "Pillow: argument out of range"),
+        (exif(3, (0x011A, 2, 4, b"abc\0")), "Pillow: bad operand type"),
+        (b"Exif\0\0no TIFF", "Pillow: not a TIFF file (header"),
+    ],
+    ids=["a value that cannot be written", "a type that cannot be written", "not TIFF"],
+)
+def test_metadata_that_make_readers_fail_are_a_problem(content: bytes, found: str, verify: str) -> None:
+    place = segments(NOISY)[0xDB]
+    data = NOISY[:13] + b"\1\0\x48\0\x48" + NOISY[18:place] + segment(0xE1, content) + NOISY[place:]
+    with pytest.raises((SyntaxError, TypeError, struct.error)):
+        shown(data)
+    if verify == "strict" or "TIFF" in found:
+        code, expected, described = refusal(data, verify)
+        assert (code, expected) == ("damaged-metadata", "Exif and XMP with an orientation that readers can apply")
+        assert described.startswith(found)
+
+
+@pytest.mark.parametrize("orientation", [None, *range(10), 300])
+def test_other_tags_and_orientations_do_no_harm(orientation: int | None) -> None:
+    for entry in [(0x0131, 2, 4, b"abc\0"), (0x8769, 4, 1, b"\x7f\xff\xff\xff"), (0x9999, 99, 1, bytes(4))]:
+        data = with_segment(jpeg(40, 32), 0xE1, exif(orientation, entry))
+        assert measured(data) == ImageFacts(*shown(data), "L", turned=orientation in range(2, 9))
 
 
 @pytest.mark.parametrize("verify", Verification)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
+from rocov2_shared.jpeg_segments import UNKNOWN_PROCESSES
 from rocov2_tasks.stream import decoding
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
 from rocov2_tasks.stream.geometry import fit_frame
+from tests.support.jpegs import exif, header_of, segment, xmp
 from tests.support.raw import jpeg
 
 SIZE = (48, 32)
@@ -91,6 +94,37 @@ def test_an_orientation_in_xmp_is_applied() -> None:
     expected = as_datasets_gives_it(data)
     assert expected.size == (64, 96)
     assert difference(Decoder("exact", None, "stretch", "bilinear")(data), expected.convert("RGB")) == 0
+
+
+@pytest.mark.parametrize("content", [exif(6), xmp(6)], ids=["exif", "xmp"])
+@pytest.mark.parametrize("decode", ["exact", "scaled", "fast"])
+def test_an_orientation_behind_fill_bytes_is_applied(decode: str, content: bytes) -> None:
+    data = encoded(smooth(96, 64, "RGB"))
+    place = data.index(b"\xff\xdb")
+    data = data[:place] + b"\xff\xff" + segment(0xE1, content) + b"\xff" + data[place:]
+    shown = as_datasets_gives_it(data)
+    assert shown.size == (64, 96)
+    if decode == "exact":
+        assert difference(Decoder(decode, None, "stretch", "bilinear")(data), shown.convert("RGB")) == 0
+    expected = shown.convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+    assert difference(Decoder(decode, SIZE, "stretch", "bilinear")(data), expected) <= (0 if decode == "exact" else 12)
+
+
+@pytest.mark.parametrize("process", UNKNOWN_PROCESSES)
+@pytest.mark.parametrize("decode", ["exact", "scaled", "fast"])
+def test_another_process_is_refused_by_name_before_any_decoder_gets_it(
+    decode: str, process: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *data, **_: given.append(data))
+    monkeypatch.setattr(Image, "open", given.append)
+    decoder = Decoder(decode, SIZE, "stretch", "bilinear")
+    for data in (header_of(process), memoryview(header_of(process))):
+        with pytest.raises(DamagedImageError, match=re.escape(UNKNOWN_PROCESSES[process])):
+            decoder(data)
+    with pytest.raises(DamagedImageError, match=r"^12 bits in JPEG process extended Huffman \(SOF1\)$"):
+        decoder(header_of(0xC1, 12))
+    assert not given
 
 
 @pytest.mark.parametrize("shape", [(100, 50), (50, 100), (48, 32), (20, 90), (7, 5)])
