@@ -10,9 +10,12 @@ Scientific Data 11, 688 (2024), https://doi.org/10.1038/s41597-024-03496-6
 # The script loader of datasets < 4 reads the imports as text: one module a line, none of the project's own.
 from __future__ import annotations
 
+import atexit
 import contextlib
+import ctypes
 import dataclasses
 import functools
+import gc
 import hashlib
 import http.client
 import json
@@ -20,6 +23,9 @@ import logging
 import os
 import re
 import socket
+import sys
+import time
+import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
@@ -833,3 +839,43 @@ def _without_hub() -> Iterator[None]:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE = before
+
+
+_LONGEST_END = 30.0
+"""Seconds that the end of a program waits for a read of pyarrow, such as one from a slow network."""
+
+
+def _count_arrow_tasks() -> int:
+    """Return how many tasks the thread pools of pyarrow run or have queued; 0 where pyarrow does not reveal it."""
+    try:
+        library = ctypes.CDLL(pa.lib.__file__)
+        count = library._ZN5arrow8internal10ThreadPool11GetNumTasksEv
+        pools = [library._ZN5arrow8internal16GetCpuThreadPoolEv, library._ZN5arrow2io8internal15GetIOThreadPoolEv]
+    except (AttributeError, OSError):  # another platform's names of C++ functions
+        return 0
+    count.argtypes, count.restype = [ctypes.c_void_p], ctypes.c_int
+    for pool in pools:
+        pool.restype = ctypes.c_void_p
+    return sum(count(pool()) for pool in [*pools, *pools])  # twice: a task of one pool starts one of the other
+
+
+def _end_streams() -> None:
+    """Close the Parquet streams of `datasets` that are still open, and wait until pyarrow's threads have nothing to do.
+
+    `datasets` 3 to 5 read Parquet streams with a scanner of pyarrow whose threads read ahead from a Python file, to its end.
+    If such a thread asks for the lock of an interpreter that is ending, CPython ends the thread. That unwinds frames of C++,
+    which aborts the process ("terminate called without an active exception"), or pyarrow waits forever for the thread.
+    """
+    parquet = sys.modules.get("datasets.packaged_modules.parquet.parquet")
+    if parquet is not None:
+        code = parquet.Parquet._generate_tables.__code__
+        streams = [each for each in gc.get_objects() if type(each) is types.GeneratorType and each.gi_code is code]
+        while streams:
+            with contextlib.suppress(Exception):  # one that runs in another thread
+                streams.pop().close()
+    deadline = time.monotonic() + _LONGEST_END
+    while _count_arrow_tasks() and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+atexit.register(_end_streams)

@@ -42,7 +42,7 @@ raw = {name: split.cast_column("image", datasets.Image(decode=False)) for name, 
 assert sum(len(batch["image_id"]) for split in raw.values() for batch in split.iter(100)) == int(sys.argv[2])
 """
 FIRST_ROW = """
-import sys, datasets
+import sys, datasets, rocov2  # rocov2 ends the stream
 row = next(iter(datasets.load_dataset(sys.argv[1], split="train", streaming=True)))
 assert row["image"].size == (row["width"], row["height"])
 """

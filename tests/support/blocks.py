@@ -10,8 +10,6 @@ from textwrap import indent
 
 from tests.conftest import PROJECT
 
-END = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n"
-"""Threads of pyarrow can abort the interpreter's ordinary end after a stream that was left early."""
 RECIPE_PAGES = ("recipes.md", "trainers.md")
 RECIPES: dict[str, str] = {
     heading: text
@@ -31,7 +29,7 @@ def find_blocks(text: str, kind: str) -> list[str]:
 def run_block(block: str, folder: Path, environment: dict[str, str], ranks: int = 0) -> str:
     """Run a block as a program, with `ranks` under torchrun as that many processes, and return what it prints."""
     program = folder / "block.py"
-    program.write_text(f"if __name__ == '__main__':\n{indent(block + END, '    ')}")
+    program.write_text(f"if __name__ == '__main__':\n{indent(block, '    ')}")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
     command = [sys.executable, *launcher, str(program)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
