@@ -97,6 +97,17 @@ LICENSES = {"CC BY": True, "CC BY-NC": False, "MIT": True, "BSD-3-Clause": True,
 
 LICENSE = "by image: see the column `license`"
 
+
+def label_name(feature: datasets.ClassLabel, label: int) -> str:
+    """Return the name of a label to show; a number that no name has, as in a damaged file, is shown with a mark.
+
+    >>> label_name(FEATURES["modality"], 7)
+    '7 (no such label)'
+    """
+    known = 0 <= label < feature.num_classes
+    return str(feature.int2str(label)) if known else f"{label} (no such label)"
+
+
 # Split of the repository -> its name in the raw release's files and image ids.
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 

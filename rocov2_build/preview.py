@@ -94,7 +94,7 @@ def _cell(value: Any, feature: Any, thumbnail: str) -> str:
     if isinstance(feature, datasets.Image):
         return f'<td><img src="{thumbnail}" alt="{html.escape(value["path"] or "")}" loading="lazy"></td>'
     if isinstance(feature, datasets.ClassLabel):
-        return f"<td>{html.escape(feature.int2str(value))}</td>"
+        return f"<td>{html.escape(rocov2.label_name(feature, value))}</td>"
     if isinstance(value, list):
         return f"<td>{html.escape(', '.join(map(str, value)))}</td>"
     if isinstance(value, bool | str):

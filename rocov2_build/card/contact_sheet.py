@@ -42,8 +42,7 @@ class Example:
     @property
     def modality(self) -> str:
         """Name of its label."""
-        name: str = list(rocov2.MODALITIES)[self.row["modality"]]
-        return name
+        return rocov2.label_name(rocov2.FEATURES["modality"], self.row["modality"])
 
     @property
     def source(self) -> str:

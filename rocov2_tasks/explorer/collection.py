@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from huggingface_hub import hf_hub_download
 
 import rocov2
@@ -74,9 +75,28 @@ class Images:
 def _with_remedy(read: Callable[[], Value], remedy: str) -> Value:
     try:
         return read()
-    except (ChangedShardError, pa.ArrowInvalid) as error:
-        fact = error.fact if isinstance(error, ChangedShardError) else error
-        raise ValueError(f"the images cannot be read: {fact}: {remedy}") from error
+    except ChangedShardError as error:
+        raise ValueError(f"the images cannot be read: {error.fact}: {remedy}") from error
+    except (pa.ArrowException, ArithmeticError, LookupError, RuntimeError, ValueError) as error:  # of damaged pages
+        raise ValueError(f"the images cannot be read: {error or type(error).__name__}: {remedy}") from error
+
+
+def _require_columns(path: str, file: str) -> None:
+    """Raise ValueError if the file at `path` has other columns than the configuration that owns it."""
+    owner = rocov2.owner_of(file)
+    wanted = rocov2.CONFIGS[owner[0]].features.arrow_schema if owner else pa.schema([])
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
+    if not found.equals(wanted):
+        other = [name for name in {*wanted.names, *found.names} if _type(found, name) != _type(wanted, name)]
+        raise ValueError(f"{path} has other columns than it should ({', '.join(sorted(other)[:5])}): {_AGAIN}")
+
+
+def _type(schema: pa.Schema, name: str) -> pa.DataType | None:
+    return schema.field(name).type if schema.names.count(name) == 1 else None
 
 
 class Collection:
@@ -136,6 +156,7 @@ class Collection:
 
     def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
         path = self._local(file)
+        _require_columns(path, file)
         try:
             return read(path)
         except need("duckdb").Error as error:
@@ -156,7 +177,8 @@ class Collection:
         return [
             (cui, name or cui, images)
             for cui, name, images in self._query(
-                f"SELECT cui, name, {total} AS images FROM read_parquet(?) WHERE {total} > 0 ORDER BY images DESC, cui",
+                f"SELECT cui, name, {total} AS images FROM read_parquet(?) WHERE {total} > 0 AND cui IS NOT NULL "
+                "ORDER BY images DESC, cui",
                 [file],
             )
         ]
@@ -172,7 +194,11 @@ class Collection:
             f"SELECT {column} FROM images WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
         )
         found = [value for (value,) in rows]
-        return [_label(column, number) for number in sorted(found)] if column in rocov2.LABELS else found
+        if column not in rocov2.LABELS:
+            return found
+        # A label that has no name, in a damaged file, is shown with its row, but is no choice.
+        names = {rocov2.label_name(rocov2.FEATURES[column], number) for number in found}
+        return [name for name in rocov2.LABELS[column] if name in names]
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._connection.cursor().execute(sql, list(values)).fetchall()
@@ -215,7 +241,7 @@ class Collection:
         )
         rows = [dict(zip(names, row, strict=True)) for row in found]
         for row, column in itertools.product(rows, rocov2.LABELS):
-            row[column] = None if row[column] is None else _label(column, row[column])
+            row[column] = None if row[column] is None else rocov2.label_name(rocov2.FEATURES[column], row[column])
         return rows
 
     def images(self, rows: Sequence[dict[str, Any]]) -> list[bytes]:
@@ -248,8 +274,3 @@ class Collection:
             filter, splits, source = replace(filter, commercial=False), free, f'{source}, "commercial"'
         note = 'Downloads every image before it filters; the configuration "text" has the rows without images.'
         return python_code(filter, source + revision, splits, note if hub.repo_id else "")
-
-
-def _label(column: str, number: int) -> str:
-    name: str = rocov2.FEATURES[column].names[number]
-    return name

@@ -136,7 +136,7 @@ def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
     note = ""
     if column in rocov2.LABELS:
         note = ", ".join(map(str, values))
-        values = [list(rocov2.LABELS[column]).index(str(name)) for name in values]
+        values = [rocov2.FEATURES[column].str2int(str(name)) for name in values]
     marks = ", ".join("?" * len(values))
     python = f"{column} in {{{', '.join(map(repr, values))}}}"
     return [Condition(column, f"{column} IN ({marks})", tuple(values), python, note)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from rocov2_tasks.explorer.collection import Collection
 from rocov2_tasks.explorer.packages import need
@@ -12,6 +13,18 @@ from rocov2_tasks.explorer.style import SCRIPT, STYLE, THEME
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:"
 
 
+_LONGEST_QUERY = 60_000
+"""Bytes of a query that the server's libraries still take."""
+
+
+def clean_query(query: bytes) -> bytes:
+    """Return the query of an address without what makes Gradio fail: `page`, which names another page of its own."""
+    if len(query) > _LONGEST_QUERY:
+        return b""
+    parts = query.split(b"&")
+    return b"&".join(part for part in parts if unquote_to_bytes(part.partition(b"=")[0]) != b"page")
+
+
 class _OnlyFromHere:
     """Forbids the browser to load anything from other hosts, whatever a version of Gradio requests."""
 
@@ -19,6 +32,9 @@ class _OnlyFromHere:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] in ("/", "/config"):  # the page reads its address by itself
+            scope = {**scope, "query_string": clean_query(scope["query_string"])}
+
         async def send_with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]

@@ -112,8 +112,10 @@ class GroupReader:
         if stop == row_group.rows:
             self._growing.pop(group, None)
         images = next(
-            part for part in _chunks(footer.row_group(row_group.number)) if part.path_in_schema == _IMAGE_BYTES
+            (part for part in _chunks(footer.row_group(row_group.number)) if part.path_in_schema == _IMAGE_BYTES), None
         )
+        if images is None:
+            raise self._changed(self._layout.shards[row_group.shard], f"has no column {_IMAGE_BYTES}")
         try:
             return Rows(begin, columns, *opened.values(images, begin, stop, self._buffers))
         except ValueError as error:

@@ -1,0 +1,114 @@
+"""The explorer on a damaged repository: it shows the rows with what is wrong, or says in one line what cannot be read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("duckdb")
+pytest.importorskip("gradio")
+
+from rocov2_tasks.explorer.address import View
+from rocov2_tasks.explorer.collection import Collection
+from rocov2_tasks.explorer.filters import Filter
+from rocov2_tasks.explorer.page import Explorer
+from rocov2_tasks.explorer.server import clean_query
+from tests.support.breaking import SHARD, TEXT, rewrite
+from tests.support.raw import make_raw
+from tests.support.wrong_rows import WRONG_ROWS
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(train=9, valid=9, test=9).build(tmp_path_factory.mktemp("damage") / "rocov2")
+
+
+def cards(repository: Path) -> str:
+    """The cards of all images."""
+    return "".join(str(Explorer(Collection(repository)).show(View(Filter(), page))[1]) for page in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("modality 7", "7 (no such label)"),
+        ("modality -1", "-1 (no such label)"),
+        ("direction 1099511627776", "1099511627776 (no such label)"),
+        ("no caption", '<p class="caption">—</p>'),
+        ("no cuis", "<small>—</small>"),
+        ("no concept_names", "<li>—"),
+        ("null among cuis", "<small>—</small>"),
+        ("a name too few", "<li>—"),
+        ("no url", " · PMC"),
+        ("no width", "— × "),
+        ("no id", 'id="—"'),
+    ],
+)
+def test_wrong_rows_are_shown_with_what_is_wrong(built: Path, tmp_path: Path, name: str, shown: str) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    next(wrong for wrong in WRONG_ROWS if (wrong.kind, wrong.name) == ("data", name))(repository)
+    found = cards(repository)
+    assert found.count("<article") == 27
+    assert shown in found
+
+
+def test_a_label_out_of_range_is_no_choice(built: Path, tmp_path: Path) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    before = Collection(built).values("modality")
+    next(wrong for wrong in WRONG_ROWS if wrong.name == "modality 7")(repository)
+    assert set(Collection(repository).values("modality")) <= set(before)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _without(column: str) -> Callable[[pa.Table], pa.Table]:
+    return lambda table: table.drop_columns([column])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: _cut(root / TEXT), "test.parquet cannot be read"),
+        (lambda root: (root / TEXT).unlink(), "split 'test' is incomplete, missing text/test.parquet"),
+        (lambda root: rewrite(root, TEXT, _without("caption")), r"test.parquet has other columns than .*\(caption\)"),
+        (lambda root: _cut(root / "vocabulary/vocabulary.parquet"), "vocabulary.parquet cannot be read"),
+        (lambda root: _cut(root / SHARD), f"{SHARD}"),
+        (lambda root: rewrite(root, SHARD, _without("image")), "has no column image.bytes"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    built: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    damage(repository)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        cards(repository)
+
+
+def test_texts_of_another_type_are_named(built: Path, tmp_path: Path) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    table = pq.read_table(repository / TEXT, partitioning=None)
+    pq.write_table(table.set_column(2, "cuis", table["caption"]), repository / TEXT)
+    with pytest.raises(ValueError, match=r"has other columns than it should \(cuis\)"):
+        Collection(repository)
+
+
+@pytest.mark.parametrize(
+    ("query", "cleaned"),
+    [
+        (b"", b""),
+        (b"at=2&text=a+b", b"at=2&text=a+b"),
+        (b"page=2", b""),
+        (b"at=3&%70age=2&page&text=x", b"at=3&text=x"),
+        (b"text=" + b"a" * 70_000, b""),
+    ],
+)
+def test_a_query_loses_what_makes_the_server_fail(query: bytes, cleaned: bytes) -> None:
+    assert clean_query(query) == cleaned
