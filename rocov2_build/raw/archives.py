@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from rocov2_build.raw import releases
 from rocov2_build.raw.problems import Report
@@ -20,13 +21,10 @@ from rocov2_shared.ids import image_id_pattern
 
 _PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|\._|desktop\.ini$)", re.IGNORECASE)
 
-_LAST_OFFSET = (1 << 32) - 1
 _WRAPPED = (
     "offsets that begin again at 0 after each 4 GiB, as macOS's Archive Utility writes them. Download the zip anew, or "
     "unpack it where it was made and give the folder {folder}/"
 )
-"""`zipfile` takes what is missing in the offset of the directory for bytes before the zip, so that all members seem to begin
-behind the first 4 GiB."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,11 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            is_wrapped = archive.fp is not None and _begin_in_nothing(archive.fp, entries)
     except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError) as error:
         report.add("damaged-zip", path.name, expected="a zip of images", found=str(error) or type(error).__name__)
         return Images(path, {}, "", 0)
-    if min((entry.header_offset for entry in entries), default=0) > _LAST_OFFSET:
+    if is_wrapped:
         expected = f"offsets in Zip64 form, since the zip has {path.stat().st_size:,} bytes"
         report.add("damaged-zip", path.name, expected=expected, found=_WRAPPED.format(folder=path.stem))
         return Images(path, {}, "", 0)
@@ -116,6 +115,19 @@ def _open_zip(path: Path, raw_split: str, report: Report) -> Images:
     for image_id in twice:
         report.add("duplicate-member", path.name, image_id, expected="one member", found="several")
     return _images(path, members)
+
+
+def _begin_in_nothing(file: IO[bytes], entries: list[zipfile.ZipInfo]) -> bool:
+    """Return whether the offsets of a zip are modulo 2^32.
+
+    `zipfile` then takes what is missing in the offset of the directory for bytes before the zip: all members seem to begin
+    behind the first 4 GiB. In a zip that has so many bytes before it, the first member is at its offset.
+    """
+    first = min((entry.header_offset for entry in entries), default=0)
+    if first < 1 << 32:
+        return False
+    file.seek(first)
+    return file.read(4) != b"PK\3\4"
 
 
 def _unsafe(name: str) -> bool:

@@ -177,6 +177,17 @@ def test_a_zip_over_4_gib(tmp_path: Path) -> None:
         assert [reader.read(member) for member in images.members.values()] == [b"a", b"bb"]
 
 
+def test_a_zip_after_more_than_4_gib_of_other_bytes(tmp_path: Path) -> None:
+    with (tmp_path / ZIP).open("wb") as file:
+        file.truncate(BEHIND)
+    with zipfile.ZipFile(tmp_path / ZIP, "a") as archive:
+        archive.writestr(*FIRST)
+    report = Report()
+    images = open_images(tmp_path / ZIP, "train", report)
+    assert report == Report()
+    assert images.members[A].offset == BEHIND
+
+
 def test_a_zip_over_4_gib_without_zip64_is_one_problem(tmp_path: Path) -> None:
     write_large(tmp_path / ZIP, [FIRST, SECOND], zip64=False)
     assert len(zipfile.ZipFile(tmp_path / ZIP).infolist()) == 2  # Python sees nothing wrong
