@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,17 +12,6 @@ import click
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
 from rocov2_shared.terminal import echo
-
-
-def _describe(row: dict[str, Any], features: dict[str, Any]) -> str:
-    def describe(name: str, value: Any) -> str:
-        if name == "image":
-            return f"{value.format} {value.mode} {value.width} x {value.height}"
-        if hasattr(features[name], "int2str") and value is not None:
-            return f"{value} ({features[name].int2str(value)})"
-        return repr(value)
-
-    return "\n".join(f"    {name:<23}{describe(name, value)}" for name, value in row.items())
 
 
 @command(
@@ -39,13 +29,29 @@ def main(repository: str) -> None:
 
     # Of the Hub: says what is wrong, and does not wait for long if it is out of reach.
     load: Callable[..., Any] = rocov2.load
-    if Path(repository).is_dir():  # datasets ends in a traceback where dataset_infos.json is damaged
-        load = datasets.load_dataset
+    if os.path.isdir(repository):
+        load = datasets.load_dataset  # shows whatever Parquet files there are, so ask first
         try:
-            rocov2.Repository.open(repository)
+            rocov2.Repository.open(repository).check("default")
         except ValueError as error:
             raise UserError(str(error)) from error
     datasets.disable_progress_bars()
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # they log what they raise
+    try:
+        _show(repository, load)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not os.path.isdir(repository):  # the network, or no such dataset
+            raise
+        from rocov2_commands.showing import explain
+
+        raise UserError(explain(repository, error)) from error
+
+
+def _show(repository: str, load: Callable[..., Any]) -> None:
+    from rocov2_commands.showing import describe_row
+
     loaded = load(repository)
     echo(f'load_dataset("{repository}")\n')
     for split, rows in loaded.items():
@@ -54,8 +60,9 @@ def main(repository: str) -> None:
     echo("\n  features:")
     for name, feature in rows.features.items():
         echo(f"    {name:<23}{feature}")
-    echo(f"\n  the first row of {split}:\n{_describe(rows[0], rows.features)}")
+    # As Arrow, which decodes nothing: a damaged image must not hide the other columns.
+    echo(f"\n  the first row of {split}:\n{describe_row(rows.with_format('arrow')[:1], rows.features)}")
     stream = load(repository, split=split, streaming=True)
-    for row in stream.skip(1).take(1):
+    for row in stream.with_format("arrow").skip(1).take(1).iter(1):
         echo(f'\nload_dataset("{repository}", split="{split}", streaming=True)\n')
-        echo(f"  the second row of the stream:\n{_describe(row, stream.features)}")
+        echo(f"  the second row of the stream:\n{describe_row(row, stream.features)}")

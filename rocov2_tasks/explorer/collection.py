@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import hf_hub_download
 
 import rocov2
+from rocov2_shared.schemas import differing_columns
 from rocov2_tasks.explorer.filters import Filter, conditions_of, python_code, sql_code
 from rocov2_tasks.explorer.packages import need
 from rocov2_tasks.stream.layout import read_layout
@@ -90,13 +91,9 @@ def _require_columns(path: str, file: str) -> None:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
-    if not found.equals(wanted):
-        other = [name for name in {*wanted.names, *found.names} if _type(found, name) != _type(wanted, name)]
-        raise ValueError(f"{path} has other columns than it should ({', '.join(sorted(other)[:5])}): {_AGAIN}")
-
-
-def _type(schema: pa.Schema, name: str) -> pa.DataType | None:
-    return schema.field(name).type if schema.names.count(name) == 1 else None
+    other = differing_columns(found, wanted)
+    if other:
+        raise ValueError(f"{path} has other columns than it should ({', '.join(other[:5])}): {_AGAIN}")
 
 
 class Collection:
