@@ -245,7 +245,7 @@ def _print_plan(publication: Publication, uploads: list[Upload], changes: Change
     sent = changes.sent if changes else uploads
     size = format_size(sum(upload.size for upload in sent))
     count = ("" if changes else "at most ") + format_count(len(sent), "file")
-    say("Dry run", f"{count}, {size}, would be uploaded to {publication.target}; nothing was")
+    say("Dry run", f"{count}, {size}, would be uploaded to {publication.target}; nothing was uploaded")
 
 
 def _summary(changes: Changes) -> str:
