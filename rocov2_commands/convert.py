@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.worker.verification import Verification
@@ -14,6 +15,7 @@ from rocov2_commands.command import command
 from rocov2_shared.gc_pause import collector_paused
 from rocov2_shared.locks import require_locks
 from rocov2_shared.processors import usable_processors
+from rocov2_shared.sizes import format_size
 from rocov2_shared.terminal import Size
 
 
@@ -21,6 +23,10 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     if value is not None and not re.fullmatch(r"(tcp|tls)://[^/\s]+:[0-9]+", value):
         raise click.BadParameter(f"{value!r} is not an address such as tcp://10.0.0.1:8786", context, parameter)
     return value
+
+
+def _is_given(parameter: str) -> bool:
+    return click.get_current_context().get_parameter_source(parameter) is not ParameterSource.DEFAULT
 
 
 @command(
@@ -53,14 +59,14 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--max-shard-size",
-    type=Size(),
+    type=Size("1KB", "50GB"),
     default="300MB",
     show_default=True,
     help="Approximate number of image bytes in one file.",
 )
 @click.option(
     "--row-group-size",
-    type=Size(),
+    type=Size("1KB", "64MB"),
     default="8MB",
     show_default=True,
     help="Approximate number of image bytes in one row group.",
@@ -105,6 +111,11 @@ def main(
     quiet: bool,
 ) -> None:
     """Parse, call, report."""
+    if row_group_size > max_shard_size and _is_given("row_group_size"):
+        raise click.UsageError(
+            f"--row-group-size is {format_size(row_group_size)}, but --max-shard-size only {format_size(max_shard_size)}: "
+            "a shard contains whole row groups, so use at most the size of a shard"
+        )
     require_locks("converting a release")
     # Imported here: --help and a wrong option answer at once, and the workers' imports run beside the slow ones below.
     from rocov2_build.engine.processes import prepare_workers

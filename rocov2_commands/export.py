@@ -45,7 +45,7 @@ _ASKING = ", ".join(name for name, format in FORMATS.items() if format.asks)
 )
 @click.option(
     "--max-shard-size",
-    type=Size(),
+    type=Size("1KB", "50GB"),
     help=f"{_CUTTING}: approximate number of image bytes in one tar, e.g. 100MB (default: one tar per shard).",
 )
 @click.option(

@@ -26,6 +26,8 @@ def parse_size(text: str) -> int:
 
 def format_size(size: int) -> str:
     """Return a number of bytes as `6.3 GB` or `71 kB`: decimal units, two significant digits or more."""
+    if size == 1:
+        return "1 byte"
     number = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000 or unit == "GB":

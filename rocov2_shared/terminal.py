@@ -19,7 +19,7 @@ import click
 from rocov2_shared.errors import UserError
 from rocov2_shared.printable import printable
 from rocov2_shared.resuming import resume_hint
-from rocov2_shared.sizes import parse_size
+from rocov2_shared.sizes import format_size, parse_size
 from rocov2_shared.system_errors import describe, may_be_over
 
 INTERRUPTED = 130
@@ -29,18 +29,30 @@ _BAR_WIDTH = 14
 
 
 class Size(click.ParamType[int]):
-    """A number of bytes, such as `300MB` or `64MiB`."""
+    """A number of bytes, such as `300MB` or `64MiB`.
+
+    Args:
+        bounds: the smallest and the largest size that make sense, as text; by default every size does.
+    """
 
     name = "size"
+
+    def __init__(self, *bounds: str) -> None:
+        self._bounds = bounds
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number of bytes; a number stays as it is."""
         if isinstance(value, int):
             return value
         try:
-            return parse_size(str(value))
+            size = parse_size(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if self._bounds:
+            least, most = map(parse_size, self._bounds)
+            if not least <= size <= most:
+                self.fail(f"{str(value)!r} is {format_size(size)}: use {' to '.join(self._bounds)}", param, ctx)
+        return size
 
 
 def format_seconds(seconds: float) -> str:

@@ -11,10 +11,15 @@ from itertools import accumulate, pairwise
 import pandas as pd
 
 from rocov2 import LICENSE_GROUPS, LICENSES, SPLITS, shard_path
+from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
 
 TRAIN_SHARDS = 8
 """A licence group in train has a multiple of this many shards once it has several: nodes and workers get equal shares."""
+
+MAX_SHARDS = 2_000
+MAX_ROW_GROUPS = 20_000
+"""In a repository, about: every reader lists all files and reads all footers first."""
 
 SHUFFLED = ("train",)
 """Splits whose rows are in a fixed shuffled order; the others keep the order of the release."""
@@ -53,7 +58,13 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
         The shards of each split in the order of their numbers. The two licence groups are interleaved in proportion, so that
         any prefix is a fair sample of the split. In train, every second, fourth or eighth shard from any start contains
         equal shares of each group (if both have several shards). No shard and no row group is empty.
+
+    Raises:
+        UserError: the sizes would make more shards or row groups than any reader wants.
     """
+    total = int(rows["size"].sum())
+    _require_few("max-shard-size", layout.max_shard_size, total, len(rows), MAX_SHARDS, "shards")
+    _require_few("row-group-size", layout.row_group_size, total, len(rows), MAX_ROW_GROUPS, "row groups")
     commercial = rows["license"].map(LICENSES)
     sizes = rows["size"].tolist()
     ids = rows["image_id"].tolist()
@@ -81,6 +92,18 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
                 )
             )
     return shards
+
+
+def _require_few(option: str, size: int, total: int, rows: int, most: int, parts: str) -> None:
+    """Require that parts of `size` bytes are not more than `most`; a part contains at least one image."""
+    count = min(math.ceil(total / size), rows)
+    if count <= most:
+        return
+    unit, bytes_ = ("MB", 10**6) if total >= most * 10**6 else ("KB", 10**3)
+    raise UserError(
+        f"--{option} {format_size(size)} makes {count:,} {parts} of {format_count(rows, 'image')} "
+        f"({format_size(total)}), about {most:,} are allowed: use {math.ceil(total / most / bytes_)}{unit} or more"
+    )
 
 
 def describe_plan(shards: list[Shard], rows: pd.DataFrame) -> list[tuple[str, str]]:

@@ -64,7 +64,8 @@ def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: 
     assert (result.returncode, result.stdout) == (0, "")
     head, tables, *progress, done = result.stderr.splitlines()
     assert re.fullmatch(
-        r"ROCOv2 \(unknown release\): 8 images \(4 train, 2 validation, 2 test\), \d+(\.\d)? kB in raw/", head
+        r"ROCOv2 \(unknown release\): 8 images \(4 train, 2 validation, 2 test\), \d+(\.\d)? kB in raw/ -> 4 shards",
+        head,
     )
     assert tables.startswith("Tables    14 files agree. Noted: ")
     assert progress[0].startswith("Images    ##############  4/4 shards  8/8  ")
@@ -74,6 +75,7 @@ def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: 
     assert again.returncode == 0
     expected = "Done      rocov2/ was already built, from the same release with the same options."
     assert again.stderr.splitlines() == [head, tables, expected]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rocov2")] == ["rocov2"]
     other = run(SCRIPT, "raw", *ANY, "--limit", 1)
     refused(other, 1, "Error: rocov2 was built from another plan (limit: null -> 1): add --overwrite to replace it\n")
     assert run(SCRIPT, "raw", *ANY, "--limit", 1, "--overwrite").returncode == 0
@@ -109,7 +111,9 @@ def test_dry_run_of_a_release_at_fault_writes_nothing(call: Run, tmp_path: Path)
 
 
 def test_missing_raw(run: Run, tmp_path: Path) -> None:
-    refused(run(SCRIPT, "nowhere"), 1, "Error: no folder nowhere: RAW is the folder with the release's 14 files")
+    result = run(SCRIPT, "nowhere")
+    refused(result, 1, "Error: no folder nowhere: RAW is the folder with the release's 14 files")
+    assert "`rocov2 download nowhere` downloads them" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -170,6 +174,17 @@ def test_numbers_that_do_not_match(raw: Path, run: Run, tmp_path: Path) -> None:
         (("raw", "--max-shard-size", "many"), "invalid size 'many': use a number above 0 with a unit"),
         (("raw", "--row-group-size", "0MB"), "invalid size '0MB': use a number above 0 with a unit"),
         (("raw", "--row-group-size", "-1"), "invalid size '-1': use a number above 0 with a unit"),
+        (
+            ("raw", "--max-shard-size", "10"),
+            "Invalid value for '--max-shard-size': '10' is 10 bytes: use 1KB to 50GB\n",
+        ),
+        (("raw", "--max-shard-size", "51GB"), "'51GB' is 51 GB: use 1KB to 50GB\n"),
+        (("raw", "--row-group-size", "1"), "'1' is 1 byte: use 1KB to 64MB\n"),
+        (("raw", "--row-group-size", "9TB"), "'9TB' is 9000 GB: use 1KB to 64MB\n"),
+        (
+            ("raw", "--max-shard-size", "1MB", "--row-group-size", "8MB"),
+            "--row-group-size is 8.0 MB, but --max-shard-size only 1.0 MB: a shard contains whole row groups",
+        ),
         (("raw", "--workers", "0"), "0 is not in the range x>=1"),
         (("raw", "--limit", "0"), "0 is not in the range x>=1"),
         (("raw", "--limit", "x"), "'x' is not a valid integer range"),
@@ -216,6 +231,12 @@ def test_sizes_reach_the_plan(raw: Path, call: Run, tmp_path: Path) -> None:
     assert call("raw", *ANY, "--max-shard-size", "2kB", "--row-group-size", "1KiB").returncode == 0
     conversion = (tmp_path / "rocov2" / "conversion.json").read_text()
     assert '"max_shard_size": 2000,\n  "row_group_size": 1024' in conversion
+
+
+def test_a_shard_may_be_smaller_than_the_default_row_group(raw: Path, call: Run) -> None:
+    done = call("raw", *ANY, "--max-shard-size", "1MB", "--dry-run")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0].endswith(" in raw/ -> 4 shards")
 
 
 def test_choices_are_those_of_the_project() -> None:

@@ -60,6 +60,7 @@ def test_an_integer_is_a_number_of_bytes() -> None:
     ("size", "text"),
     [
         (0, "0 bytes"),
+        (1, "1 byte"),
         (999, "999 bytes"),
         (1_000, "1.0 kB"),
         (71_400, "71 kB"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rocov2 import LICENSES, SPLITS
 from rocov2_build.shards.plan import Layout, Shard, plan_shards
+from rocov2_shared.errors import UserError
 from tests.support.examples import examples
 
 PATH = re.compile(r"data/(train|validation|test)-(\d{5})-of-(\d{5})-(commercial|noncommercial)\.parquet")
@@ -267,3 +268,35 @@ def test_the_size_of_the_release() -> None:
     assert max(len(shard.rows) for shard in shards) * 79_000 < 1.1 * 300_000_000
     groups = [len(group) * 79_000 for shard in shards for group in shard.row_groups]
     assert 7_000_000 < min(groups) <= max(groups) < 8_100_000
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (
+            Layout(max_shard_size=1_000, row_group_size=1_000),
+            "--max-shard-size 1.0 kB makes 2,500 shards of 2,500 images (10 MB), about 2,000 are allowed: "
+            "use 5KB or more",
+        ),
+        (
+            Layout(max_shard_size=4_999, row_group_size=1_000),
+            "--max-shard-size 5.0 kB makes 2,001 shards of 2,500 images (10 MB), about 2,000 are allowed: "
+            "use 5KB or more",
+        ),
+        (Layout(max_shard_size=5_000, row_group_size=1_000), None),
+    ],
+)
+def test_sizes_that_make_thousands_of_files_are_refused(layout: Layout, message: str | None) -> None:
+    rows = [("test", f"test_{i:06}", "CC BY", 4_000) for i in range(2_500)]
+    if message is None:
+        assert len(plan_shards(frame(rows), layout)) == 2_500  # two images of 4 kB do not fit into 5 kB
+        return
+    with pytest.raises(UserError) as caught:
+        plan_shards(frame(rows), layout)
+    assert str(caught.value) == message
+
+
+def test_sizes_that_make_too_many_row_groups_are_refused() -> None:
+    rows = [("test", f"test_{i:06}", "CC BY", 100_000_000) for i in range(20_001)]
+    with pytest.raises(UserError, match=r"--row-group-size 8\.0 MB makes 20,001 row groups of .*: use 101MB or more"):
+        plan_shards(frame(rows), Layout(max_shard_size=50_000_000_000))
