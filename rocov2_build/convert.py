@@ -25,7 +25,7 @@ from rocov2_build.engine.resume import is_built
 from rocov2_build.raw.problems import Report, describe_count, describe_missing_list, is_list, refusal, write_problems
 from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
 from rocov2_build.raw.releases import LATEST, describe_part
-from rocov2_build.shards.plan import Layout, describe_plan, plan_shards
+from rocov2_build.shards.plan import Layout, Shard, describe_plan, plan_shards
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
 from rocov2_shared.errors import UserError, how_to_install
@@ -104,23 +104,30 @@ def convert(conversion: Conversion) -> None:
         raise UserError(describe_name(str(output)))
     if conversion.scheduler and not conversion.dry_run:
         require_scheduler(conversion.scheduler)
-    refuse = partial(
-        refusal, report, problems_path(output), skip_problems=conversion.skip_problems, dry_run=conversion.dry_run
-    )
     raw = read_release(conversion.raw, conversion.release, report)
-    console.report(*describe_release(raw, conversion.raw))
+    refuse = partial(
+        refusal,
+        report,
+        problems_path(output),
+        found=raw.name,
+        skip_problems=conversion.skip_problems,
+        dry_run=conversion.dry_run,
+    )
+    is_refused = report.problems and (report.faulty_files or not conversion.skip_problems)
+    rows = conversion.select(raw.rows, report.faulty_ids)
+    shards = [] if is_refused else plan_shards(rows, conversion.layout)
+    console.report(*describe_release(raw, conversion.raw, len(shards)))
     console.report("Tables", describe_tables(report))
-    if report.problems and (report.faulty_files or not conversion.skip_problems):
+    if is_refused:
         faults = check_images(raw, conversion.raw, conversion.verify, run=conversion.run, console=console)
         _add_faults(faults, report)
         raise refuse()
-    rows = conversion.select(raw.rows, report.faulty_ids)
     if rows.empty and report.problems:
         raise refuse()
     if rows.empty:
         raise UserError(f"no image is left to convert in {conversion.raw}")
     if conversion.dry_run:
-        for step, text in describe_plan(plan_shards(rows, conversion.layout), rows):
+        for step, text in describe_plan(shards, rows):
             say(step, text)
         return
     plan = conversion.plan(raw)
@@ -132,18 +139,18 @@ def convert(conversion: Conversion) -> None:
             return
         building.start(discard=conversion.overwrite)
 
-        def leave_out(faults: list[ImageFault]) -> pd.DataFrame:
+        def leave_out(faults: list[ImageFault]) -> tuple[pd.DataFrame, list[Shard]]:
             _add_faults(faults, report)
             rows = conversion.select(raw.rows, report.faulty_ids)
             if rows.empty or not conversion.skip_problems:
                 building.remove()
                 raise refuse()
-            return rows
+            return rows, plan_shards(rows, conversion.layout)
 
         files = build_files(
             raw,
             rows,
-            conversion.layout,
+            shards,
             conversion.verify,
             building,
             run=conversion.run,
@@ -170,11 +177,11 @@ def convert(conversion: Conversion) -> None:
             console.report("Noted", describe_passed_over(passed_over))
         building.publish(files, conversion.overwrite)
         left_out = _list_left_out(report, problems_path(output))
-    shards = [file for file in files if file.modes]
-    images = format_count(sum(file.rows for file in shards), "image")
+    built = [file for file in files if file.modes]
+    images = format_count(sum(file.rows for file in built), "image")
     console.report(
         "Done",
-        f"{output}/ in {format_seconds(time.monotonic() - begin)}: {images} in {format_count(len(shards), 'shard')}, "
+        f"{output}/ in {format_seconds(time.monotonic() - begin)}: {images} in {format_count(len(built), 'shard')}, "
         f"{format_size(sum(file.bytes for file in files))}, {Verification(conversion.verify).result}.{left_out} "
         f'Use: load_dataset("{output}")',
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from rocov2_build.engine.building import Building
 from rocov2_build.engine.resume import require_space, run_unfinished
 from rocov2_build.raw.release import RawRelease
-from rocov2_build.shards.plan import Layout, plan_shards
+from rocov2_build.shards.plan import Shard
 from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_shared.terminal import Console
@@ -28,12 +28,12 @@ class Run(Protocol):
 def build_files(
     raw: RawRelease,
     rows: pd.DataFrame,
-    layout: Layout,
+    shards: list[Shard],
     verify: str,
     building: Building,
     *,
     run: Run,
-    leave_out: Callable[[list[ImageFault]], pd.DataFrame],
+    leave_out: Callable[[list[ImageFault]], tuple[pd.DataFrame, list[Shard]]],
     console: Console,
 ) -> list[FileFacts]:
     """Write the files that are not finished yet: first the shards of images, then the files made of them.
@@ -41,18 +41,17 @@ def build_files(
     Args:
         raw: the release.
         rows: the rows to build.
-        layout: sizes of shards and row groups.
+        shards: their plan.
         verify: how images are checked, a value of `Verification`.
         building: the unfinished repository.
         run: runs the tasks.
-        leave_out: takes the faults of images and returns the rows without them, for a new plan; or raises.
+        leave_out: takes the faults of images and returns the rows without them, and their plan; or raises.
         console: shows the progress.
 
     Returns:
         Facts of the files, in the order of the rows.
     """
     while True:
-        shards = plan_shards(rows, layout)
         require_space(int(rows["size"].sum()), building)
         images = {shard.path: len(shard.rows) for shard in shards}
         # The largest first: then no worker is left alone with one at the end.
@@ -62,7 +61,7 @@ def build_files(
             done, faults = run_unfinished(tasks, images, building, run, progress)
         if not faults:
             break
-        rows = leave_out(faults)
+        rows, shards = leave_out(faults)
     raw.forget_members()
     in_order = [done[shard.path] for shard in shards]
     others = table_tasks(raw, rows, in_order)

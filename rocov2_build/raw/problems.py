@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
 
+from rocov2_build.raw.releases import RELEASES
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import write_text
 from rocov2_shared.printable import printable
@@ -248,10 +249,21 @@ def describe_missing_list(path: Path, error: OSError) -> str:
     return f"{path}, which would list all of them, cannot be written: {error.strerror or error}."
 
 
-def refusal(report: Report, path: Path, *, skip_problems: bool, dry_run: bool) -> UserError:
-    """Return the error that reports all problems, and list them at `path` unless nothing is to be written."""
+def refusal(report: Report, path: Path, *, found: str | None, skip_problems: bool, dry_run: bool) -> UserError:
+    """Return the error that reports all problems, and list them at `path` unless nothing is to be written.
+
+    Args:
+        report: the problems.
+        path: of their list.
+        found: name of the release that was found, None if it is unknown.
+        skip_problems: whether images at fault may be left out.
+        dry_run: whether nothing is to be written.
+    """
     hint = ""
-    if any(problem.code == "wrong-count" for problem in report.problems):
+    is_other = any(problem.code == "wrong-count" for problem in report.problems)
+    if is_other and found in RELEASES:
+        hint = f" RAW contains release {found}: add --release {found}."
+    elif is_other:
         hint = " To convert another release, a part of one or the sample, add --release any."
     elif skip_problems and not report.faulty_files:
         hint = " Without the images at fault, no image is left to convert."
@@ -267,5 +279,5 @@ def refusal(report: Report, path: Path, *, skip_problems: bool, dry_run: bool) -
             write_problems(path, report.problems)
         except OSError as error:  # the problems themselves matter more
             listed = describe_missing_list(path, error)
-    found = f"{format_count(len(report.problems), 'problem')} found; nothing was built."
-    return UserError("\n".join([found, *report.lines(), f"{listed}{hint}"]))
+    first = f"{format_count(len(report.problems), 'problem')} found; nothing was built."
+    return UserError("\n".join([first, *report.lines(), f"{listed}{hint}"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class RawRelease:
     """A release as it was read.
 
     Attributes:
-        name: of the release, `sample`, or None if it is unknown.
+        name: of the release that was found, `sample`, or None if it is unknown.
         images: its images by split of the repository.
         rows: one row per image, with the columns of `rows.ROW_COLUMNS` and `size`, the bytes of the image.
         names: canonical name by CUI, as `cui_mapping.csv` lists them.
@@ -48,14 +49,15 @@ class RawRelease:
             images.members.clear()
 
 
-def describe_release(raw: RawRelease, folder: Path) -> tuple[str, str]:
-    """Return the release and its numbers of images, as step and text of a line."""
+def describe_release(raw: RawRelease, folder: Path, shards: int) -> tuple[str, str]:
+    """Return the release, its numbers of images and that of the shards to build, as step and text of a line."""
     counts = {split: len(part.members) for split, part in raw.images.items()}
     size = format_size(sum(part.bytes for part in raw.images.values()))
     by_split = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     return (
         f"ROCOv2 {raw.name or '(unknown release)'}:",
-        f" {format_count(sum(counts.values()), 'image')} ({by_split}), {size} in {folder}/",
+        f" {format_count(sum(counts.values()), 'image')} ({by_split}), {size} in {folder}/"
+        + (f" -> {format_count(shards, 'shard')}" if shards else ""),
     )
 
 
@@ -82,7 +84,8 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
     if not raw.is_dir():
         raise UserError(
             f"no folder {raw}: RAW is the folder with the release's {len(releases.FILES)} files (train_images.zip, "
-            f"train_captions.csv, ...), from {releases.RELEASES[releases.LATEST].url}"
+            f"train_captions.csv, ...). `rocov2 download {shlex.quote(str(raw))}` downloads them from "
+            f"{releases.RELEASES[releases.LATEST].url}"
         )
     found = {split: find_images(raw, raw_split) for split, raw_split in SPLITS.items()}
     _compare_files(raw, found, report)
@@ -109,7 +112,9 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
             "bytes": part.bytes,
             "fingerprint": part.fingerprint,
         }
-    return RawRelease(wanted if release else _identify(rows), images, rows, tables.names, files)
+    # With a fault of a file, such as other numbers, it may be another release than the one that it has to be.
+    name = wanted if release and not report.faulty_files else _identify(images)
+    return RawRelease(name, images, rows, tables.names, files)
 
 
 def _compare_files(raw: Path, images: dict[str, list[Path]], report: Report) -> None:
@@ -135,11 +140,9 @@ def _compare_files(raw: Path, images: dict[str, list[Path]], report: Report) -> 
             report.add("extra-file", name, expected=f"the {len(releases.FILES)} files of the release", found="another")
 
 
-def _identify(rows: pd.DataFrame) -> str | None:
-    if rows.empty:
+def _identify(images: dict[str, Images]) -> str | None:
+    numbers = [releases.image_number(image_id) for part in images.values() for image_id in part.members]
+    if not numbers:
         return None
-    numbers = rows["image_id"].map(releases.image_number)
-    counts = rows["split"].value_counts()
-    return releases.identify(
-        {split: int(counts.get(split, 0)) for split in SPLITS}, int(numbers.min()), int(numbers.max())
-    )
+    counts = {split: len(part.members) for split, part in images.items()}
+    return releases.identify(counts, min(numbers), max(numbers))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
 from rocov2 import SPLITS
 from rocov2_build.raw.problems import Problem, Report
-from rocov2_build.raw.release import RawRelease, read_release
-from rocov2_build.raw.releases import FILES, HEADERS, LATEST, SAMPLE
+from rocov2_build.raw.release import RawRelease, describe_release, read_release
+from rocov2_build.raw.releases import FILES, HEADERS, LATEST, RELEASES, SAMPLE, Release, image_number
 from rocov2_build.raw.rows import ROW_COLUMNS
 from rocov2_shared.errors import UserError
 from tests.conftest import PROJECT
@@ -56,10 +57,37 @@ def test_what_identifies_the_files(raw: Path, tmp_path: Path) -> None:
     assert [name for name in files if changed[name] != files[name]] == ["train_images.zip"]
 
 
-def test_which_release_it_is(raw: Path) -> None:
+def test_which_release_it_is(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one that was found, not the one that was asked for."""
     assert read(raw)[0].name is None
-    assert read(raw, LATEST)[0].name == LATEST
-    assert read(PROJECT / "sample")[0].name == SAMPLE
+    assert read(raw, LATEST)[0].name is None
+    assert read(PROJECT / "sample")[0].name == read(PROJECT / "sample", LATEST)[0].name == SAMPLE
+    images = {"train": 6, "validation": 2, "test": 2}
+    highest = {"train": max(image_number(i) for i in read(raw)[0].rows["image_id"]), "validation": None, "test": None}
+    monkeypatch.setitem(RELEASES, "0", Release("0", 1, ("CC BY", "CC BY-NC"), images, highest))
+    for wanted in ("any", "0", LATEST, "1"):
+        assert read(raw, wanted)[0].name == "0"
+
+
+def test_a_release_is_found_by_its_images_whatever_is_wrong_in_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = make_raw(6, 2, 2)
+    release.image("train", 1).caption = ""
+    images = {"train": 6, "validation": 2, "test": 2}
+    monkeypatch.setitem(RELEASES, "0", Release("0", 1, ("CC BY",), images, {"train": 100_000}))
+    found, report = read(release.write(tmp_path / "raw"))
+    assert found.name == "0"
+    assert [problem.code for problem in report.problems] == ["empty-caption"]
+    assert describe_release(found, Path("raw"), 1)[0] == "ROCOv2 0:"
+
+
+def test_the_first_line_names_images_and_shards(raw: Path) -> None:
+    (release, _), size = read(raw), r"\d+(\.\d)? kB"
+    for shards, end in ((0, ""), (1, " -> 1 shard"), (1204, " -> 1,204 shards")):
+        step, text = describe_release(release, Path("raw"), shards)
+        assert step == "ROCOv2 (unknown release):"
+        assert re.fullmatch(rf" 10 images \(6 train, 2 validation, 2 test\), {size} in raw/{end}", text)
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -67,7 +95,8 @@ def test_no_folder(tmp_path: Path) -> None:
         read(tmp_path / "raw")
     assert str(caught.value) == (
         f"no folder {tmp_path / 'raw'}: RAW is the folder with the release's 14 files (train_images.zip, "
-        "train_captions.csv, ...), from https://zenodo.org/records/10821435"
+        f"train_captions.csv, ...). `rocov2 download {tmp_path / 'raw'}` downloads them from "
+        "https://zenodo.org/records/10821435"
     )
 
 
