@@ -231,10 +231,9 @@ def test_what_an_ended_command_left_running_does_not_disturb_the_next(
         process.send_signal(number)
         code, error = finish(process)
         if number == signal.SIGINT:
-            assert (code, error.strip()) == (
-                130,
-                "Interrupted. Run the same command again to resume where this one stopped.",
-            )
+            begun = any(tmp_path.glob("rocov2.building/*/facts/*.json"))
+            hint = " Run the same command again to resume where this one stopped." if begun else ""
+            assert (code, error.strip()) == (130, f"Interrupted.{hint}")
         assert_same_command_finishes(raw, output, whole, "--scheduler", two_workers.address)
         assert two_workers.has("held")
     wait_until(lambda: two_workers.has("released"))
