@@ -28,15 +28,12 @@ _ARROW = re.compile(r".*Detail: \[errno \d+\] ", re.DOTALL)
 _DATASETS_FULL = "Not enough disk space. Needed:"
 """How `datasets` begins its message when the disk of its cache is full."""
 
-_RESUMABLE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.EAGAIN,
+_MAY_BE_OVER = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EAGAIN}
+"""Errors after which the same command may succeed, without another argument or setting."""
+
+_REMEDIES = {
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f), or use a file system without one",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
 
@@ -46,12 +43,17 @@ def describe(error: BaseException) -> str | None:
         return describe_name(error.object) if error.reason == _SURROGATES else None
     if _lacks_memory(error):
         return NO_MEMORY
-    return describe_os_error(error) if isinstance(error, OSError) else None
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    if type(error).__module__.startswith("datasets."):  # it raises an error of its own from that of the system
+        causes = (cause for cause in _chain(error) if isinstance(cause, OSError) and cause.errno)
+        return next(map(describe_os_error, causes), None)
+    return None
 
 
 def may_be_over(error: BaseException) -> bool:
     """Return whether the error may be over when the same command runs again."""
-    return _lacks_memory(error) or (isinstance(error, OSError) and error.errno in _RESUMABLE)
+    return _lacks_memory(error) or (isinstance(error, OSError) and error.errno in _MAY_BE_OVER)
 
 
 def describe_os_error(error: OSError) -> str:
@@ -62,10 +64,10 @@ def describe_os_error(error: OSError) -> str:
     name = "" if error.filename is None else os.fsdecode(error.filename)
     if error.errno == errno.ENOENT and not os.path.isabs(name) and _is_removed_folder():
         return "the current folder was removed: change to another folder"
-    if not name:
-        return reason
-    remedy = f": {_OTHER_CACHE}" if error.errno != errno.ENOENT and _concerns_caches(name) else ""
-    return f"{reason} ({printable(name)}){remedy}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None and name and error.errno != errno.ENOENT and _concerns_caches(name):
+        remedy = _OTHER_CACHE
+    return reason + (f" ({printable(name)})" if name else "") + (f": {remedy}" if remedy else "")
 
 
 def describe_name(name: str) -> str:

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from datasets.exceptions import DatasetGenerationError
 
 from rocov2_shared.system_errors import NO_MEMORY, describe, may_be_over
 
@@ -45,6 +46,19 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
             True,
         ),
         (UnicodeEncodeError("ascii", "é", 0, 1, "ordinal not in range(128)"), None, False),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "Too many open files: raise the limit of open files (ulimit -n)",
+            False,
+        ),
+        (
+            caused_by(
+                DatasetGenerationError("An error occurred"), OSError(errno.ENOSPC, "No space left on device", "/x")
+            ),
+            "No space left on device (/x)",
+            False,
+        ),
+        (DatasetGenerationError("An error occurred"), None, False),
         (RuntimeError("a fault of the program"), None, False),
     ],
 )
