@@ -23,6 +23,7 @@ from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.conversion import ConversionRecord, read_conversion
 from rocov2_shared.errors import UserError
+from rocov2_shared.printable import printable
 from rocov2_shared.resuming import RESUME, resumable
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_shared.terminal import Progress, echo, say
@@ -239,9 +240,9 @@ def _find_changes(publication: Publication, repository: HubRepository, uploads: 
 def _print_plan(publication: Publication, uploads: list[Upload], changes: Changes | None) -> None:
     states = {upload.path: state for state in ("new", "changed", "unchanged") for upload in getattr(changes, state, [])}
     for upload in uploads:
-        echo(f"{states.get(upload.path, 'unknown'):<10}{upload.size:>15,}  {upload.path}")
+        echo(f"{states.get(upload.path, 'unknown'):<10}{upload.size:>15,}  {printable(upload.path)}")
     for path in changes.removed if changes else []:
-        echo(f"{'removed':<10}{'':>15}  {path}")
+        echo(f"{'removed':<10}{'':>15}  {printable(path)}")
     sent = changes.sent if changes else uploads
     size = format_size(sum(upload.size for upload in sent))
     count = ("" if changes else "at most ") + format_count(len(sent), "file")

@@ -81,7 +81,7 @@ def _shown(text: str) -> str:
 
 def say(step: str, text: str) -> None:
     """Print one line about a step on standard error."""
-    echo(f"{step:<10}{text}", err=True)
+    echo(f"{step:<10}{printable(text)}", err=True)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_steps_stand_in_a_column(capsys: pytest.CaptureFixture[str]) -> None:
     say("Tables", "14 files")
-    assert capsys.readouterr().err == "Tables    14 files\n"
+    say("Left out", "1 file: data/a\nb")
+    assert capsys.readouterr().err == "Tables    14 files\nLeft out  1 file: data/a\\nb\n"
 
 
 @pytest.mark.parametrize(
