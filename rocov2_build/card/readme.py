@@ -91,7 +91,7 @@ def metadata(contents: Contents) -> dict[str, Any]:
             }
             for config, sizes in contents.sizes.items()
         ],
-        "dataset_info": _spell_sequence(data["dataset_info"]),
+        "dataset_info": _spell_sequence(data.get("dataset_info", [])),  # none without a row,
     }
 
 

@@ -70,6 +70,13 @@ def test_a_stray_parquet_file_is_told(repository: Path) -> None:
     assert broken(repository) == [("stray-file", "text/more.parquet")]
 
 
+def test_a_folder_of_other_parquet_files_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "other" / "a.parquet")
+    violations = check_repository(tmp_path)
+    assert {violation.rule for violation in violations} == {"missing-file", "stray-file"}
+
+
 def test_a_missing_shard_is_told_without_what_follows(repository: Path) -> None:
     (repository / OTHER).unlink()
     assert broken(repository) == [("changed-file", OTHER), ("numbering", "data/test-*"), ("text-order", TEXT)]
