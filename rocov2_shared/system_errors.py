@@ -71,7 +71,13 @@ def describe_os_error(error: OSError) -> str:
 
 
 def describe_name(name: str) -> str:
-    """Return what to do about the name of a file or folder that is not UTF-8."""
+    """Return what to do about the name of a file or folder that is not UTF-8, or is not for this process."""
+    try:
+        shown = os.fsencode(name).decode()
+    except UnicodeError:
+        pass
+    else:
+        return f"{printable(shown)} cannot be opened, since the locale of this process is not UTF-8: set PYTHONUTF8=1"
     return f"{printable(name)} is not UTF-8, but Arrow and `datasets` open only files with UTF-8 names: rename it"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from datasets.exceptions import DatasetGenerationError
 
-from rocov2_shared.system_errors import NO_MEMORY, describe, may_be_over
+from rocov2_shared.system_errors import NO_MEMORY, describe, describe_name, may_be_over
 
 OTHER_CACHE = "set HF_HOME to a folder that can be written, for the cache of Hugging Face libraries"
 
@@ -64,6 +64,13 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
 )
 def test_the_machine_is_at_fault(error: Exception, line: str | None, over: bool) -> None:
     assert (describe(error), may_be_over(error)) == (line, over)
+
+
+def test_a_name_that_only_the_locale_cannot_hold_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsencode", lambda name: name.encode("ascii", "surrogateescape"))  # as under LC_ALL=C
+    told = "Ö cannot be opened, since the locale of this process is not UTF-8: set PYTHONUTF8=1"
+    assert describe_name("\udcc3\udc96") == told
+    assert describe_name("\udcff").startswith(r"\udcff is not UTF-8")
 
 
 @pytest.mark.parametrize(
