@@ -786,6 +786,11 @@ def load(
             asked = hub["revision"] or revision or ""
             if prepared and not (re.fullmatch("[0-9a-f]{40}", asked) and prepared.hash != asked):
                 check_split(split, prepared.info.splits or ())
+                if not datasets.config.HF_HUB_OFFLINE:
+                    where = _name(hub["id"], asked)
+                    _logger.warning(
+                        "%r cannot be read from the Hub: its prepared copy is used, commit %s", where, prepared.hash
+                    )
                 return _load_prepared(hub["id"], name, split=split, streaming=streaming, **options)
         raise
     repository.check(name, split, columns)

@@ -97,6 +97,11 @@ def test_default_config_before_and_after_a_new_commit_with_the_same_cache(
     assert _rows(visit.later[name]) == expected_rows(sources.later_raw, sources.later)["default"]
 
 
+def test_a_dataset_that_is_gone_comes_from_its_prepared_copy(visit: Visit, sources: Sources) -> None:
+    expected = expected_rows(sources.raw, sources.ordinary)["default"]
+    assert _rows(visit.first["kept gone"]) == _rows(visit.later["kept gone"]) == expected
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_refusal_is_explained(visit: Visit, case: str) -> None:
     dataset, login = f"'org/{case}'", "log in with `hf auth login` or pass token="

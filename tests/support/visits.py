@@ -117,13 +117,14 @@ def make_visit(version: str, sources: Sources, home: Path) -> Visit:
     pinned = {"revision": commit} if version == "2.21.0" else {}
     kept = _kept_cases(home, module)
     folders = {ID: served, "org/broken": sources.broken}
-    folders |= {"org/whole": sources.ordinary, "org/part": sources.ordinary}
+    folders |= dict.fromkeys(("org/whole", "org/part", "org/gone"), sources.ordinary)
     with RefusingHub(folders | {f"org/large-{call}": sources.large for call in OWN_CALLS}) as hub:
         environment = child_environment(home) | hub.environment(home)
         online = {name: value for name, value in environment.items() if name != "HF_HUB_OFFLINE"}
         first = run_probe(python, _cases(module, pinned) | kept, home, online)
         shutil.rmtree(served)
         shutil.copytree(sources.later, served)
+        del hub.repositories["org/gone"]
         later = run_probe(python, kept, home, online)
         sent = {
             repository: sum(
@@ -164,9 +165,10 @@ def _cases(module: Path, pinned: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def _kept_cases(home: Path, module: Path) -> dict[str, dict[str, Any]]:
-    """Loads that are made twice with the same caches."""
-    here = {"path": ID, "name": "default", "module": str(module)}
-    return {
+    """Loads that are made twice with the same caches; when they are repeated, `org/gone` is no longer on the Hub."""
+    here: dict[str, Any] = {"path": ID, "name": "default", "module": str(module)}
+    gone = {"kept gone": here | {"call": "load", "path": "org/gone", "cache": str(home / "caches" / "gone")}}
+    return gone | {
         f"kept {call} {streaming}": here
         | {"call": call, "streaming": streaming, "cache": str(home / "caches" / f"{call}-{streaming}")}
         for call in CALLS
