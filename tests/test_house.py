@@ -144,3 +144,14 @@ def test_no_import_runs_up(wing: str) -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     # A package counts as its __init__ alone, which its modules do not import.
     TopologicalSorter({module: names & IMPORTS.keys() for module, names in IMPORTS.items()}).prepare()
+
+
+def test_every_message_goes_through_the_terminal() -> None:
+    """Elsewhere nothing is printed: a name from outside would reach the terminal as it is."""
+    for package in (SHARED, BUILD, TASKS, COMMANDS):
+        for path in (ROOT / package).rglob("*.py"):
+            calls = [node.func for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+            printing = [
+                ast.unparse(call) for call in calls if ast.unparse(call) in {"print", "click.echo", "click.secho"}
+            ]
+            assert printing == (["click.echo"] if path.stem == "terminal" else []), path
