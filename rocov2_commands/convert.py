@@ -62,14 +62,14 @@ def _is_given(parameter: str) -> bool:
     type=Size("1KB", "50GB"),
     default="300MB",
     show_default=True,
-    help="Approximate number of image bytes in one file.",
+    help="Approximate number of image bytes in one file, 1KB to 50GB.",
 )
 @click.option(
     "--row-group-size",
     type=Size("1KB", "64MB"),
     default="8MB",
     show_default=True,
-    help="Approximate number of image bytes in one row group.",
+    help="Approximate number of image bytes in one row group, 1KB to 64MB.",
 )
 @click.option(
     "--verify",
@@ -86,7 +86,10 @@ def _is_given(parameter: str) -> bool:
     help="If an image is faulty: build nothing, or leave it out and list it in conversion.json.",
 )
 @click.option(
-    "--overwrite", is_flag=True, help="Replace an OUTPUT, or an unfinished build, of another release or other options."
+    "--overwrite",
+    is_flag=True,
+    help="Replace an OUTPUT, or an unfinished build, of another release or other options. Files that no build made are "
+    "never replaced.",
 )
 @click.option("--dry-run", is_flag=True, help="Read the tables, print the planned shards and stop.")
 @click.option(

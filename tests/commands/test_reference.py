@@ -30,6 +30,9 @@ def test_every_verb_has_a_section_with_its_options_and_examples(name: str) -> No
 def test_rows_name_values_and_defaults() -> None:
     page = reference()
     assert "| `--verify strict\\|markers\\|none` | Decode every image strictly, " in page
-    assert "| `--row-group-size SIZE` | Approximate number of image bytes in one row group. Default: `8MB`. |" in page
+    assert (
+        "| `--row-group-size SIZE` | Approximate number of image bytes in one row group, 1KB to 64MB. Default: `8MB`. |"
+        in page
+    )
     assert "| `--dry-run` | " in page
     assert "tables for VLMEvalKit. Required. |" in page
