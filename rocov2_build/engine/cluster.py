@@ -189,7 +189,7 @@ class _Cluster:
             raise UserError(
                 f"every worker that began {task.path} died, {error.allowed_failures + 1} times in a row (killed, out of "
                 "memory, or without this project?): see what they logged, give them what they need (more memory, fewer "
-                f"threads), and {RUN_AGAIN}"
+                f"threads), and {RUN_AGAIN}, which names an image at which workers die"
             )
         raise error
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rocov2_build.engine.deaths import Deaths
 from rocov2_build.engine.processes import Worker, WorkerDiedError, wait_for
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.write import run_task
-from rocov2_shared.errors import UserError
 from rocov2_shared.files import remove_unfinished
 from rocov2_shared.processors import usable_processors
-
-MAX_DEATHS = 3
-"""Worker deaths in one task after which it is given up: it kills its workers, or the machine has too little memory."""
 
 
 def run_tasks(
@@ -49,17 +46,18 @@ def _run_here(
     # If all processors are to be used, a worker's second thread takes one that another leaves idle: at the end of the
     # work, or while a file is synced.
     threads = 2 if workers >= usable_processors() else 1
-    work = partial(run_task, repository=str(repository), threads=threads)
+    work = partial(run_task, repository=str(repository))
     source = iter(tasks)
-    waiting: deque[AnyTask] = deque()
+    waiting: deque[Any] = deque()
     pool: list[Worker] = []
-    deaths: Counter[str] = Counter()
+    deaths = Deaths()
     answers: list[tuple[AnyTask, FileFacts | list[ImageFault]]] = []
     try:
         while True:
             # Prepare one task ahead and refill all workers before yielding results, so that no worker waits for the caller.
             while _refill(waiting, source) and (worker := _free_worker(pool, workers, work)):
-                worker.give(waiting.popleft())
+                task = waiting.popleft()
+                worker.give(task, threads=1 if deaths.met(task) else threads)
             yield from answers
             busy = [worker for worker in pool if worker.task is not None]
             if not busy:
@@ -68,23 +66,17 @@ def _run_here(
             for worker in wait_for(busy):
                 task = worker.task
                 try:
-                    answers.append((task, worker.take()))
+                    answers.append(deaths.complete(task, worker.take()))
                 except WorkerDiedError as death:
                     pool.remove(worker)
                     _end(worker, repository)
-                    deaths[task.path] += 1
-                    if deaths[task.path] == MAX_DEATHS:
-                        raise UserError(
-                            f"{MAX_DEATHS} worker processes died while writing {task.path} (the last one {death}): run the "
-                            "same command again to resume, with fewer --workers if memory is short"
-                        ) from None
-                    waiting.appendleft(task)
+                    waiting.appendleft(deaths.record(task, death))
     finally:
         for worker in pool:
             _end(worker, repository)
 
 
-def _refill(waiting: deque[AnyTask], source: Iterator[AnyTask]) -> bool:
+def _refill(waiting: deque[Any], source: Iterator[AnyTask]) -> bool:
     """Make the next task wait, if one is left; return whether one waits."""
     if not waiting:
         waiting.extend(islice(source, 1))

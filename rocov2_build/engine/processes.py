@@ -1,6 +1,6 @@
 """Worker processes, each with its own pipe and one task at a time.
 
-They share nothing, so any of them may be killed at any moment, even as it starts, and neither the others nor the parent wait
+They share no lock, so any of them may be killed at any moment, even as it starts, and neither the others nor the parent wait
 for it. The pool of the standard library shares queues, locks and a thread: a worker that dies while another one starts, or
 while it has a lock, leaves its parent waiting for ever.
 """
@@ -17,10 +17,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
+
+from rocov2_build.worker import marks
 
 _END_SECONDS = 5.0
 _SERVER_SECONDS = 0.5
@@ -32,8 +34,21 @@ _SOCKET_NAME = len("/pymp-12345678/listener-12345678")
 _PROJECT = str(Path(__file__).resolve().parents[2])
 
 
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
+"""Signals that a process gets for a fault of its own code, or of a library that it calls."""
+
+
 class WorkerDiedError(Exception):
-    """A worker ended without an answer; the text says how."""
+    """A worker ended without an answer; the text says how.
+
+    Attributes:
+        images: ids of the images that it was at.
+        is_crash: whether a fault of its code ended it.
+    """
+
+    def __init__(self, how: str, images: Sequence[str] = (), is_crash: bool = False) -> None:
+        super().__init__(how)
+        self.images, self.is_crash = images, is_crash
 
 
 class _WorkerTracebackError(Exception):
@@ -47,15 +62,16 @@ class Worker:
     """A process that applies one function to each task that it gets.
 
     Args:
-        function: applied to each task; pickled by reference.
+        function: applied to each task, with the options that come with it; pickled by reference.
 
     Attributes:
         task: the current task, None if it is idle.
     """
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self._pipe, self._other_end = multiprocessing.Pipe()
-        self._process = _context().Process(target=_serve, args=(self._other_end, function), daemon=True)
+        self._marks = _context().RawArray("c", marks.BYTES)
+        self._process = _context().Process(target=_serve, args=(self._other_end, function, self._marks), daemon=True)
         self._started = False
         self.task: Any = None
 
@@ -81,11 +97,11 @@ class Worker:
         if not self._started:
             time.sleep(_SERVER_SECONDS)
 
-    def give(self, task: Any) -> None:
-        """Hand over a task. If the process has died, `take` raises that."""
+    def give(self, task: Any, **options: Any) -> None:
+        """Hand over a task, with further arguments of the function. If the process has died, `take` raises that."""
         self.task = task
         with contextlib.suppress(ConnectionError):
-            self._pipe.send(task)
+            self._pipe.send((task, options))
 
     def take(self) -> Any:
         """Wait for the result of the task.
@@ -97,7 +113,9 @@ class Worker:
         try:
             done, value = self._pipe.recv()
         except (EOFError, OSError):  # no answer, or only its beginning
-            raise WorkerDiedError(self._how_it_ended()) from None
+            how = self._how_it_ended()
+            code = self._process.exitcode if self._started else None
+            raise WorkerDiedError(how, marks.read_marks(self._marks), code is not None and -code in _CRASHES) from None
         self.task = None
         if done:
             return value
@@ -198,15 +216,16 @@ def _interrupts_deferred() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _serve(pipe: multiprocessing.connection.Connection, function: Callable[[Any], Any]) -> None:
+def _serve(pipe: multiprocessing.connection.Connection, function: Callable[..., Any], memory: Any) -> None:
     """Answer tasks in the process, until the parent is gone."""
+    marks.mark_in(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            task = pipe.recv()
+            task, options = pipe.recv()
             try:
-                answer = True, function(task)
+                answer = True, function(task, **options)
             except Exception as error:
                 answer = False, (_portable(error), traceback.format_exc())
             pipe.send(answer)

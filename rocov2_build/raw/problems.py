@@ -96,6 +96,11 @@ CODES = {
     ),
     "truncated-jpeg": Code(Severity.ROW, "truncated JPEG", "truncated JPEGs"),
     "damaged-jpeg": Code(Severity.ROW, "damaged JPEG", "damaged JPEGs"),
+    "crashing-image": Code(
+        Severity.ROW,
+        "image that ends the processes that decode it",
+        "images that end the processes that decode them",
+    ),
     "cui-without-name": Code(
         Severity.WARNING, "concept without a name in cui_mapping.csv", "concepts without a name in cui_mapping.csv"
     ),

@@ -208,7 +208,8 @@ def convert_here(raw: Path, output: Path, skip: bool = False, **options: Any) ->
 
 
 def test_every_code_has_a_release() -> None:
-    assert {*FAULTS, *WARNINGS} == set(CODES)
+    elsewhere = {"crashing-image"}  # test_deaths.py: it takes processes that may die
+    assert {*FAULTS, *WARNINGS} == set(CODES) - elsewhere
     assert set(WARNINGS) == {code for code, row in CODES.items() if row.severity is Severity.WARNING}
 
 
