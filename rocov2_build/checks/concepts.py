@@ -101,7 +101,10 @@ def check_lists(check: Check, parts: Sequence[Part], counted: Mapping[str, Any])
             file, first = rows_at_fault[0]
             expected += f" (conversion.json counts {most:,} of the release)" if most else ""
             check.add(
-                "concept-lists", file, expected=expected, found=f"another in {name_rows(first, len(rows_at_fault))}"
+                "concept-lists",
+                file,
+                expected=expected,
+                found=f"another list in {name_rows(first, len(rows_at_fault))}",
             )
 
 

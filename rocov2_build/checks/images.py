@@ -58,7 +58,7 @@ def inspect_images(table: pa.Table, verify: Verification) -> list[ImageFault]:
                 expected = f"an image of mode {', '.join(SAVED_MODES)}"
                 faults.append(ImageFault("image-mode", image_id, expected, f"one of mode {mode}"))
             continue
-        if (row["width"], row["height"]) != (image.width, image.height):
+        if None not in (row["width"], row["height"]) and (row["width"], row["height"]) != (image.width, image.height):
             found = f"{row['width']} x {row['height']}"
             faults.append(ImageFault("image-size", image_id, f"{image.width} x {image.height}", found))
     return faults

@@ -44,8 +44,8 @@ def check_types(faults: RowFaults, table: pa.Table, columns: Mapping[str, rocov2
     for name, known in columns.items():
         column = table[name]
         if not known.nullable:
-            for part, missing in _missing(name, column):
-                faults.add("null", part, missing, _describe_missing(part))
+            for wanted, missing in _missing(name, column):
+                faults.add("null", wanted, missing, _describe_missing(wanted))
         if isinstance(known.feature, datasets.ClassLabel):
             most = known.feature.num_classes - 1
             wrong = pc.or_(pc.less(column, 0), pc.greater(column, most))
@@ -58,20 +58,23 @@ def check_types(faults: RowFaults, table: pa.Table, columns: Mapping[str, rocov2
             faults.add("label", name, wrong, describe)
 
 
-def _describe_missing(part: str) -> Describe:
-    return lambda _: (f"a value of {part} in every row", "none")
+def _describe_missing(wanted: str) -> Describe:
+    return lambda _: (wanted, "none" if wanted.startswith("a value") else "one")
 
 
 def _missing(name: str, column: pa.ChunkedArray) -> list[tuple[str, pa.Array | pa.ChunkedArray]]:
-    """Return which rows have no value, by name of the column or of the part of it."""
-    found = [(name, pc.is_null(column))]
+    """Return which rows have no value in a column or a part of it, and what is expected."""
+    found = [(f"a value of {name} in every row", pc.is_null(column))]
     if pa.types.is_struct(column.type):
         found += [
-            (f"{name}.{part.name}", pc.and_(pc.is_valid(column), pc.is_null(pc.struct_field(column, part.name))))
+            (
+                f"a value of {name}.{part.name} in every row",
+                pc.and_(pc.is_valid(column), pc.is_null(pc.struct_field(column, part.name))),
+            )
             for part in column.type
         ]
     if pa.types.is_list(column.type):
-        found.append((f"{name}[]", _has(column, pc.is_null)))
+        found.append((f"no null among {name}", _has(column, pc.is_null)))
     return found
 
 
@@ -209,7 +212,7 @@ def _check_labels(faults: RowFaults, table: pa.Table) -> None:
                 "none" if label is None else feature.int2str(label)
                 for label in (right[row].as_py(), column[row].as_py())
             )
-            return f"{wanted} in {name}, by {lists[keys.indices[row].as_py()]} in manual_cuis", found
+            return f"{wanted} in {name}, as manual_cuis {list(lists[keys.indices[row].as_py()])} means", found
 
         faults.add("curated", name, wrong, describe)
 

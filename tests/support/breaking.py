@@ -194,19 +194,15 @@ def write_rows(root: Path, file: str, rows: list[dict[str, Any]]) -> None:
     rehash(root, file)
 
 
-def follow(root: Path) -> None:
-    """Make `text/` and facts.json agree with changed shards, as far as the rows allow it."""
-    texts = [CONFIGS["text"].files(split) for split in SPLITS if (root / CONFIGS["text"].files(split)).is_file()]
-    for split in SPLITS:
-        path = root / CONFIGS["text"].files(split)
-        if path.is_file():
-            schema = pq.read_schema(path)
-            shards = sorted(root.glob(CONFIGS["default"].files(split)))
-            with parquet.open_writer(path, schema) as writer:
-                for shard in shards:
-                    rows = pq.ParquetFile(shard).read(columns=schema.names)
-                    parquet.write_row_group(writer, rows.replace_schema_metadata(schema.metadata))
-    rehash(root, *texts)
+def follow(root: Path, shard: str) -> None:
+    """Make the text of a changed shard's split, and facts.json, agree with it, as far as the rows allow it."""
+    text = CONFIGS["text"].files(str(CONFIGS["default"].split_of(shard)))
+    schema = pq.read_schema(root / text)
+    with parquet.open_writer(root / text, schema) as writer:
+        for file in sorted((root / "data").glob(f"{Path(text).stem}-*")):
+            rows = pq.ParquetFile(file).read(columns=schema.names)
+            parquet.write_row_group(writer, rows.replace_schema_metadata(schema.metadata))
+    rehash(root, text)
     try:
         with warnings.catch_warnings(action="error"):
             count_again(root)

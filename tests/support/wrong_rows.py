@@ -68,7 +68,7 @@ class WrongRows:
                 continue
             write_rows(root, file, rows)
             if self.kind == "data":
-                follow(root)
+                follow(root, file)
             return named
         raise LookupError(f"no file of {root} has rows for: {self.name}")
 

@@ -20,7 +20,7 @@ from tests.support.wrong_rows import WRONG_ROWS, WrongRows
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_raw(train=17, valid=9, test=9).build(tmp_path_factory.mktemp("rows") / "rocov2", row_group=3000)
+    return make_raw(train=17, valid=4, test=5).build(tmp_path_factory.mktemp("rows") / "rocov2", row_group=9000)
 
 
 def find_violations(root: Path) -> list[Violation]:
@@ -50,7 +50,7 @@ def test_wrong_rows_are_found_by_their_own_rule(
     assert any(named in f"{violation.file} {violation.expected} {violation.found}" for violation in found)
 
 
-@pytest.mark.parametrize("rule", sorted({wrong.rule for wrong in WRONG_ROWS}))
+@pytest.mark.parametrize("rule", ["curated", "image-size", "null", "release-order", "text-order", "vocabulary"])
 def test_the_whole_check_reports_one_of_each_rule_and_no_stale_facts(built: Path, tmp_path: Path, rule: str) -> None:
     wrong = next(wrong for wrong in WRONG_ROWS[::-1] if wrong.rule == rule)
     repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
