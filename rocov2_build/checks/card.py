@@ -11,7 +11,7 @@ from rocov2_build.card.documents import CARD, PICTURES, record_document
 from rocov2_build.checks.descriptions import Descriptions
 from rocov2_build.checks.json_files import describe_absence, read_card, read_content, read_json
 from rocov2_build.checks.records import Records
-from rocov2_build.checks.viewer import check_metadata
+from rocov2_build.checks.viewer import MAX_PATTERN, check_metadata
 from rocov2_build.checks.violations import Check
 from rocov2_shared.conversion import NAME
 from rocov2_shared.json_values import Fault, differences
@@ -100,7 +100,7 @@ def _check_attributes(check: Check, text: str) -> None:
         values = [
             word
             for pattern, *words in lines
-            if fnmatchcase(f"a.{kind}", pattern)
+            if len(pattern) <= MAX_PATTERN and fnmatchcase(f"a.{kind}", pattern)
             for word in words
             if re.fullmatch(r"[-!]?filter(=.*)?", word)
         ]

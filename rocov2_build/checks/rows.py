@@ -41,7 +41,8 @@ def check_rows(check: Check, sound: Collection[str], records: Records, decode: b
     files = [file for file in check.files if file.endswith(".parquet")]
     reader = _Reader(check, records, decode, _read_names(check, sound))
     splits: dict[tuple[str, str], list[Part]] = {}
-    broken: set[tuple[str, str]] = set()
+    missing = records.files.keys() - set(files)
+    broken = {key for file in missing for key in rocov2.splits_of(file).items()}
     with ThreadPoolExecutor(usable_processors()) as threads:  # reading, hashing and decoding release the GIL
         tables = threads.map(lambda file: reader.read(file, file in sound), files)
         for file, table in zip(files, tables, strict=True):
@@ -52,7 +53,7 @@ def check_rows(check: Check, sound: Collection[str], records: Records, decode: b
                     splits.setdefault(key, []).append(Part(file, table))
     every = {(name, split) for name, config in rocov2.CONFIGS.items() for split in config.splits}
     check_sequence(check, splits, every - broken)
-    if not any(config == "default" for config, _ in broken) and records.files.keys() <= set(files):
+    if not missing and not any(config == "default" for config, _ in broken):
         _check_together(check, splits, records)
     for config, split in splits.keys() - broken:
         parts = splits[config, split]
