@@ -15,8 +15,10 @@ from rocov2_build.raw.problems import CODES, Report, Severity
 from rocov2_build.raw.tables import read_csv
 from rocov2_build.worker.jpeg import inspect
 from rocov2_build.worker.member import BadImageError
+from tests.conftest import Seeds
 from tests.support.examples import examples
 from tests.support.fuzz import convert_damaged, damage, damage_release
+from tests.support.known_faults import FAULTS, convert_faulty
 from tests.support.raw import jpeg, make_raw
 
 pytestmark = pytest.mark.slow
@@ -39,6 +41,14 @@ def test_damaged_releases(raw: Path, tmp_path: Path, seed: int, skip: bool) -> N
     finally:
         for folder in tmp_path.iterdir():
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_known_faults(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, seeds: Seeds) -> None:
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    for seed in seeds(2):
+        target, output = tmp_path / f"damaged-{seed}", tmp_path / f"built-{seed}" / "rocov2"
+        convert_faulty(raw, target, output, name, Random(seed), skip=bool(seed % 2))
 
 
 IMAGES = [

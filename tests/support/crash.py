@@ -51,12 +51,12 @@ def _arm(role: str, kind: str, number: int) -> None:
 
         def open_counted(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             file = original_open(self, mode, *arguments, **options)
-            return _CountedWrites(file, counted(file.write)) if mode == "xb" else file
+            return CountedWrites(file, counted(file.write)) if mode == "xb" else file
 
         Path.open = open_counted  # type: ignore[method-assign]
 
 
-class _CountedWrites:
+class CountedWrites:
     """A file whose `write` is counted."""
 
     def __init__(self, file: Any, write: Callable[..., Any]) -> None:
@@ -65,7 +65,7 @@ class _CountedWrites:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def __enter__(self) -> _CountedWrites:
+    def __enter__(self) -> CountedWrites:
         return self
 
     def __exit__(self, *_: object) -> None:

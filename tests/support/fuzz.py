@@ -6,6 +6,8 @@ import csv
 import io
 import shutil
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -94,34 +96,46 @@ def convert_damaged(raw: Path, output: Path, skip: bool) -> str:
     Raises:
         AssertionError: a wrong row, or something under OUTPUT after a failure. Any other exception is a bug as well.
     """
+    return "reported" if rows_or_error(raw, output, skip)[0] is None else "built"
+
+
+def rows_or_error(raw: Path, output: Path, skip: bool) -> tuple[set[str] | None, str]:
+    """Convert as `convert_damaged`: the ids of the rows and "", or None and the message."""
     options = Conversion(raw, output, release="any", workers=1, skip_problems=skip, quiet=True)
     try:
         convert_here(options)
-    except UserError:
+    except UserError as error:
         if output.exists():
             raise AssertionError("something under OUTPUT after a failure") from None
-        return "reported"
-    compare(raw, output)
-    return "built"
+        return None, str(error)
+    return compare(raw, output), ""
 
 
-def compare(raw: Path, output: Path) -> None:
-    """Every built row is what csv and zipfile read from the release, and no row occurs twice."""
+def ids_of(raw: Path) -> set[str]:
+    """The ids of a release."""
+    return {row[0] for row in _read(raw / "license_information.csv")}
+
+
+def compare(raw: Path, output: Path) -> set[str]:
+    """Every built row is what csv and zipfile (or the file system) read from the release, and no row occurs twice.
+
+    Returns:
+        The ids of the rows.
+    """
     seen: set[str] = set()
     licenses = {row[0]: row[1:] for row in _read(raw / "license_information.csv")}
     for split, raw_split in SPLITS.items():
         captions, concepts, manual = (
             dict(_read(raw / f"{raw_split}_{name}.csv")) for name in ("captions", "concepts", "concepts_manual")
         )
-        with zipfile.ZipFile(raw / f"{raw_split}_images.zip") as archive:
-            images = {entry.filename.rpartition("/")[2]: entry for entry in archive.infolist()}
+        with _images(raw, raw_split) as read:
             for shard in sorted(output.glob(f"data/{split}-*.parquet")):
                 for row in pq.read_table(shard, partitioning=None).to_pylist():
                     image_id = row["image_id"]
                     assert image_id not in seen, f"{image_id} twice"
                     seen.add(image_id)
                     assert row["image"]["path"] == f"{image_id}.jpg"
-                    assert row["image"]["bytes"] == archive.read(images[f"{image_id}.jpg"])
+                    assert row["image"]["bytes"] == read(f"{image_id}.jpg")
                     assert row["caption"] == captions[image_id]
                     assert row["cuis"] == concepts[image_id].split(";")
                     assert row["manual_cuis"] == (manual[image_id].split(";") if manual[image_id] else [])
@@ -130,6 +144,20 @@ def compare(raw: Path, output: Path) -> None:
                     assert attribution.startswith(row["license"])
                     assert attribution.endswith(row["attribution"])
     assert seen, "an empty repository"
+    return seen
+
+
+@contextmanager
+def _images(raw: Path, raw_split: str) -> Iterator[Callable[[str], bytes]]:
+    """Give what reads an image of a split by the name of its file."""
+    path = raw / f"{raw_split}_images.zip"
+    if not path.is_file():
+        files = {file.name: file for file in raw.glob(f"{raw_split}*/**/*.jpg")}
+        yield lambda name: files[name].read_bytes()
+        return
+    with zipfile.ZipFile(path) as archive:
+        images = {entry.filename.rpartition("/")[2]: entry for entry in archive.infolist()}
+        yield lambda name: archive.read(images[name])
 
 
 def _read(path: Path) -> list[list[str]]:

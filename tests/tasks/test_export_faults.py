@@ -24,6 +24,7 @@ from rocov2_shared.errors import UserError
 from rocov2_tasks.export import export, make_plan
 from rocov2_tasks.formats import FORMATS, ExportOptions
 from tests.conftest import PROJECT, Run
+from tests.support.full_disk import export_onto_full_disk
 from tests.support.hub import Hub, Request, Response
 from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
@@ -218,3 +219,10 @@ def test_shards_of_the_hub_are_not_hashed(built: Path, monkeypatch: pytest.Monke
     repository = Repository.open(built)
     monkeypatch.setattr(Repository, "open", lambda _: replace(repository, root="hf://datasets/org/rocov2@0"))
     assert make_plan("org/rocov2", TARS).hashes is None
+
+
+@pytest.mark.parametrize(("format", "number"), [("webdataset", 3), ("vlmevalkit", 2)])
+def test_a_full_disk_leaves_nothing_and_the_same_command_finishes(
+    built: Path, tmp_path: Path, format: str, number: int
+) -> None:
+    assert export_onto_full_disk(built, tmp_path / "exports" / "out", format, number)
