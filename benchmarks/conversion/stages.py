@@ -33,7 +33,7 @@ from rocov2_build.worker.verification import Verification
 STAGES = {
     "strict decode, grey, 1/8": (jpeg, "_decode"),
     "perceptual hash": (jpeg, "perceptual_hash"),
-    "markers": (jpeg, "_walk_markers"),
+    "markers": (jpeg, "walk_markers"),
     "header (Pillow)": (jpeg, "_measure"),
     "inflate (libdeflate)": (member, "_inflate"),
     "read from the zip": (member.MemberReader, "_read_compressed"),

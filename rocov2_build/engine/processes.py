@@ -22,7 +22,7 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.worker import marks
+from rocov2_build.worker import current
 
 _END_SECONDS = 5.0
 _SERVER_SECONDS = 0.5
@@ -70,8 +70,8 @@ class Worker:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._pipe, self._other_end = multiprocessing.Pipe()
-        self._marks = _context().RawArray("c", marks.BYTES)
-        self._process = _context().Process(target=_serve, args=(self._other_end, function, self._marks), daemon=True)
+        self._current = _context().RawArray("c", current.BYTES)
+        self._process = _context().Process(target=_serve, args=(self._other_end, function, self._current), daemon=True)
         self._started = False
         self.task: Any = None
 
@@ -115,7 +115,9 @@ class Worker:
         except (EOFError, OSError):  # no answer, or only its beginning
             how = self._how_it_ended()
             code = self._process.exitcode if self._started else None
-            raise WorkerDiedError(how, marks.read_marks(self._marks), code is not None and -code in _CRASHES) from None
+            raise WorkerDiedError(
+                how, current.read_current(self._current), code is not None and -code in _CRASHES
+            ) from None
         self.task = None
         if done:
             return value
@@ -218,7 +220,7 @@ def _interrupts_deferred() -> Iterator[None]:
 
 def _serve(pipe: multiprocessing.connection.Connection, function: Callable[..., Any], memory: Any) -> None:
     """Answer tasks in the process, until the parent is gone."""
-    marks.mark_in(memory)
+    current.share(memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):

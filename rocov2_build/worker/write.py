@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocov2_build.worker import parquet
+from rocov2_build.worker.current import enter, leave
 from rocov2_build.worker.jpeg import ImageFacts, inspect
-from rocov2_build.worker.marks import mark, unmark
 from rocov2_build.worker.member import BadImageError, Member, MemberReader
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, Task, TextTask, deserialize
 from rocov2_build.worker.verification import Verification
@@ -67,14 +67,14 @@ def _inspect_rows(
 def _inspect_image(
     reader: MemberReader, image_id: str, member: Member, task: ShardTask | CheckTask
 ) -> tuple[bytes, ImageFacts] | ImageFault:
-    slot = mark(image_id)
+    slot = enter(image_id)
     try:
         data = reader.read(member)
         return data, inspect(data, task.verify)
     except BadImageError as error:
         return ImageFault(error.code, Path(task.source).name, image_id, error.expected, error.found)
     finally:
-        unmark(slot)
+        leave(slot)
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -18,8 +18,8 @@ from rocov2_build.convert import Conversion, convert
 from rocov2_build.engine import local
 from rocov2_build.engine.deaths import Deaths
 from rocov2_build.engine.processes import WorkerDiedError
+from rocov2_build.worker import current
 from rocov2_build.worker import jpeg as jpeg_module
-from rocov2_build.worker import marks
 from rocov2_build.worker.jpeg import ImageFacts
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, TableTask
 from rocov2_build.worker.write import run_task
@@ -161,19 +161,19 @@ def test_a_task_without_images_is_only_given_up() -> None:
         found.record(task, crash())
 
 
-def test_marks_are_read_as_long_as_they_stand() -> None:
-    memory = bytearray(marks.BYTES)
-    marks.mark_in(memory)
+def test_an_image_is_current_until_its_thread_leaves_it() -> None:
+    memory = bytearray(current.BYTES)
+    current.share(memory)
     try:
-        slots = [marks.mark(f"image {number}") for number in range(marks.SLOTS + 2)]
-        assert marks.read_marks(memory) == sorted(f"image {number}" for number in range(marks.SLOTS))
+        slots = [current.enter(f"image {number}") for number in range(current.SLOTS + 2)]
+        assert current.read_current(memory) == sorted(f"image {number}" for number in range(current.SLOTS))
         assert slots[-2:] == [None, None]
         for slot in slots:
-            marks.unmark(slot)
-        assert marks.read_marks(memory) == []
-        marks.unmark(marks.mark("é" * 500))
-        assert marks.mark("again") is not None
-        assert marks.read_marks(memory) == ["again"]
+            current.leave(slot)
+        assert current.read_current(memory) == []
+        current.leave(current.enter("é" * 500))
+        assert current.enter("again") is not None
+        assert current.read_current(memory) == ["again"]
     finally:
-        marks.mark_in(None)
-    assert marks.mark("nowhere") is None
+        current.share(None)
+    assert current.enter("nowhere") is None

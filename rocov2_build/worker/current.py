@@ -1,7 +1,7 @@
 """The images that a worker is at, in memory that outlives it: after its death its parent reads what it died at.
 
 A fault inside a decoder library ends the process without a word. No lock and no call of the system is needed: each thread
-has a slot of its own, and a mark takes about a microsecond.
+has a slot of its own, and a record takes less than a microsecond.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 SLOTS = 8
-"""Threads of one worker that can mark an image at the same time."""
+"""Threads of one worker that can record an image at the same time."""
 
 _SIZE = 128
 """Bytes of a slot; ids of images have about 25."""
@@ -20,15 +20,15 @@ _memory: memoryview | None = None
 _free: list[int] = []
 
 
-def mark_in(memory: Any) -> None:
-    """Let this process mark its images in `memory`: `BYTES` bytes that its parent sees, too; None for nowhere."""
+def share(memory: Any) -> None:
+    """Let this process record its images in `memory`: `BYTES` bytes that its parent sees, too; None for nowhere."""
     global _memory
     _memory = None if memory is None else memoryview(memory).cast("B")
     _free[:] = range(0, BYTES, _SIZE)
 
 
-def mark(image_id: str) -> int | None:
-    """Mark an image as the one that this thread is at; returns its slot, None if there is none."""
+def enter(image_id: str) -> int | None:
+    """Record an image as the one that this thread is at; returns its slot, None if there is none."""
     if _memory is None or not _free:
         return None
     try:
@@ -39,14 +39,14 @@ def mark(image_id: str) -> int | None:
     return slot
 
 
-def unmark(slot: int | None) -> None:
-    """Take back the mark in a slot."""
+def leave(slot: int | None) -> None:
+    """Record that a thread is done with the image in its slot."""
     if slot is not None and _memory is not None:
         _memory[slot] = 0
         _free.append(slot)
 
 
-def read_marks(memory: Any) -> list[str]:
+def read_current(memory: Any) -> list[str]:
     """Return the ids of the images that the process is at, or was at when it ended."""
     content = bytes(memory)
     slots = [content[start : start + _SIZE] for start in range(0, BYTES, _SIZE)]
