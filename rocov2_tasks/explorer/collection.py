@@ -88,12 +88,12 @@ def _require_columns(path: str, file: str) -> None:
     wanted = rocov2.CONFIGS[owner[0]].features.arrow_schema if owner else pa.schema([])
     try:
         found = pq.read_schema(path)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
     other = differing_columns(found, wanted)
     if other:
-        raise ValueError(f"{path} has other columns than it should ({', '.join(other[:5])}): {_AGAIN}")
+        raise ValueError(f"{path} cannot be read (it has other columns: {', '.join(other[:5])}): {_AGAIN}")
 
 
 class Collection:
