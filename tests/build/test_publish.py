@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from rocov2_build.card.naming import card_on_the_hub
+from rocov2_build.check import check_repository
+from rocov2_build.checks.violations import blocking
 from tests.conftest import PROJECT
 from tests.support.breaking import claim_release
 from tests.support.environments import VERSIONS, child_environment, python_of, run_probe
@@ -126,6 +128,33 @@ def test_publish_and_publish_again(publish: Publisher, hub: WritingHub, built: P
     assert (_requests(hub, "PUT", ""), _requests(hub, "POST", "/commit/"), _requests(hub, "POST", "/tag/")) == (0, 0, 0)
     assert sum(len(request.body) for request in hub.requests) == 0
     assert len(history.snapshots) == 2
+
+
+def test_a_downloaded_clone_passes_the_check(publish: Publisher, hub: WritingHub, built: Path, tmp_path: Path) -> None:
+    code, _, err = publish(built)
+    assert code == 0, err
+    environment = child_environment(tmp_path / "reader") | hub.environment(tmp_path / "reader")
+    del environment["HF_HUB_OFFLINE"]
+    program = (
+        "from huggingface_hub import snapshot_download; "
+        f"print(snapshot_download({ID!r}, repo_type='dataset')); "  # a folder of links into the cache
+        f"print(snapshot_download({ID!r}, repo_type='dataset', local_dir='clone'))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    linked, clone = map(Path, done.stdout.split())
+    assert (clone / "README.md").read_bytes() != (built / "README.md").read_bytes()
+    assert (linked / "README.md").is_symlink()
+    assert not blocking(check_repository(clone))
+    assert check_repository(linked) == check_repository(clone) == check_repository(built)
+    with (clone / ".gitattributes").open("a") as attributes:  # as the Hub does for large files of other kinds
+        attributes.write("*.zip filter=lfs diff=lfs merge=lfs -text\n")
+    assert not blocking(check_repository(clone))
+    card = clone / "README.md"
+    card.write_text(card.read_text().replace(f'load_dataset("{ID}"', 'load_dataset("org/another"', 1))
+    assert [(violation.rule, violation.file) for violation in check_repository(clone)] == [
+        ("changed-file", "README.md")
+    ]
 
 
 def test_the_card_names_the_repository(publish: Publisher, hub: WritingHub, built: Path, tmp_path: Path) -> None:
