@@ -39,7 +39,7 @@ _STANDALONE = frozenset([0x01, *_RESTARTS])
 _EOI, _SOS = 0xD9, 0xDA
 
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
-_FILL = b"\x00\xff"
+_FILL, _LITERAL = b"\x00\xff", b"\xff\x00"
 _PREMATURE = "premature end of data segment"
 _UNKNOWN_SAMPLING = "Could not determine subsampling"
 _ZEROED_BLOCK = bytes(256)
@@ -183,7 +183,12 @@ def _without_fill(data: bytes, count: int, marker: int, decode: Decode) -> bytes
     for number, run in enumerate(_runs(data)):
         shorter = _cut(data, run, count) if run.marker == marker else None
         if shorter is not None and _PREMATURE not in decode(shorter)[1]:  # else it is another run with this marker
-            return _cut_to_the_last_byte(shorter, number, decode)
+            rest = _cut_to_the_last_byte(shorter, number, decode)
+            # One FF (stored as FF 00) is as likely the last byte of a run in which an earlier one is lost.
+            is_data = (
+                rest is not None and data[: run.stop].endswith(_LITERAL) and len(data) - len(rest) == len(_LITERAL)
+            )
+            return None if is_data else rest
     return None
 
 
