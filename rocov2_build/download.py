@@ -16,6 +16,7 @@ from rocov2_build.raw.archives import find_placed
 from rocov2_build.raw.fetch import Part, fetch_file, file_md5, read_object
 from rocov2_build.raw.http_client import Server, ServerError
 from rocov2_build.raw.problems import Report
+from rocov2_build.raw.proxies import without_login
 from rocov2_build.raw.record import RecordFile, fetch_record
 from rocov2_build.raw.releases import FILES, LATEST, RELEASES
 from rocov2_shared.errors import UserError
@@ -49,7 +50,7 @@ def download_release(
     server_url = base_url.rstrip("/")
     wanted = [name for name in FILES if not (csv_only and name.endswith(".zip"))]
     console = Console(quiet)
-    page = f"{server_url}/records/{number}"
+    page = without_login(f"{server_url}/records/{number}")
     busy = f"another command downloads into {raw}/: wait for it"
     with _made_folder(raw), locked_file(raw / ".download.lock", busy), resumable(lambda: _has_begun(raw, wanted)):
         server = Server(console.report)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +15,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefInfo, RepoFile
 
-from rocov2_build.hub.refusals import explain, find_answer, find_pause, is_network_failure
+from rocov2_build.hub.refusals import describe, explain, find_answer, find_pause, is_network_failure
 from rocov2_build.hub.uploads import Upload
 from rocov2_shared.errors import UserError
 from rocov2_shared.resuming import RESUME
-from rocov2_shared.retry import LONGEST_WAIT, choose_pause
+from rocov2_shared.retry import LONGEST_WAIT, choose_pause, wait
 from rocov2_shared.terminal import INTERRUPTED, echo, format_seconds
 
 DATASET = "dataset"
@@ -155,10 +155,12 @@ class HubRepository:
                 pause = choose_pause(attempt, find_pause(answer))
                 if not busy or attempt == tries or pause > LONGEST_WAIT:
                     raise explain(error, self.repo_id, self._token) from error
-                what = f"the Hub answered {status}" if status else "the connection failed"
-                self._report("Waiting", f"{what}; next try in {format_seconds(pause)}")
-                time.sleep(pause)
+                what = describe(answer) if answer else "the connection failed"
+                wait(pause, partial(self._report_pause, what))
         raise AssertionError("unreachable")
+
+    def _report_pause(self, what: str, seconds: float) -> None:
+        self._report("Waiting", f"{what}; next try in {format_seconds(seconds)}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -12,6 +13,12 @@ from rocov2_shared.retry import asked_pause
 from rocov2_shared.terminal import format_seconds
 
 TOKENS = "https://huggingface.co/settings/tokens"
+
+_LONGEST_REASON = 500
+"""Characters; storages answer with whole documents."""
+
+_ABOUT_ACCESS = re.compile(r"\b(right|permission|token|access|authori[sz]|credential|write)", re.IGNORECASE)
+"""Words of reasons that have to do with the token."""
 
 _NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
 
@@ -36,7 +43,19 @@ def find_answer(error: Exception) -> HfHubHTTPError | None:
 
 def find_pause(answer: HfHubHTTPError | None) -> float:
     """Return the seconds that an answer asks to wait; 0 if it asks for none."""
-    return asked_pause(answer.response.headers.get("Retry-After")) if answer else 0.0
+    return asked_pause(answer.response.headers) if answer else 0.0
+
+
+def find_reason(answer: HfHubHTTPError) -> str:
+    """Return the Hub's own words about a refusal, as one line without a full stop; "" if it says nothing."""
+    words = " ".join((answer.server_message or "").split())
+    return (words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}...").rstrip(".")
+
+
+def describe(answer: HfHubHTTPError) -> str:
+    """Return an answer in a few words, with the Hub's own."""
+    reason = find_reason(answer)
+    return f"the Hub answered {answer.response.status_code}{f': {reason}' if reason else ''}"
 
 
 def is_network_failure(error: Exception) -> bool:
@@ -49,36 +68,38 @@ def is_network_failure(error: Exception) -> bool:
 
 
 def _explain_answer(answer: HfHubHTTPError, repo_id: str) -> str:
-    status = answer.response.status_code
+    status, reason = answer.response.status_code, find_reason(answer)
+    shown = f" Message of the Hub: {reason}." if reason else ""
+    return f"{_fact(status, repo_id)}.{shown} {_advice(status, repo_id, reason, find_pause(answer))}"
+
+
+def _fact(status: int, repo_id: str) -> str:
     organization = repo_id.partition("/")[0]
-    message = f" Message of the Hub: {answer.server_message}." if answer.server_message else ""
+    facts = {
+        401: "the Hub rejected the token",
+        404: f"{repo_id} or {organization} does not exist on the Hub, or the token cannot see it",
+        409: f"{repo_id} already exists, or is being changed right now",
+        429: "the Hub limits the number of requests",
+    }
+    other = "the Hub has a problem" if status >= 500 else "the Hub refused the request"
+    return f"{facts.get(status, other)} ({status})"
+
+
+def _advice(status: int, repo_id: str, reason: str, pause: float) -> str:
+    organization = repo_id.partition("/")[0]
     if status == 401:
-        return (
-            f"the Hub rejected the token (401): create one with write access at {TOKENS}, then run `hf auth login` or set "
-            f"HF_TOKEN. {RESUME}"
-        )
+        return f"Create a token with write access at {TOKENS}, then run `hf auth login` or set HF_TOKEN. {RESUME}"
+    if status == 403 and (not reason or _ABOUT_ACCESS.search(reason)):
+        return f"The token needs write access to {organization}: see {TOKENS}. {RESUME}"
     if status == 403:
-        return (
-            f"the token has no write access to {repo_id} (403): give it write access to {organization} at {TOKENS}."
-            f"{message} {RESUME}"
-        )
+        return f"Do what the message says, or ask the Hub's support. {RESUME}"
     if status == 404:
-        return (
-            f"{repo_id} or {organization} does not exist on the Hub, or the token cannot see it (404): check the name."
-            f"{message}"
-        )
+        return "Check the name."
     if status == 409:
-        return (
-            f"{repo_id} already exists, or is being changed right now (409): check the name, or wait and try again."
-            f"{message} {RESUME}"
-        )
+        return f"Check the name, or wait and try again. {RESUME}"
     if status == 429:
-        pause = find_pause(answer)
-        when = f"in {format_seconds(pause)}" if pause else "later"
-        return f"the Hub limits the number of requests (429): try again {when}. {RESUME}"
-    if status >= 500:
-        return f"the Hub has a problem ({status}): try again later.{message} {RESUME}"
-    return f"the Hub refused the request ({status}).{message or f' {answer}'}"
+        return f"Try again {f'in {format_seconds(pause)}' if pause else 'later'}. {RESUME}"
+    return f"Try again later. {RESUME}" if status >= 500 else RESUME
 
 
 def _explain_failure(error: Exception) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import urllib3
 
-from rocov2_build.raw.proxies import Proxy, find_proxy, open_pool, trusted_certificates
+from rocov2_build.raw.proxies import Proxy, find_proxy, open_pool, trusted_certificates, without_login
 from rocov2_shared.errors import UserError
 from rocov2_shared.retry import LONGEST_WAIT, asked_pause, choose_pause
 from rocov2_shared.terminal import format_seconds
@@ -73,19 +73,18 @@ class Server:
             UserError: the address is invalid.
         """
         if not _is_http(url):
-            raise UserError(f"the address must begin with https:// or http://, got {url}")
+            raise UserError(f"the address must begin with https:// or http://, got {without_login(url)}")
         try:
             response = self._follow(url, headers)
         except urllib3.exceptions.LocationValueError as error:
-            raise UserError(f"invalid server address {url} ({error})") from error
+            raise UserError(without_login(f"invalid server address {url} ({error})")) from error
         self._tries = TRIES
         try:
             if response.status in _BUSY or response.status >= 500:
-                raise BrokenOffError(
-                    f"the server answers {response.status}", asked_pause(response.headers.get("Retry-After"))
-                )
+                raise BrokenOffError(f"the server answers {response.status}", asked_pause(response.headers))
             if response.status not in (200, 206, 416):
-                raise ServerError(f"{url}: the server answers {response.status} {response.reason or ''}".rstrip())
+                reason = f"the server answers {response.status} {response.reason or ''}"
+                raise ServerError(f"{without_login(url)}: {reason}".rstrip())
             yield response
         except urllib3.exceptions.HTTPError as error:  # while the body is read; an OSError is about the disk
             raise BrokenOffError(_reason(error)) from error
@@ -116,7 +115,8 @@ class Server:
             response.close()
             url = urljoin(url, location)
             if not _is_http(url):
-                raise ServerError(f"the server redirects to {url}, which does not begin with https:// or http://")
+                where = without_login(url)
+                raise ServerError(f"the server redirects to {where}, which does not begin with https:// or http://")
         raise BrokenOffError("the connection failed: too many redirects")
 
     def _pool(self, proxy: Proxy | None) -> urllib3.PoolManager:

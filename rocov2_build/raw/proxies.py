@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
@@ -19,6 +20,15 @@ from rocov2_shared.errors import UserError
 _HTTP = ("http", "https")
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def without_login(text: str) -> str:
+    """Return a text with the user and password of the addresses in it masked, and all before the last @ of an address.
+
+    >>> without_login("https://user:secret@example.org/records/1")
+    'https://***@example.org/records/1'
+    """
+    return re.sub(r"://[^\s]*@", "://***@", text)
 
 
 class Proxy(NamedTuple):

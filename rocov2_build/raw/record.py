@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rocov2_build.raw.http_client import BrokenOffError, Server, ServerError
+from rocov2_build.raw.proxies import without_login
 from rocov2_shared.errors import UserError
 
 _RECORD_BYTES = 10_000_000
@@ -35,27 +36,28 @@ def fetch_record(server: Server, url: str, wanted: list[str]) -> list[RecordFile
         ServerError: the record cannot be read, or lists its files in another form.
         UserError: it is the record of something else.
     """
+    shown = without_login(url)
     while True:
         try:
             with server.get(url, {}) as response:
                 content = json.loads(response.read(_RECORD_BYTES))
                 break
         except BrokenOffError as error:
-            server.pause(url, error)
+            server.pause(shown, error)
         except (ValueError, RecursionError) as error:
-            raise ServerError(f"{url}: the record is not JSON") from error
+            raise ServerError(f"{shown}: the record is not JSON") from error
     server.succeeded()
     try:
         entries = {entry["key"]: entry for entry in content["files"]}
         files = [_record_file(name, entries[name]) for name in wanted if name in entries]
     except (KeyError, TypeError, ValueError) as error:
         expected = "files with key, size, checksum and links"
-        raise ServerError(f"{url}: the record has no {expected} ({error})") from error
+        raise ServerError(f"{shown}: the record has no {expected} ({error})") from error
     if not entries:
-        raise ServerError(f"{url}: the record lists no files, so access to them may be restricted")
+        raise ServerError(f"{shown}: the record lists no files, so access to them may be restricted")
     missing = ", ".join(name for name in wanted if name not in entries)
     if missing:
-        raise UserError(f"{url} is not a release of ROCOv2, since it has no {missing}: choose another --record")
+        raise UserError(f"{shown} is not a release of ROCOv2, since it has no {missing}: choose another --record")
     return files
 
 
@@ -63,5 +65,5 @@ def _record_file(name: str, entry: dict[str, Any]) -> RecordFile:
     size, checksum, url = entry["size"], entry["checksum"], entry["links"]["self"]
     digest = re.fullmatch("md5:([0-9a-f]{32})", checksum)
     if type(size) is not int or size <= 0 or not digest or not re.match("https?://", url):
-        raise ValueError(f"{name}: size {size}, checksum {checksum}, address {url}")
+        raise ValueError(f"{name}: size {size}, checksum {checksum}, address {without_login(url)}")
     return RecordFile(name, size, digest[1], url)

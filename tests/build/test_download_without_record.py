@@ -211,3 +211,24 @@ def test_what_has_arrived_stays(server: Zenodo, tmp_path: Path) -> None:
     with pytest.raises(UserError):
         download_release(tmp_path / "new", NUMBER, base_url=server.url)
     assert (tmp_path / "new" / f".{FILES[0]}.part").stat().st_size == 10
+
+
+@pytest.mark.parametrize("answer", [*UNREADABLE, Answer(status=503)], ids=range(len(UNREADABLE) + 1))
+def test_a_password_in_the_address_of_the_server_is_not_shown(
+    server: Zenodo, tmp_path: Path, answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone(server, answer)
+    address = server.url.replace("://", "://me:sec@qwx@")
+    with pytest.raises(UserError) as error:
+        download_release(tmp_path / "new", NUMBER, base_url=address)
+    shown = str(error.value) + capsys.readouterr().err
+    assert "://***@127.0.0.1:" in shown
+    assert "me:" not in shown
+    assert "qwx" not in shown
+
+
+@pytest.mark.parametrize("address", ["http://me:secret@[::1", "ftp://me:secret@example.org", "http://me:secret@a b:x"])
+def test_a_password_in_an_address_that_is_none_is_not_shown(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UserError) as error:
+        download_release(tmp_path / "new", NUMBER, base_url=address)
+    assert "secret" not in str(error.value)

@@ -22,6 +22,7 @@ from rocov2_build.publish import Publication, default_tag, is_repo_id
 from rocov2_build.raw.releases import RELEASES
 from rocov2_shared.errors import UserError
 from tests.support.breaking import claim_release
+from tests.support.hub import HubError, Response
 from tests.support.hub_writing import TOKEN, Fault, WritingHub, close_connection, refuse
 from tests.support.raw import make_raw
 from tests.support.repositories import facts_of
@@ -107,14 +108,14 @@ def test_a_repository_that_breaks_a_rule_is_refused(built: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (400, "the Hub refused the request (400). Message of the Hub: refused by the test."),
+        (400, "the Hub refused the request (400)"),
         (401, "the Hub rejected the token (401)"),
-        (403, "give it write access to org at"),
+        (403, "the Hub refused the request (403)"),
         (404, "org/rocov2 or org does not exist on the Hub, or the token cannot see it (404)"),
-        (409, "is being changed right now (409)"),
-        (429, "limits the number of requests (429): try again in 0:00:07"),
-        (500, "has a problem (500)"),
-        (503, "has a problem (503)"),
+        (409, "org/rocov2 already exists, or is being changed right now (409)"),
+        (429, "the Hub limits the number of requests (429)"),
+        (500, "the Hub has a problem (500)"),
+        (503, "the Hub has a problem (503)"),
     ],
 )
 def test_each_refusal_is_one_message(
@@ -124,7 +125,8 @@ def test_each_refusal_is_one_message(
     hub.faults.append(Fault("GET", "/refs", refuse(status, **headers), times=100))
     with pytest.raises(UserError) as error:
         repository.refs()
-    assert message in str(error.value)
+    assert str(error.value).startswith(f"{message}. Message of the Hub: refused by the test. ")
+    assert ("Try again in 0:00:07." in str(error.value)) == (status == 429)
     assert "\n" not in str(error.value)
     asked = {429: [7.0] * 4, 500: [1.0, 2.0, 4.0, 8.0], 503: [1.0, 2.0, 4.0, 8.0]}
     assert pauses == asked.get(status, [])
@@ -141,8 +143,8 @@ def test_a_busy_hub_is_asked_again(
     assert list(repository.refs()[0]) == ["main"]
     assert pauses == [30.0, 2.0, 4.0]
     assert told == [
-        "Waiting the Hub answered 429; next try in 0:00:30",
-        "Waiting the Hub answered 502; next try in 0:00:02",
+        "Waiting the Hub answered 429: refused by the test; next try in 0:00:30",
+        "Waiting the Hub answered 502: refused by the test; next try in 0:00:02",
         "Waiting the connection failed; next try in 0:00:04",
     ]
 
@@ -157,7 +159,7 @@ def test_a_hub_that_asks_for_too_long_a_pause_is_left_alone(
 ) -> None:
     monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW))
     hub.faults.append(Fault("GET", "/refs", refuse(429, **{"Retry-After": retry_after})))
-    with pytest.raises(UserError, match="try again in 1:00:00"):
+    with pytest.raises(UserError, match=r"Try again in 1:00:00\."):
         repository.refs()
     assert not pauses
 
@@ -165,10 +167,63 @@ def test_a_hub_that_asks_for_too_long_a_pause_is_left_alone(
 def test_a_hub_that_names_the_time_of_the_next_request_is_asked_then(
     hub: WritingHub, repository: HubRepository, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr("rocov2_shared.retry.time", SimpleNamespace(time=lambda: NOW, sleep=pauses.append))
     hub.faults.append(Fault("GET", "/refs", refuse(503, **{"Retry-After": formatdate(NOW + 90, usegmt=True)})))
     assert list(repository.refs()[0]) == ["main"]
-    assert pauses == [90.0]
+    assert pauses == [60.0, 30.0]
+
+
+def test_a_limit_of_the_hub_is_waited_for_with_progress(
+    hub: WritingHub, repository: HubRepository, pauses: list[float], told: list[str]
+) -> None:
+    limit = {"RateLimit": '"api";r=0;t=124', "RateLimit-Policy": '"fixed window";"api";q=1000;w=300'}
+    hub.faults.append(Fault("GET", "/refs", refuse(429, **limit)))
+    assert list(repository.refs()[0]) == ["main"]
+    assert pauses == [60.0, 60.0, 5.0]
+    assert [line.rpartition(" ")[2] for line in told] == ["0:02:05", "0:01:05", "0:00:05"]
+
+
+COMMITS = "You have exceeded the rate limit for repository commits (128 per hour). You can retry this action in 1 hour."
+STORAGE = "Private repository storage limit reached, please upgrade your plan to increase it."
+RIGHTS = "You don't have the rights to write under the namespace org"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "advises_token"),
+    [
+        (429, COMMITS, False),
+        (403, STORAGE, False),
+        (403, RIGHTS, True),
+        (403, "", True),
+        (413, "Too many files", False),
+    ],
+)
+@pytest.mark.parametrize("place", ["header", "body"])
+def test_the_reason_of_the_hub_comes_before_any_guess(
+    hub: WritingHub,
+    repository: HubRepository,
+    pauses: list[float],
+    told: list[str],
+    status: int,
+    reason: str,
+    advises_token: bool,
+    place: str,
+) -> None:
+    def answer(request: object) -> object:
+        error = HubError(status, reason, RateLimit='"api";r=949;t=271')  # requests are left: it is another limit
+        kept = {"RateLimit": error.response.headers["RateLimit"]} if place == "body" else error.response.headers
+        error.response = Response(status, kept, b"" if place == "header" else error.response.body)
+        raise error
+
+    hub.faults.append(Fault("POST", "/tag/", answer, times=100))
+    with pytest.raises(UserError) as error:
+        repository.tag("one", hub.histories[ID].branches["main"], "")
+    message = str(error.value)
+    assert (f"Message of the Hub: {reason.rstrip('.')}." in message) == bool(reason)
+    assert ("token needs write access to org" in message) == advises_token
+    assert not advises_token or message.find(reason) < message.find("token needs")
+    assert pauses == ([1.0, 2.0, 4.0, 8.0] if status == 429 else [])
+    assert all(reason.rstrip(".") in line for line in told)
 
 
 def test_no_network(repository: HubRepository, pauses: list[float]) -> None:
@@ -180,7 +235,9 @@ def test_no_network(repository: HubRepository, pauses: list[float]) -> None:
 
 def test_another_organization(hub: WritingHub, repository: HubRepository) -> None:
     hub.organizations = ["elsewhere"]
-    with pytest.raises(UserError, match="no write access to org/rocov2"):
+    with pytest.raises(
+        UserError, match=r"rights to write under the namespace org\. The token needs write access to org: "
+    ):
         repository.create(private=False)
     repository.repo_id = "elsewhere/new"
     assert repository.is_private() is None
