@@ -14,6 +14,7 @@ import atexit
 import contextlib
 import ctypes
 import dataclasses
+import email.utils
 import functools
 import gc
 import hashlib
@@ -26,7 +27,7 @@ import socket
 import sys
 import time
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -294,6 +295,64 @@ _RECORDS = ("conversion.json", "dataset_infos.json")
 
 _logger = logging.getLogger(__name__)
 
+_TRIES = 5
+"""How often a request is made while the Hub limits them."""
+
+LONGEST_PAUSE = 900.0
+"""Seconds; if the Hub asks for a longer pause, the request fails."""
+
+_LIMIT = re.compile(r";\s*([rt])\s*=\s*(\d{1,9})(?!\d)", re.ASCII)
+
+
+def asked_pause(error: BaseException) -> float:
+    """Return the seconds that the Hub asks to wait, at most a day, in the answer (429, 503) behind an error; else 0.
+
+    The headers are `Retry-After` (seconds or a date) and `RateLimit`, such as `"api";r=0;t=124`: no request left for 124 s.
+    """
+    response = getattr(_find_answer(error), "response", None)
+    if response is None or response.status_code not in (429, 503):
+        return 0.0
+    value = (response.headers.get("Retry-After") or "").strip()
+    pause = 0.0
+    if value.isascii() and value.isdigit():
+        pause = float(value)
+    elif value:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            pause = email.utils.mktime_tz(email.utils.parsedate_tz(value)) - time.time()  # type: ignore[arg-type]
+    for item in (response.headers.get("RateLimit") or "").split(","):
+        limit = {name: int(number) for name, number in _LIMIT.findall(item)}
+        if limit.get("r") == 0 and limit.get("t"):
+            pause = max(pause, limit["t"] + 1.0)  # the server rounds to whole seconds
+    return min(max(pause, 0.0), 86_400.0)
+
+
+def _find_answer(error: BaseException | None) -> BaseException | None:
+    """Return the error among the causes of `error` that has an answer of the Hub."""
+    while error is not None and getattr(getattr(error, "response", None), "headers", None) is None:
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def wait_for_hub(seconds: float) -> None:
+    """Wait, and log a warning with the seconds that are left: at once, and then every minute."""
+    while seconds > 0:
+        _logger.warning("the Hub limits requests: the next one is made in %.0f s", seconds)
+        time.sleep(min(seconds, 60.0))
+        seconds -= 60.0
+
+
+def patiently(call: Callable[[], Any]) -> Any:
+    """Return what `call` returns; it is called again after each pause that the Hub asks for, up to `LONGEST_PAUSE`."""
+    for _ in range(_TRIES - 1):
+        try:
+            return call()
+        except Exception as error:  # of requests or httpx, by the version of huggingface_hub
+            pause = asked_pause(error)
+            if not 0 < pause <= LONGEST_PAUSE:
+                raise
+        wait_for_hub(pause)
+    return call()
+
 
 @dataclasses.dataclass(frozen=True)
 class Repository:
@@ -369,7 +428,8 @@ class Repository:
         try:
             if datasets.config.HF_HUB_OFFLINE:  # of either variable: huggingface_hub knows only its own
                 raise OfflineModeIsEnabled
-            info = HfApi(token=token).dataset_info(repo_id, revision=revision, timeout=_PATIENCE)
+            api = HfApi(token=token)
+            info = patiently(lambda: api.dataset_info(repo_id, revision=revision, timeout=_PATIENCE))
             files = [sibling.rfilename for sibling in info.siblings or []]
             if all(name in files for name in _RECORDS):
                 # Both are then in the cache, where they are found by this revision when the Hub cannot be reached.
@@ -504,9 +564,11 @@ def _how_to_download(repo_id: str, revision: str | None) -> str:
 
 def _download(repo_id: str, file: str, revision: str | None, commit: str, token: bool | str | None) -> str:
     """Download a file at `commit` into the cache, where `revision` then leads to it, and return its path."""
-    path: str = hf_hub_download(repo_id, file, repo_type="dataset", revision=revision, token=token)
-    if os.path.basename(os.path.dirname(path)) != commit:  # the branch has moved on
-        path = hf_hub_download(repo_id, file, repo_type="dataset", revision=commit, token=token)
+    path: str = ""
+    for wanted in (revision, commit):  # the second time, the branch has moved on
+        if os.path.basename(os.path.dirname(path)) != commit:
+            options = {"repo_type": "dataset", "revision": wanted, "token": token}
+            path = patiently(functools.partial(hf_hub_download, repo_id, file, **options))
     return path
 
 
@@ -515,6 +577,8 @@ def _explain(error: Exception, repo_id: str, revision: str | None) -> OSError:
     where = _name(repo_id, revision)
     nowhere = f"no folder {repo_id!r} in {os.getcwd()}, and"
     status = getattr(getattr(error, "response", None), "status_code", None)
+    message = " ".join((getattr(error, "server_message", None) or "").split())[:500]
+    reason = f" ({message})" if message else ""
     login = "log in with `hf auth login` or pass token="
     if isinstance(error, OfflineModeIsEnabled):
         return ConnectionError(
@@ -542,15 +606,14 @@ def _explain(error: Exception, repo_id: str, revision: str | None) -> OSError:
     if type(error).__name__ == "HFValidationError":
         return FileNotFoundError(f"{nowhere} {repo_id!r} cannot be the name of a dataset on the Hub: {error}")
     if status == 401:
-        return PermissionError(f"the Hub refuses the token (401), asked for {where!r}: {login}")
+        return PermissionError(f"the Hub refuses the token (401), asked for {where!r}{reason}: {login}")
     if status == 403:
-        message = getattr(error, "server_message", None) or "access denied"
         return PermissionError(
-            f"the Hub refuses to show the dataset {where!r} (403, {message}): use another account or token"
+            f"the Hub refuses to show the dataset {where!r} (403, {message or 'access denied'}): use another account or token"
         )
     if status is not None:
         return ConnectionError(
-            f"the Hub answers {status} {http.client.responses.get(status, '')} when asked for {where!r}"
+            f"the Hub answers {status} {http.client.responses.get(status, '')} when asked for {where!r}{reason}"
         )
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
@@ -708,7 +771,8 @@ class Rocov2(datasets.ArrowBasedBuilder):
         generators = []
         for split in self._repository.counts[self.config.name]:
             shards = self._repository.shards(self.config.name, split)
-            files = dl_manager.download([f"{self._repository.root}/{shard}" for shard in shards])
+            urls = [f"{self._repository.root}/{shard}" for shard in shards]
+            files = patiently(functools.partial(dl_manager.download, urls))
             generators.append(
                 datasets.SplitGenerator(name=split, gen_kwargs={"files": files, "row_groups": [None] * len(files)})
             )
@@ -797,9 +861,8 @@ def load(
     if hub and repository.remote:
         if streaming and _leaves_images_out(columns):
             options.setdefault("storage_options", _SMALL_READS)
-        return datasets.load_dataset(
-            hub["id"], name, split=split, streaming=streaming, revision=repository.commit, **options
-        )
+        options |= {"split": split, "streaming": streaming, "revision": repository.commit}
+        return patiently(lambda: datasets.load_dataset(hub["id"], name, **options))
     if hub:
         prepared = _find_prepared(hub["id"], name, options)
         files = [file for part in repository.counts[name] for file in repository._shards(name, part)]

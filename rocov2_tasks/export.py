@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rocov2 import FEATURES, SPLITS, Repository
+from rocov2 import FEATURES, SPLITS, Repository, patiently
 from rocov2_shared.conversion import read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.folders import new_folder
@@ -142,14 +143,14 @@ def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
             are recorded.
     """
     path = f"{plan.repository.root}/{shard}"
-    with _errors_of_users(plan.repository, path), fsspec.open(path, "rb") as stream:
-        file = pq.ParquetFile(stream, pre_buffer=True)
+    with _errors_of_users(plan.repository, path), patiently(fsspec.open(path, "rb").open) as stream:
+        file = patiently(lambda: pq.ParquetFile(stream, pre_buffer=True))
         _require_columns(plan.repository, path, file.schema_arrow.names)
         if plan.hashes is not None:
             # Checked before its rows are used: some damage would be found late, and some never.
             _require_hash(plan.repository, path, plan.hashes.get(shard))
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group).combine_chunks()
+            yield patiently(partial(file.read_row_group, group)).combine_chunks()
 
 
 @contextmanager

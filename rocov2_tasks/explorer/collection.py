@@ -165,7 +165,9 @@ class Collection:
         if not hub.remote:
             return os.path.join(self.root, file)
         try:
-            return hf_hub_download(str(hub.repo_id), file, repo_type="dataset", revision=hub.commit)
+            options: dict[str, Any] = {"repo_type": "dataset", "revision": hub.commit}
+            path: str = rocov2.patiently(lambda: hf_hub_download(str(hub.repo_id), file, **options))
+            return path
         except Exception as error:  # of requests or httpx, by the version of huggingface_hub
             raise ConnectionError(f"{file} of {self.root} could not be downloaded: {error}") from error
 

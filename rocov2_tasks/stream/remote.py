@@ -12,14 +12,14 @@ from typing import Any
 import fsspec
 from huggingface_hub import HfApi
 
-from rocov2 import Repository
+from rocov2 import LONGEST_PAUSE, Repository, asked_pause, wait_for_hub
 from rocov2_shared.sizes import format_count
 
 GAP = 128 * 1024
 """Ranges with a gap of at most this many bytes are fetched as one."""
 
 ATTEMPTS = 5
-"""How often a range is requested; the wait doubles before each further attempt."""
+"""How often a range is requested; the wait doubles before each further attempt, unless the Hub asks for a pause."""
 
 FIRST_WAIT = 0.5
 """Seconds before the second attempt."""
@@ -64,7 +64,7 @@ class RemoteFiles:
 
         Raises:
             FileNotFoundError: the file is missing.
-            ConnectionError: all attempts failed, or patience ran out.
+            ConnectionError: all attempts failed, the Hub asks for too long a pause, or patience ran out.
         """
         if self._patience is None:
             return self._fetch(path, start, end, ATTEMPTS)
@@ -91,9 +91,13 @@ class RemoteFiles:
 
     def _fetch(self, path: str, start: int, end: int, attempts: int) -> bytes:
         problem: object = None
+        pause = 0.0
         for attempt in range(attempts):
-            if attempt:
+            if pause:
+                wait_for_hub(pause)
+            elif attempt:
                 time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+            pause = 0.0
             try:
                 data: bytes = self._files.cat_file(f"{self._repository.root}/{path}", start, end, cache_type="none")
             except FileNotFoundError:
@@ -102,7 +106,10 @@ class RemoteFiles:
                 status = getattr(getattr(error, "response", None), "status_code", 500)
                 if 400 <= status < 500 and status not in (408, 429):
                     raise
-                problem = error
+                problem, pause = error, asked_pause(error)
+                if pause > LONGEST_PAUSE:
+                    attempts = attempt + 1
+                    break
                 continue
             if len(data) == end - start:
                 return data

@@ -116,18 +116,25 @@ def test_a_refusal_is_explained(visit: Visit, case: str) -> None:
             "PermissionError",
             f"the dataset {dataset} on the Hub is gated (403): ask for access at {page}, then {login}",
         ],
-        "token": ["PermissionError", f"the Hub refuses the token (401), asked for {dataset}: {login}"],
+        "token": [
+            "PermissionError",
+            f"the Hub refuses the token (401), asked for {dataset} (Invalid credentials): {login}",
+        ],
         "forbidden": [
             "PermissionError",
             f"the Hub refuses to show the dataset {dataset} (403, No access from here): use another account or token",
         ],
         "busy": [
             "ConnectionError",
-            f"{here}, the Hub answers 503 Service Unavailable when asked for {dataset}, and the cache has no copy. When the "
-            f"Hub can be reached, download it first: `hf download org/{case} --repo-type dataset`",
+            f"{here}, the Hub answers 503 Service Unavailable when asked for {dataset} (Come back later), and the cache has "
+            f"no copy. When the Hub can be reached, download it first: `hf download org/{case} --repo-type dataset`",
         ],
     }
     assert visit.first[f"refused {case}"] == {"error": expected[case]}
+
+
+def test_a_limit_of_requests_is_waited_for(visit: Visit, sources: Sources) -> None:
+    assert _rows(visit.first["limited"]) == expected_rows(sources.raw, sources.ordinary)["vocabulary"]
 
 
 def _problem(visit: Visit, state: str, dataset: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,7 @@ CALLS = ("load_dataset", "load", "builder")
 OWN_CALLS = ("load", "builder")
 ID, URL = "org/rocov2", "hf://datasets/org/rocov2"
 COLUMNS = ["image_id", "caption"]
+LIMITED = "org/limited"
 MISSING = "data/train-00003-of-00016-noncommercial.parquet"
 REFUSED = {
     "private": HubError(401, "Repository not found", "RepoNotFound"),
@@ -75,9 +77,17 @@ class Visit:
 
 
 class RefusingHub(Hub):
-    """Refuses every request about the datasets of `REFUSED`."""
+    """Refuses every request about the datasets of `REFUSED`, and the first one for each thing of the dataset `LIMITED`."""
+
+    def __init__(self, repositories: Mapping[str, Path | str], **options: Any) -> None:
+        super().__init__(repositories, **options)
+        self._limited: set[str] = set()
 
     def answer(self, request: Request) -> Response:
+        kind = request.path.split(LIMITED)[-1].partition("/")[2].partition("/")[0]
+        if LIMITED in request.path and kind not in self._limited:
+            self._limited.add(kind)
+            raise HubError(429, "Too many requests", RateLimit='"api";r=0;t=1')
         for part in request.path.split("/"):
             if part in REFUSED:
                 raise REFUSED[part]
@@ -117,7 +127,7 @@ def make_visit(version: str, sources: Sources, home: Path) -> Visit:
     pinned = {"revision": commit} if version == "2.21.0" else {}
     kept = _kept_cases(home, module)
     folders = {ID: served, "org/broken": sources.broken}
-    folders |= dict.fromkeys(("org/whole", "org/part", "org/gone"), sources.ordinary)
+    folders |= dict.fromkeys((LIMITED, "org/whole", "org/part", "org/gone"), sources.ordinary)
     with RefusingHub(folders | {f"org/large-{call}": sources.large for call in OWN_CALLS}) as hub:
         environment = child_environment(home) | hub.environment(home)
         online = {name: value for name, value in environment.items() if name != "HF_HUB_OFFLINE"}
@@ -159,6 +169,7 @@ def _cases(module: Path, pinned: dict[str, str]) -> dict[str, dict[str, Any]]:
     cases["revision option"] = here | {"call": "load", "path": ID, "options": {"revision": "nothing"}}
     for name in REFUSED:
         cases[f"refused {name}"] = here | {"call": "load", "path": f"org/{name}"}
+    cases["limited"] = here | {"call": "load", "path": LIMITED, "name": "vocabulary"}
     cases["whole"] = {"call": "snapshot", "path": "org/whole"}
     cases["part"] = {"call": "snapshot", "path": "org/part", "options": {"allow_patterns": ["*.json", "text/*"]}}
     return cases

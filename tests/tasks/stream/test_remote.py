@@ -18,9 +18,9 @@ CONTENT = bytes(range(256)) * 40_000
 class AnswerError(Exception):
     """An error with a status, as the clients of the Hub raise it."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, **headers: str) -> None:
         super().__init__(f"status {status}")
-        self.response = type("Response", (), {"status_code": status})
+        self.response = type("Response", (), {"status_code": status, "headers": headers})
 
 
 class Server:
@@ -74,6 +74,22 @@ def test_a_range_that_does_not_come_is_asked_for_again(
     assert files(server, monkeypatch).fetch("data/a.parquet", 1_000, 9_000) == CONTENT[1_000:9_000]
     assert server.asked == [(1_000, 9_000)] * 3
     assert waits == [0.5, 1.0]
+
+
+def test_a_range_waits_as_long_as_the_hub_asks(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(AnswerError(429, RateLimit='"resolvers";r=0;t=89'), AnswerError(503, **{"Retry-After": "7"}), 100)
+    assert files(server, monkeypatch).fetch("data/a.parquet", 1_000, 9_000) == CONTENT[1_000:9_000]
+    assert waits == [60.0, 30.0, 7.0, 2.0]
+    assert [record.args for record in caplog.records] == [(90.0,), (30.0,), (7.0,)]
+
+
+def test_too_long_a_pause_ends_the_attempts(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(*[AnswerError(429, RateLimit='"resolvers";r=0;t=3600')] * 9)
+    with pytest.raises(ConnectionError, match=r"1 attempt to read bytes 0 to 9 failed, last: status 429"):
+        files(server, monkeypatch).fetch("data/a.parquet", 0, 9)
+    assert not waits
 
 
 def test_in_the_end_it_is_told(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
