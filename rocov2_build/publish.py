@@ -20,6 +20,7 @@ from rocov2_build.checks.violations import Violation, blocking, describe_result,
 from rocov2_build.hub.client import ChangedMeanwhileError, HubRepository
 from rocov2_build.hub.refusals import TOKENS
 from rocov2_build.hub.uploads import Changes, Upload, compare, find_uploads
+from rocov2_build.hub.watched_folder import WatchedFolder
 from rocov2_build.raw.releases import RELEASES, SAMPLE
 from rocov2_shared.conversion import ConversionRecord, read_conversion
 from rocov2_shared.errors import UserError
@@ -66,14 +67,17 @@ def publish(publication: Publication) -> None:
     """Check a repository and publish it.
 
     Raises:
-        UserError: the repository breaks a rule or is only a part, the Hub refuses a request, or the verification fails.
+        UserError: the repository contains links, breaks a rule, is only a part or changes meanwhile; the Hub refuses a
+            request; or the verification fails.
     """
     disable_progress_bars()
+    folder = WatchedFolder(publication.root)
     violations = check_repository(publication.root)
     if blocking(violations):
         raise UserError(_describe_violations(publication.root, violations))
     conversion = _read_conversion(publication.root, publication.allow_partial)
     uploads, left_out = find_uploads(publication.root, publication.repo_id)
+    folder.require_recorded(uploads, conversion)
     say("Checked", describe_result(publication.root, violations))
     say("Files", f"{format_count(len(uploads), 'file')}, {format_size(sum(upload.size for upload in uploads))}")
     if left_out:
@@ -88,7 +92,7 @@ def publish(publication: Publication) -> None:
             "the token for the Hub is missing: run `hf auth login` or set HF_TOKEN; the token needs write access to "
             f"{publication.repo_id.partition('/')[0]} ({TOKENS})"
         )
-    _publish(publication, repository, uploads, conversion)
+    _publish(publication, folder, repository, uploads, conversion)
 
 
 def default_tag(release: str | None, rows_sha256: str) -> str:
@@ -125,7 +129,11 @@ def _read_conversion(root: Path, allow_partial: bool) -> ConversionRecord:
 
 
 def _publish(
-    publication: Publication, repository: HubRepository, uploads: list[Upload], conversion: ConversionRecord
+    publication: Publication,
+    folder: WatchedFolder,
+    repository: HubRepository,
+    uploads: list[Upload],
+    conversion: ConversionRecord,
 ) -> None:
     _require_repository(repository, publication.private)
     branches, tags = repository.refs()
@@ -151,7 +159,10 @@ def _publish(
         if changes.is_empty and exists:
             say("Unchanged", f"{publication.target} has all files: nothing was uploaded")
         else:
-            _send(repository, changes.sent)
+            try:
+                _send(repository, changes.sent)
+            finally:  # a storage refuses contents that changed on their way: say that rather than what it says
+                folder.require_unchanged(changes.sent)
             if not exists:
                 repository.create_branch(publication.revision, head)
             head = _commit(publication, repository, uploads, changes, head, tag) if not changes.is_empty else head

@@ -17,6 +17,7 @@ from huggingface_hub.hf_api import GitRefInfo, RepoFile
 
 from rocov2_build.hub.refusals import describe, explain, find_answer, find_pause, is_network_failure
 from rocov2_build.hub.uploads import Upload
+from rocov2_build.hub.watched_folder import describe_changes
 from rocov2_shared.errors import UserError
 from rocov2_shared.resuming import RESUME
 from rocov2_shared.retry import LONGEST_WAIT, choose_pause, wait
@@ -133,7 +134,10 @@ class HubRepository:
         # One object for each file: it remembers that its content was sent.
         if upload.path not in self._operations:
             source = str(upload.source) if isinstance(upload.source, Path) else upload.source
-            self._operations[upload.path] = CommitOperationAdd(upload.path, source)
+            operation = CommitOperationAdd(upload.path, source)
+            if operation.upload_info.sha256.hex() != upload.sha256:
+                raise UserError(describe_changes([upload.path]))
+            self._operations[upload.path] = operation
         return self._operations[upload.path]
 
     def _request(self, call: Callable[[], T], tries: int = TRIES) -> T:

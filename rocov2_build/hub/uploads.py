@@ -61,12 +61,20 @@ class Upload:
 
 def _upload(path: str, source: Path | bytes) -> Upload:
     size = source.stat().st_size if isinstance(source, Path) else len(source)
-    digest = file_sha256(source) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
-    blob_id = None
-    if size <= _SMALL:
-        content = source.read_bytes() if isinstance(source, Path) else source
-        blob_id = hashlib.sha1(b"blob %d\0" % size + content, usedforsecurity=False).hexdigest()
-    return Upload(path, source, size, digest, blob_id)
+    if size > _SMALL:
+        return Upload(
+            path, source, size, file_sha256(source) if isinstance(source, Path) else _sha256(source), blob_id=None
+        )
+    content = source.read_bytes() if isinstance(source, Path) else source
+    blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    # What git stores is held until the commit, so that it is what was hashed. Git stores no Parquet file.
+    return Upload(
+        path, source if path.endswith(".parquet") else content, len(content), _sha256(content), blob_id=blob_id
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def find_uploads(root: Path, repo_id: str) -> tuple[list[Upload], list[str]]:

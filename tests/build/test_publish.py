@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,51 @@ def test_a_connection_that_breaks_once_is_no_fault(publish: Publisher, hub: Writ
     assert code == 0, err
     assert hub.files(ID) == _expected(built)
     assert len(hub.histories[ID].snapshots) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "LICENSE.md").write_text("another licence"),
+        lambda root: _turn_last_byte(sorted(root.glob("data/*.parquet"))[0]),
+        lambda root: _turn_last_byte(sorted(root.glob("data/*.parquet"))[-1]),
+        lambda root: _link_elsewhere(root / "data"),
+    ],
+    ids=["document", "first shard", "last shard", "linked folder"],
+)
+def test_a_folder_that_changes_meanwhile_never_becomes_visible(
+    publish: Publisher, hub: WritingHub, built: Path, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    root = Path(shutil.copytree(built, tmp_path / "mine"))
+    hub.faults.append(Fault("PUT", PUTS, lambda _: change(root)))
+    code, _, err = publish(root)
+    assert code == 1
+    assert "changed since it was checked, and no file of it became visible: " in err or "contains links" in err
+    assert hub.files(ID) == FIRST_FILES
+    assert not hub.histories[ID].tags
+
+
+def _turn_last_byte(path: Path) -> None:
+    stat = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:-5] + bytes([content[-5] ^ 1]) + content[-4:])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def _link_elsewhere(path: Path) -> None:
+    moved = path.rename(path.parent.parent / f"moved-{path.name}")
+    path.symlink_to(moved)
+
+
+def test_a_link_is_refused_before_anything_is_sent(
+    publish: Publisher, hub: WritingHub, built: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(built, tmp_path / "mine"))
+    _link_elsewhere(root / "data")
+    code, _, err = publish(root)
+    assert code == 1
+    assert f"{root} contains links, which may lead anywhere: data. Put the files" in err
+    assert not hub.requests
 
 
 def test_a_commit_of_someone_else_is_not_overwritten(publish: Publisher, hub: WritingHub, built: Path) -> None:
