@@ -19,14 +19,13 @@ import rocov2
 from rocov2_build.card.blocks import Contents, SplitSize
 from rocov2_build.card.croissant import LICENSE_URLS, authors, croissant
 from rocov2_build.card.croissant_rai import RAI
-from rocov2_build.convert import Conversion, convert
+from rocov2_build.check import check_repository
 from rocov2_build.raw.releases import RELEASES
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.files import file_sha256
-from tests.conftest import PROJECT
 from tests.support.breaking import broken
 from tests.support.raw import make_raw
-from tests.support.repositories import LABELS, Rows, images_by_id, run
+from tests.support.repositories import LABELS, Rows, run
 
 pytestmark = pytest.mark.slow
 
@@ -203,21 +202,15 @@ def test_a_croissant_json_of_other_files_is_told(built: Path, tmp_path: Path) ->
     repository = shutil.copytree(built, tmp_path / "rocov2")
     path = repository / "croissant.json"
     before = json.loads(path.read_text())
-    for change, file in (
-        ({"sha256": "0" * 64}, "text/test.parquet"),
-        ({"contentSize": "1 B"}, "text/test.parquet"),
-        ({"contentUrl": "text/other.parquet"}, "text/other.parquet"),
-    ):
+    place = next(i for i, part in enumerate(before["distribution"]) if part.get("contentUrl") == "text/test.parquet")
+    for key, value in (("sha256", "0" * 64), ("contentSize", "1 B"), ("contentUrl", "text/other.parquet")):
         described = json.loads(json.dumps(before))
-        next(part for part in described["distribution"] if part.get("contentUrl") == "text/test.parquet").update(change)
+        described["distribution"][place][key] = value
         path.write_text(json.dumps(described))
-        told = broken(repository, fast=True)
-        assert {rule for rule, _ in told} == {"croissant"}
-        assert ("croissant", file) in told
-    path.write_text("[]")
-    assert {rule for rule, _ in broken(repository, fast=True)} == {"croissant"}
-
-
-def test_the_sample_reads(tmp_path: Path) -> None:
-    convert(Conversion(PROJECT / "sample", tmp_path / "rocov2", release="any", quiet=True))
-    assert len(read(tmp_path / "rocov2", "default")) == len(images_by_id(tmp_path / "rocov2"))
+        (violation,) = check_repository(repository, fast=True)
+        assert (violation.rule, violation.file) == ("croissant", "croissant.json")
+        assert violation.key == f"distribution[{place}].{key}"
+    shortened: dict[str, Any]
+    for shortened in ({}, before | {"recordSet": before["recordSet"][1:]}, before | {"license": []}):
+        path.write_text(json.dumps(shortened))
+        assert broken(repository, fast=True) == [("croissant", "croissant.json")]
