@@ -11,14 +11,10 @@ otherwise the stream is refused, since the released bytes are lost.
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import pyarrow as pa
 from datasets import (
     Dataset,
     DatasetDict,
@@ -29,8 +25,24 @@ from datasets import (
     concatenate_datasets,
 )
 
-Batch = dict[str, list[Any]]
+from rocov2_tasks.shaping.steps import DECODED, Batch, Checked, Chosen, ChosenRows, MadeRows, MadeTable, Passed
+
+__all__ = [
+    "ID",
+    "Batch",
+    "add_columns",
+    "check_rows",
+    "keep_rows",
+    "of_every_split",
+    "read_batches",
+    "require_columns",
+    "require_strings",
+]
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+ID = "image_id"
+"""Column that names a row in messages: whatever makes or checks columns gets it, if the dataset has it."""
 
 _BATCH = 64
 """Rows in memory at a time: a few megabytes, with images of some 100 kB."""
@@ -93,8 +105,8 @@ def add_columns(
 
     Args:
         dataset: map-style or streaming.
-        make: returns the new columns, except `images`, for a batch of `inputs`. It is hashed for the cache: it must not be a
-            lambda, and everything that it depends on must be in its attributes.
+        make: returns the new columns, except `images`, for a batch of `inputs` (and `ID`). It is hashed for the cache: it
+            must not be a lambda, and everything that it depends on must be in its attributes.
         inputs: columns that `make` needs.
         features: features of the new columns, in order; `images` is the column `image`, each image in a list of its own.
         keep: columns to keep; a new column replaces one of the same name.
@@ -102,15 +114,15 @@ def add_columns(
     known = require_columns(dataset, *inputs, *keep)
     kept = tuple(column for column in keep if column not in features)
     result = Features({column: known[column] for column in kept} | dict(features))
-    inputs = (*inputs, "image") if "images" in features else tuple(inputs)
+    inputs = (*_named(inputs, known), *(["image"] if "images" in features else []))
     if not isinstance(dataset, IterableDataset):
-        return _add_to_dataset(dataset, _MadeTable(make, inputs, features), kept, result)
+        return _add_to_dataset(dataset, MadeTable(make, inputs, features), kept, result)
     if _has_tables(dataset):
-        return _add_to_tables(dataset, _MadeTable(make, inputs, result, kept))
-    return _add_to_rows(dataset, _MadeRows(make, inputs, result, kept))
+        return _add_to_tables(dataset, MadeTable(make, inputs, result, kept))
+    return _add_to_rows(dataset, MadeRows(make, inputs, result, kept))
 
 
-def _add_to_dataset(dataset: Dataset, step: _MadeTable, kept: Sequence[str], features: Features) -> Dataset:
+def _add_to_dataset(dataset: Dataset, step: MadeTable, kept: Sequence[str], features: Features) -> Dataset:
     """Add columns to a map-style dataset: make the new ones, and put the kept ones beside them."""
     if not len(dataset):  # map() would not add a column
         return Dataset.from_dict({column: [] for column in features}, features=features, split=dataset.split)
@@ -134,7 +146,7 @@ def _add_to_dataset(dataset: Dataset, step: _MadeTable, kept: Sequence[str], fea
     return concatenate_datasets([plain.select_columns(list(kept)), made], axis=1, split=dataset.split)
 
 
-def _add_to_tables(stream: IterableDataset, step: _MadeTable) -> IterableDataset:
+def _add_to_tables(stream: IterableDataset, step: MadeTable) -> IterableDataset:
     """Add columns to a stream that still has tables.
 
     In Arrow, since among Python values a column without a value so far would have no type. cast() sets the features: map()
@@ -144,11 +156,11 @@ def _add_to_tables(stream: IterableDataset, step: _MadeTable) -> IterableDataset
     return tables.map(step, batched=True, batch_size=_BATCH).with_format(None).cast(step.features)
 
 
-def _add_to_rows(stream: IterableDataset, step: _MadeRows) -> IterableDataset:
+def _add_to_rows(stream: IterableDataset, step: MadeRows) -> IterableDataset:
     """Add columns to a stream of Python values."""
     needed = list(dict.fromkeys([*step.kept, *step.inputs]))
     if "image" in needed and require_columns(stream, "image")["image"].decode:
-        raise ValueError(_DECODED)
+        raise ValueError(DECODED)
     plain = stream.with_format(None).select_columns(needed)
     return plain.map(step, batched=True, batch_size=_BATCH, remove_columns=needed, features=step.features)
 
@@ -162,108 +174,40 @@ def keep_rows(dataset: Any, choose: Callable[[Batch], Iterable[bool]], inputs: S
         return dataset.select(np.flatnonzero(np.asarray(chosen, dtype=bool)))
     if not _has_tables(dataset):
         return dataset.with_format(None).filter(
-            _ChosenRows(choose, tuple(inputs)), input_columns=list(inputs), batched=True, batch_size=_BATCH
+            ChosenRows(choose, tuple(inputs)), input_columns=list(inputs), batched=True, batch_size=_BATCH
         )
     # map() instead of filter(), which in datasets 4.8 fails on a stream of tables, and decodes the images of Python values.
-    stream = dataset.with_format("arrow").map(_Chosen(choose, tuple(inputs)), batched=True, batch_size=_BATCH)
+    stream = dataset.with_format("arrow").map(Chosen(choose, tuple(inputs)), batched=True, batch_size=_BATCH)
     return stream.with_format(None).cast(features)
+
+
+def check_rows(dataset: Any, check: Callable[[Batch], None], inputs: Sequence[str]) -> Any:
+    """Return a dataset whose rows pass `check`, which raises an error for a batch of `inputs` (and `ID`) with a wrong row.
+
+    Map-style rows are checked now, those of a stream when they come; a format of a stream is removed.
+    """
+    inputs = _named(inputs, require_columns(dataset, *inputs))
+    if isinstance(dataset, Dataset):
+        for batch in read_batches(dataset, inputs):
+            check(batch)
+        return dataset
+    if not _has_tables(dataset):
+        return keep_rows(dataset, Passed(check), inputs)
+    checked = dataset.with_format("arrow").map(Checked(check, inputs), batched=True, batch_size=_BATCH)
+    return checked.with_format(None).cast(dataset.features)
+
+
+def read_batches(dataset: Dataset, inputs: Sequence[str]) -> Iterator[Batch]:
+    """Yield columns of a map-style dataset (and `ID`, if it has it), some rows at a time; none of them may be images."""
+    columns = dataset.with_format("arrow").select_columns(list(_named(inputs, dataset.features)))
+    for table in columns.iter(1000) if len(dataset) else ():
+        yield table.to_pydict()
+
+
+def _named(inputs: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*inputs, *({ID} & set(known))]))
 
 
 def _has_tables(stream: IterableDataset) -> bool:
     # `datasets` has no public way to find out.
     return getattr(stream._ex_iterable, "iter_arrow", None) is not None
-
-
-_DECODED = (
-    "an earlier step of this stream decoded its images (map, filter, remove_columns and rename_column do): the view would "
-    "encode them again, with other pixels. Make the view first, or use select_columns and the filters of "
-    'rocov2_tasks.subsets, or put cast_column("image", Image(decode=False)) before that step'
-)
-
-
-@dataclass(frozen=True)
-class _MadeRows:
-    """Makes new columns of Python values, beside kept ones."""
-
-    make: Callable[[Batch], Mapping[str, Any]]
-    inputs: tuple[str, ...]
-    features: Features
-    kept: tuple[str, ...]
-
-    def __call__(self, rows: Batch) -> Batch:
-        for image in rows.get("image", ()):
-            if not isinstance(image, dict) or not image["path"]:  # as of an image that was decoded and encoded again
-                raise ValueError(_DECODED)
-        made = dict(self.make({column: rows[column] for column in self.inputs if column != "image"}))
-        if "images" in self.features:
-            made["images"] = [[image] for image in rows["image"]]
-        columns = {name: rows[name] if name in self.kept else made[name] for name in self.features}
-        return {
-            name: values.to_pylist() if isinstance(values, pa.Array) else values for name, values in columns.items()
-        }
-
-
-@dataclass(frozen=True)
-class _ChosenRows:
-    """Tells `filter` which rows of the input columns to keep."""
-
-    choose: Callable[[Batch], Iterable[bool]]
-    inputs: tuple[str, ...]
-
-    def __call__(self, *columns: list[Any]) -> list[bool]:
-        return list(self.choose(dict(zip(self.inputs, columns, strict=True))))
-
-
-@functools.cache
-def _hash_code() -> str:
-    """Return a hash of all modules of this folder.
-
-    `datasets` hashes the attributes of a step, not its code: without this its cache would return what an older version of the
-    project made.
-    """
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-
-
-@dataclass(frozen=True)
-class _MadeTable:
-    """Makes a table of new columns, beside kept ones."""
-
-    make: Callable[[Batch], Mapping[str, Any]]
-    inputs: tuple[str, ...]
-    features: Features
-    kept: tuple[str, ...] = ()
-    code: str = field(default_factory=_hash_code)
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        made = dict(self.make(_texts(table, self.inputs)))
-        if "images" in self.features:
-            images = table["image"].combine_chunks()
-            made["images"] = pa.ListArray.from_arrays(pa.array(range(len(images) + 1), pa.int32()), images)
-        schema = self.features.arrow_schema  # contains the features, so that a Parquet file has them
-        columns = [
-            table[name].cast(schema.field(name).type)
-            if name in self.kept
-            else _array(made[name], schema.field(name).type)
-            for name in schema.names
-        ]
-        return pa.Table.from_arrays(columns, schema=schema)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Keeps the rows of a table for which `choose` is true."""
-
-    choose: Callable[[Batch], Iterable[bool]]
-    inputs: tuple[str, ...]
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        return table.filter(pa.array(self.choose(_texts(table, self.inputs)), pa.bool_()))
-
-
-def _texts(table: pa.Table, columns: Iterable[str]) -> Batch:
-    return {column: table[column].to_pylist() for column in columns if column != "image"}
-
-
-def _array(values: Any, type: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, type)
