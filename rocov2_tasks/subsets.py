@@ -126,6 +126,17 @@ def filter_article(dataset: Any, pmcids: str | Iterable[str]) -> Any:
     return _filter_values(dataset, "pmcid", _given("pmcids", pmcids, None))
 
 
+def drop_images(dataset: Any, image_ids: str | Iterable[str]) -> Any:
+    """Return the rows without these images, by id, such as those that a view refuses.
+
+        train = drop_images(train, ["ROCOv2_2023_train_000001"])
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _keep(dataset, _IsNoneOf("image_id", frozenset(_given("image_ids", image_ids, None))))
+
+
 def drop_shared_articles(dataset: Any) -> Any:
     """Return the rows whose article has no image in another split of the release.
 
@@ -200,7 +211,7 @@ def _keep(dataset: Any, choose: Any) -> Any:
     features = require_columns(dataset, choose.column)
     if choose.column in LABELS and features[choose.column] != ClassLabel(names=label_names(choose.column)):
         raise ValueError(f"column {choose.column!r} must have the labels of ROCOv2, got {features[choose.column]}")
-    if choose.column in ("license", "pmcid"):
+    if choose.column in ("license", "pmcid", "image_id"):
         require_strings(dataset, choose.column)
     return keep_rows(dataset, choose, [choose.column])
 
@@ -212,6 +223,15 @@ class _IsOneOf:
 
     def __call__(self, batch: Batch) -> list[bool]:
         return [value in self.values for value in batch[self.column]]
+
+
+@dataclass(frozen=True)
+class _IsNoneOf:
+    column: str
+    values: frozenset[Any]
+
+    def __call__(self, batch: Batch) -> list[bool]:
+        return [value not in self.values for value in batch[self.column]]
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from datasets import ClassLabel, Features, List, Value
+from datasets import Features, List, Value
 
-from rocov2_tasks.arguments import require_choice, require_integer, strings_of
-from rocov2_tasks.shaping.mapping import add_columns, of_every_split, require_columns, require_strings
+from rocov2 import LABELS
+from rocov2_tasks.arguments import require_choice, strings_of
+from rocov2_tasks.shaping.answers import make_turns, read_answers, require_labels
+from rocov2_tasks.shaping.mapping import add_columns, check_rows, of_every_split, require_columns
+from rocov2_tasks.shaping.markers import RAISE
 from rocov2_tasks.shaping.prompts import check_prompts
 from rocov2_tasks.shaping.shapes import (
     IGNORED,
+    MASKED,
     LabelColumn,
     Messages,
     MultiHot,
+    MultiTask,
     PromptCompletion,
     ShareGpt,
-    Texts,
     Turns,
     clean_caption,
     label_names,
+    mask_name,
 )
 from rocov2_tasks.shaping.vocabulary import CONCEPT_COLUMNS, check_vocabulary, read_vocabulary
 
@@ -41,6 +46,7 @@ __all__ = [
     "image_text",
     "label_names",
     "multi_hot",
+    "multi_task",
     "read_vocabulary",
     "to_messages",
     "to_prompt_completion",
@@ -65,12 +71,12 @@ def captioning(dataset: Any, clean: bool = False, keep: Sequence[str] = ()) -> A
         ValueError: a column is missing.
     """
     require_columns(dataset, "image")
-    require_strings(dataset, "caption")
+    texts, inputs = read_answers(dataset, "caption", clean, "caption")
     made = Features(caption=_TEXT)
     kept = _kept(dataset, keep, "image", *made)
-    if not clean:
-        return dataset.with_format(None).select_columns([*kept, *made])
-    return add_columns(dataset, Texts("caption", "caption", True), ["caption"], made, kept)
+    if not clean:  # the column as it is: nothing to write into a cache
+        return check_rows(dataset, texts.check, inputs).with_format(None).select_columns([*kept, *made])
+    return add_columns(dataset, texts, inputs, made, kept)
 
 
 @of_every_split
@@ -90,7 +96,7 @@ def image_text(dataset: Any, target: str = "caption", clean: bool = False, keep:
     """
     check_prompts(None, target)
     require_columns(dataset, "image")
-    texts, inputs = _answers(dataset, target, clean, "text")
+    texts, inputs = read_answers(dataset, target, clean, "text")
     made = Features(text=_TEXT)
     return add_columns(dataset, texts, inputs, made, _kept(dataset, keep, "image", *made))
 
@@ -109,9 +115,8 @@ def classification(dataset: Any, column: str = "modality", keep: Sequence[str] =
     Raises:
         ValueError: the column is unknown or missing, or its labels are not those of ROCOv2.
     """
-    names = label_names(column)
-    features = require_columns(dataset, "image", column)
-    _require_labels(features, column, names)
+    label_names(column)  # refuses another column
+    require_labels(require_columns(dataset, "image", column), column)
     made = Features(label=Value("int64"))
     return add_columns(dataset, LabelColumn(column), [column], made, _kept(dataset, keep, "image", *made))
 
@@ -141,6 +146,44 @@ def multi_hot(dataset: Any, vocabulary: Sequence[str], column: str = "cuis") -> 
     return add_columns(dataset, MultiHot(column, cuis), [column], made, list(features))
 
 
+@of_every_split
+def multi_task(
+    dataset: Any, vocabulary: Sequence[str], column: str = "cuis", clean: bool = False, keep: Sequence[str] = ()
+) -> Any:
+    """Return all targets of an image, for a model with a head for each of them.
+
+        train = multi_task(load_dataset("rocov2", split="train"), read_vocabulary("rocov2", minimum=10))
+
+    Columns: `image`; `caption`; `concepts`, float32 [len(vocabulary)], as `labels` of `multi_hot`; `modality`, `region` and
+    `direction`, int64, -100 (`IGNORED`) for a row without such a label; `region_mask` and `direction_mask`, bool, whether it
+    has one.
+
+    Args:
+        dataset: has `image`, `caption`, `column` and the three columns of labels.
+        vocabulary: CUIs in the order of `concepts`, as `read_vocabulary` returns them.
+        column: `cuis` or `manual_cuis`.
+        clean: put captions through `clean_caption` (default: as released).
+        keep: columns to keep beside these.
+
+    Raises:
+        ValueError: as in `captioning`, `classification` and `multi_hot`.
+    """
+    require_choice("column", column, CONCEPT_COLUMNS)
+    cuis = check_vocabulary(vocabulary)
+    features = require_columns(dataset, "image", column, *LABELS)
+    for labels in LABELS:
+        require_labels(features, labels)
+    captions, inputs = read_answers(dataset, "caption", clean, "caption")
+    made = Features(
+        caption=_TEXT,
+        concepts=List(Value("float32"), length=len(cuis)),
+        **{labels: Value("int64") for labels in LABELS},
+        **{mask_name(labels): Value("bool") for labels in MASKED},
+    )
+    kept = _kept(dataset, keep, "image", *made)
+    return add_columns(dataset, MultiTask(captions, MultiHot(column, cuis)), [*inputs, column, *LABELS], made, kept)
+
+
 def _of_turns(shape: Callable[[Any], tuple[Callable[[Turns], Any], Features]]) -> Callable[..., Any]:
     """Make a view of prompts and answers, with the name and docstring of `shape`.
 
@@ -157,9 +200,10 @@ def _of_turns(shape: Callable[[Any], tuple[Callable[[Turns], Any], Features]]) -
         seed: int = 0,
         clean: bool = False,
         keep: Sequence[str] = (),
+        on_marker: str = RAISE,
     ) -> Any:
         columns, made = shape(require_columns(dataset, "image")["image"])
-        turns, inputs = _turns(dataset, prompt, target, seed, clean)
+        turns, inputs = make_turns(dataset, prompt, target, seed, clean, on_marker)
         own = tuple(made) if "images" in made else ("image", *made)
         return add_columns(dataset, columns(turns), inputs, made, _kept(dataset, keep, *own))
 
@@ -180,9 +224,12 @@ def to_messages(image: Any) -> tuple[type[Messages], Features]:
         seed: seed of the choice of prompts.
         clean: put captions through `clean_caption`.
         keep: columns to keep beside these, such as `image_id`, `license` and `attribution`.
+        on_marker: for an answer with a text that trainers do not read as text, such as `<image>` or `<|im_end|>`: `raise`, or
+            `escape`, which puts a blank after its first character and warns with the number of such answers.
 
     Raises:
-        ValueError: a column is missing, the target is unknown, or a prompt is not usable.
+        ValueError: a column is missing, the target is unknown, or a prompt is not usable; an answer is null or contains a
+            marker (of a stream: when that row comes).
     """
     block = {"type": _TEXT, "text": _TEXT}
     return Messages, Features(images=List(image), messages=List({"role": _TEXT, "content": List(block)}))
@@ -207,9 +254,6 @@ def to_sharegpt(image: Any) -> tuple[type[ShareGpt], Features]:
         train = to_sharegpt(load_dataset("rocov2", split="train"), clean=True)
 
     Arguments and errors are those of `to_messages`.
-
-    Raises:
-        ValueError: an answer contains `<image>` or the like, which LLaMA-Factory would count; raised at that row.
     """
     return ShareGpt, Features(images=List(image), conversations=List({"from": _TEXT, "value": _TEXT}))
 
@@ -222,35 +266,3 @@ def _kept(dataset: Any, keep: Sequence[str], *own: str) -> list[str]:
         if column in own:
             raise ValueError(f"keep: the view itself has a column {column!r}: leave it out")
     return [*(column for column in own if column == "image"), *dict.fromkeys(wanted)]
-
-
-def _require_labels(features: Features, column: str, names: list[str]) -> None:
-    if not isinstance(features[column], ClassLabel) or features[column].names != names:
-        raise ValueError(f"column {column!r} must have the labels {', '.join(names)}, got {features[column]}")
-
-
-def _answers(dataset: Any, target: str, clean: bool, output: str) -> tuple[Texts, list[str]]:
-    if target == "caption":
-        require_strings(dataset, "caption")
-        return Texts("caption", output, clean), ["caption"]
-    column = {"concepts": "concept_names"}.get(target, target)
-    features = require_columns(dataset, column)
-    if target == "modality":
-        _require_labels(features, column, label_names(column))
-        return Texts(column, output, False, tuple(label_names(column))), [column]
-    return Texts(column, output, False), [column]
-
-
-def _turns(
-    dataset: Any, prompt: str | Sequence[str] | None, target: str, seed: int, clean: bool
-) -> tuple[Turns, list[str]]:
-    require_integer("seed", seed, 0)
-    prompts = check_prompts(prompt, target)
-    texts, inputs = _answers(dataset, target, clean, "answer")
-    if len(prompts) > 1:
-        if "image_id" not in require_columns(dataset):
-            raise ValueError(
-                "missing column image_id, which chooses one of several prompts: keep it, or pass a single prompt"
-            )
-        inputs = [*inputs, "image_id"]
-    return Turns(prompts, seed, texts), inputs

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rocov2 import MODALITIES
 from rocov2_tasks.arguments import strings_of
+from rocov2_tasks.shaping.markers import find_marker
 
 _MODALITIES = ", ".join([*list(MODALITIES)[:-1], f"or {list(MODALITIES)[-1]}"])
 
@@ -35,15 +36,12 @@ PROMPTS = {
 }
 """Target of a view -> neutral English questions whose answer is that target."""
 
-TAGS = ("<image>", "<video>", "<audio>")
-"""Texts that trainers count as placeholders of a medium."""
-
 
 def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str, ...]:
     """Return the prompts to choose from: the built-in ones of `target` if `prompt` is None.
 
     Raises:
-        ValueError: the target is unknown; a prompt is missing, blank, not valid text, or contains a tag of `TAGS`.
+        ValueError: the target is unknown; a prompt is missing, blank, not valid text, or contains a marker of trainers.
     """
     if target not in PROMPTS:
         raise ValueError(f"target={target!r}: expected one of {', '.join(PROMPTS)}")
@@ -54,9 +52,12 @@ def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str,
         # A command-line argument that is not UTF-8 contains surrogates, which no file can store.
         if not text.strip() or text.encode(errors="ignore").decode() != text:
             raise ValueError(f"prompt: {text!r} is blank or not valid text")
-        for tag in TAGS:
-            if tag in text:
-                raise ValueError(f"prompt: {text!r} contains {tag}, but the view inserts the image: leave it out")
+        marker = find_marker(text)
+        if marker:
+            raise ValueError(
+                f"prompt: {text!r} contains {marker}, which trainers do not read as text (the image is inserted without it): "
+                "leave it out"
+            )
     return prompts
 
 

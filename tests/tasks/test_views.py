@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import rocov2
@@ -29,11 +30,13 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "image_text-concepts": lambda dataset: views.image_text(dataset, "concepts"),
     "classification": lambda dataset: views.classification(dataset, "region"),
     "multi_hot": lambda dataset: views.multi_hot(dataset, VOCABULARY),
+    "multi_task": lambda dataset: views.multi_task(dataset, VOCABULARY),
     "to_messages": views.to_messages,
     "to_prompt_completion": views.to_prompt_completion,
     "to_sharegpt": views.to_sharegpt,
     "filter_commercial": subsets.filter_commercial,
     "filter_modality": lambda dataset: subsets.filter_modality(dataset, ["CT", "X-ray"]),
+    "drop_images": lambda dataset: subsets.drop_images(dataset, "ROCOv2_2023_train_000001"),
     "filter_then_to_messages": lambda dataset: views.to_messages(subsets.filter_license(dataset, "CC BY")),
     "split_by_article": lambda dataset: subsets.split_by_article(dataset)["train"],
 }
@@ -75,7 +78,7 @@ def test_images_are_those_of_the_release_also_after_parquet(view: str, train: An
     assert images
     for image in images:
         assert image["bytes"] == released[image["path"].removesuffix(".jpg")]
-    if "filter" not in view and "split" not in view:
+    if not view.startswith(("filter", "split", "drop")):
         ids = [row["image_id"] for row in plain_rows(train)]
         assert [image["path"] for image in images] == [f"{id}.jpg" for id in ids]
     made.to_parquet(str(tmp_path / "view.parquet"))
@@ -214,6 +217,36 @@ def test_multi_hot_has_a_one_for_each_concept_of_the_vocabulary(column: str, tra
         assert row == before
 
 
+@pytest.mark.parametrize("column", ["cuis", "manual_cuis"])
+def test_multi_task_has_every_target_with_masks(column: str, train: Any) -> None:
+    made = views.multi_task(train, VOCABULARY, column, keep=["image_id"])
+    float32, int64, flag = datasets.Value("float32"), datasets.Value("int64"), datasets.Value("bool")
+    assert list(made.features.items()) == [
+        ("image", datasets.Image()),
+        ("image_id", datasets.Value("string")),
+        ("caption", datasets.Value("string")),
+        ("concepts", datasets.List(float32, length=3)),
+        *((name, int64) for name in ("modality", "region", "direction")),
+        *((name, flag) for name in ("region_mask", "direction_mask")),
+    ]
+    rows = plain_rows(made)
+    for row, before in zip(rows, plain_rows(train), strict=True):
+        assert row == {
+            "image": before["image"],
+            "image_id": before["image_id"],
+            "caption": before["caption"],
+            "concepts": [float(cui in before[column]) for cui in VOCABULARY],
+            "modality": before["modality"],
+            "region": -100 if before["region"] is None else before["region"],
+            "direction": -100 if before["direction"] is None else before["direction"],
+            "region_mask": before["region"] is not None,
+            "direction_mask": before["direction"] is not None,
+        }
+    assert {row["region_mask"] for row in rows} == {row["direction_mask"] for row in rows} == {True, False}
+    cleaned = plain_rows(views.multi_task(train, VOCABULARY, clean=True))
+    assert [row["caption"] for row in cleaned] == [views.clean_caption(row["caption"]) for row in rows]
+
+
 def test_the_vocabulary_is_in_the_order_of_labels(built: Path) -> None:
     rows = rocov2.load(built, "vocabulary", split="vocabulary").to_list()
     assert views.read_vocabulary(built, minimum=0) == [row["cui"] for row in rows]
@@ -246,6 +279,61 @@ def test_columns_are_kept_beside_those_of_the_view(view: Any, train: Any) -> Non
         assert row == alone | {column: before[column] for column in columns}
 
 
+# Rows without a value.
+
+NULLS: list[tuple[str, Any, str, Callable[[Any], Any]]] = [
+    ("caption", None, "caption is null", views.captioning),
+    ("caption", None, "caption is null", lambda d: views.captioning(d, clean=True)),
+    ("caption", None, "caption is null", views.image_text),
+    ("caption", None, "caption is null", views.to_messages),
+    ("caption", None, "caption is null", lambda d: views.to_prompt_completion(d, "Why?")),
+    ("caption", None, "caption is null", lambda d: views.to_sharegpt(d, on_marker="escape")),
+    ("caption", None, "caption is null", lambda d: views.multi_task(d, VOCABULARY)),
+    ("concept_names", None, "concept_names is null", lambda d: views.image_text(d, "concepts")),
+    (
+        "concept_names",
+        ["CT", None],
+        "concept_names is a list with null",
+        lambda d: views.to_messages(d, None, "concepts"),
+    ),
+    ("cuis", None, "cuis is null", lambda d: views.multi_hot(d, VOCABULARY)),
+    ("cuis", [None, "C0040405"], "cuis is a list with null", lambda d: views.multi_task(d, VOCABULARY)),
+    ("manual_cuis", None, "manual_cuis is null", lambda d: views.multi_hot(d, VOCABULARY, "manual_cuis")),
+    ("modality", None, "modality is null", views.classification),
+    ("modality", None, "modality is null", lambda d: views.to_messages(d, target="modality")),
+    ("modality", None, "modality is null", lambda d: views.multi_task(d, VOCABULARY)),
+    ("modality", -1, "modality is -1, expected 0 to 6", lambda d: views.image_text(d, "modality")),
+    ("region", -1, "region is -1, expected 0 to 7", lambda d: views.classification(d, "region")),
+]
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["map-style", "streaming"])
+@pytest.mark.parametrize(
+    ("column", "value", "fault", "view"), NULLS, ids=[f"{n}-{case[2]}" for n, case in enumerate(NULLS)]
+)
+def test_a_row_without_a_value_is_named(
+    column: str, value: Any, fault: str, view: Callable[[Any], Any], streaming: bool, loaded: Any
+) -> None:
+    rows = loaded.with_format("arrow")[:5].to_pylist()
+    id = rows[3]["image_id"]
+    rows[3][column] = value
+    table = pa.Table.from_pylist(rows, schema=loaded.features.arrow_schema)
+    spoilt: Any = datasets.Dataset(table).cast(loaded.features)
+    if streaming:
+        spoilt = spoilt.to_iterable_dataset()
+    with pytest.raises(ValueError, match=f"^{id}: {fault}: leave that row out ") as told:
+        plain_rows(view(spoilt))
+    assert "rocov2_tasks.subsets.drop_images" in str(told.value)
+    assert len(plain_rows(view(subsets.drop_images(spoilt, id)))) == 4
+
+
+def test_a_row_without_a_value_and_an_id_is_shown(train: Any) -> None:
+    nameless = train.select_columns(["image", "modality"]).cast_column("image", datasets.Image(decode=False))
+    none = nameless.map(lambda row: row | {"modality": None}, features=nameless.features)
+    with pytest.raises(ValueError, match=r"^a row without image_id \(None\): modality is null: leave that row out"):
+        plain_rows(views.classification(none))
+
+
 # What is refused.
 
 REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
@@ -266,8 +354,15 @@ REFUSALS: list[tuple[Callable[[Any], Any], str]] = [
     ),
     (
         lambda d: views.to_sharegpt(d, "<image>Why?"),
-        "prompt: '<image>Why?' contains <image>, but the view inserts the image: leave it out",
+        "prompt: '<image>Why?' contains <image>, which trainers do not read as text (the image is inserted without it): "
+        "leave it out",
     ),
+    (
+        lambda d: views.to_prompt_completion(d, "Why?<|im_end|>", on_marker="escape"),
+        "prompt: 'Why?<|im_end|>' contains <|im_end|>, which trainers do not read as text (the image is inserted without "
+        "it): leave it out",
+    ),
+    (lambda d: views.to_messages(d, on_marker="skip"), "on_marker='skip': expected one of raise, escape"),
     (lambda d: views.to_messages(d, target="x"), "target='x': expected one of caption, concepts, modality"),
     (lambda d: views.to_messages(d, seed=-1), "seed=-1: expected an integer of at least 0"),
     (lambda d: views.classification(d, "cuis"), "column='cuis': expected one of modality, region, direction"),
@@ -341,6 +436,7 @@ def test_the_views_of_turns_take_the_same_options(view: Callable[..., Any]) -> N
         "seed": 0,
         "clean": False,
         "keep": (),
+        "on_marker": "raise",
     }
     assert getattr(views, view.__name__) is view
     assert str(view.__doc__).startswith("Return columns ")

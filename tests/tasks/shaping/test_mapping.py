@@ -15,6 +15,7 @@ import pytest
 
 import rocov2
 from rocov2_tasks import subsets, views
+from rocov2_tasks.shaping.fingerprint import list_sources
 from tests.conftest import PROJECT
 from tests.support.raw import make_raw
 from tests.support.repositories import images_by_id, plain_rows
@@ -31,6 +32,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "image_text": views.image_text,
     "classification": lambda stream: views.classification(stream, "direction"),
     "multi_hot": lambda stream: views.multi_hot(stream.select_columns(["image", "cuis"]), VOCABULARY),
+    "multi_task": lambda stream: views.multi_task(stream, VOCABULARY),
     "to_messages": views.to_messages,
     "to_prompt_completion": lambda stream: views.to_prompt_completion(stream, keep=["image_id", "region"]),
     "to_sharegpt": views.to_sharegpt,
@@ -153,6 +155,30 @@ def test_the_cache_gives_nothing_that_older_code_of_a_new_module_made(
     before = first_caption()
     edit(shaping / "style.py", "lower", "upper")
     assert first_caption() == before.upper() != before
+
+
+@pytest.mark.slow
+def test_the_fingerprint_covers_every_module_that_a_view_imports(environment: dict[str, str]) -> None:
+    program = (
+        "import sys\n"
+        "from rocov2_tasks import subsets, views\n"
+        "print(*(file for module in list(sys.modules.values()) if (file := getattr(module, '__file__', None))), sep='\\n')\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    environments = Path(sys.prefix), PROJECT / ".venv"
+    ours = {
+        path
+        for path in map(Path, done.stdout.splitlines())
+        if path.is_relative_to(PROJECT) and not any(path.is_relative_to(folder) for folder in environments)
+    }
+    assert {PROJECT / "rocov2.py", PROJECT / "rocov2_tasks" / "arguments.py"} < ours
+    assert ours <= set(list_sources())
+
+
+def test_a_stream_of_rows_keeps_plain_captions(stream: Any) -> None:
+    rows = undecoded(stream).remove_columns("url")
+    assert list(views.captioning(rows)) == list(views.captioning(undecoded(stream)))
 
 
 @pytest.mark.parametrize("streaming", [False, True])

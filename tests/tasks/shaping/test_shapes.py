@@ -74,16 +74,6 @@ def test_prompts_go_by_image_and_seed_whatever_the_order(built: Path, loaded: An
     assert len(set(first.values())) > 3
 
 
-def test_an_answer_with_the_tag_of_a_medium_is_refused(train: Any) -> None:
-    def spoil(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"caption": "see <image> above"}
-
-    plain = train.cast_column("image", datasets.Image(decode=False))
-    spoilt = plain.map(spoil, features=plain.features)
-    with pytest.raises(ValueError, match="see <image> above"):
-        plain_rows(views.to_sharegpt(spoilt))
-
-
 def test_a_concept_that_stands_twice_is_answered_once(train: Any) -> None:
     def twice(row: dict[str, Any]) -> dict[str, Any]:
         return row | {"concept_names": row["concept_names"] * 2}
