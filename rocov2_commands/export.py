@@ -13,8 +13,10 @@ from rocov2_shared.errors import UserError
 from rocov2_shared.system_errors import describe_os_error
 from rocov2_shared.terminal import Progress, Size, say
 from rocov2_tasks.formats import FORMATS, ExportOptions
+from rocov2_tasks.shaping.markers import ON_MARKER, describe_escaped
 
 _CUTTING = ", ".join(name for name, format in FORMATS.items() if format.cuts)
+_CHATTING = ", ".join(name for name, format in FORMATS.items() if format.chats)
 _ASKING = ", ".join(name for name, format in FORMATS.items() if format.asks)
 
 
@@ -63,6 +65,14 @@ _ASKING = ", ".join(name for name, format in FORMATS.items() if format.asks)
     show_default=True,
     help=f"{_ASKING}: seed that chooses the question of an image.",
 )
+@click.option(
+    "--on-marker",
+    type=click.Choice(ON_MARKER),
+    default=ON_MARKER[0],
+    show_default=True,
+    help=f"{_CHATTING}: refuse a caption with a text that trainers do not read as text, such as <image> or <|im_end|>, or "
+    "escape it: a blank after its first character.",
+)
 @click.option("--quiet", is_flag=True, help="Print only errors.")
 def main(
     repository: str,
@@ -73,12 +83,14 @@ def main(
     max_shard_size: int | None,
     prompts: tuple[str, ...],
     seed: int,
+    on_marker: str,
     quiet: bool,
 ) -> None:
     """Parse, call, report."""
-    seeded = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
+    source = click.get_current_context().get_parameter_source
+    seeded, marking = (source(option) is not ParameterSource.DEFAULT for option in ("seed", "on_marker"))
     try:
-        FORMATS[format].check(max_shard_size, prompts, seed if seeded else None)
+        FORMATS[format].check(max_shard_size, prompts, seed if seeded else None, on_marker if marking else None)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
@@ -89,13 +101,15 @@ def main(
         check_prompts(prompts or None, "caption")
     except ValueError as error:
         raise click.UsageError(f"--{error}") from error
-    options = ExportOptions(format, split, config, max_shard_size, prompts, seed)
+    options = ExportOptions(format, split, config, max_shard_size, prompts, seed, on_marker)
     try:
         plan = make_plan(repository, options)
         rows = sum(plan.rows.values())
         with Progress("Export", rows, sum(map(len, plan.shards.values())), "images", "shards", quiet) as progress:
-            export(plan, output, options, progress)
+            escaped = export(plan, output, options, progress)
     except OSError as error:
         raise UserError(f"{describe_os_error(error)}; {output} was not made") from error
     if not quiet:
         say("Done", f"{output}: {rows:,} images for {format}.")
+    if escaped and not quiet:
+        say("Escaped", f"the markers of {describe_escaped(escaped, rows)}.")

@@ -26,6 +26,8 @@ from rocov2_shared.errors import UserError
 from rocov2_shared.folders import new_folder
 from rocov2_shared.output_paths import require_apart
 from rocov2_tasks.formats import FORMATS, ExportOptions
+from rocov2_tasks.formats.values import find_fault
+from rocov2_tasks.shaping.markers import Marked
 from rocov2_tasks.shaping.prompts import check_prompts
 
 _BUILD_AGAIN = "check the repository with `rocov2 check`, and build or copy it again"
@@ -91,8 +93,8 @@ def _read_hashes(root: str) -> dict[str, str]:
     )
 
 
-def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress | None = None) -> None:
-    """Write the folder `output`, which appears when it is complete.
+def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress | None = None) -> Marked:
+    """Write the folder `output`, which appears when it is complete, and return the captions whose markers were escaped.
 
     Args:
         plan: result of `make_plan` with the same options.
@@ -102,20 +104,23 @@ def export(plan: Plan, output: Path, options: ExportOptions, progress: Progress 
 
     Raises:
         UserError: `output` is not empty, or is inside the repository, or another export is writing it; a shard cannot be
-            read, or its bytes, columns or rows differ from the record of the repository.
+            read, or its bytes, columns or rows differ from the record of the repository; a row has no caption or the like;
+            a caption has a marker of trainers that is to be refused.
         OSError: such as a full disk; nothing is left behind.
     """
     if not plan.repository.remote:
         require_apart(output, Path(plan.repository.root), ("OUTPUT", "REPOSITORY"))
+    escaped: Marked = []
     with new_folder(output) as folder:
         for split, shards in plan.shards.items():
             reading = _Reading(plan, progress)
-            FORMATS[options.format].write(folder, split, map(reading.read, shards), options)
+            escaped += FORMATS[options.format].write(folder, split, map(reading.read, shards), options)
             if reading.rows != plan.rows[split]:
                 raise UserError(
                     f"{plan.repository.root}: split {split!r} has {reading.rows:,} rows, but dataset_infos.json records "
                     f"{plan.rows[split]:,}: check it with `rocov2 check`, or build it again"
                 )
+    return escaped
 
 
 class _Reading:
@@ -140,7 +145,7 @@ def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
 
     Raises:
         UserError: the Hub does not send the shard, it is not a whole Parquet file, or its bytes or columns are not those that
-            are recorded.
+            are recorded; a row has no caption or the like.
     """
     path = f"{plan.repository.root}/{shard}"
     with _errors_of_users(plan.repository, path), patiently(fsspec.open(path, "rb").open) as stream:
@@ -150,7 +155,11 @@ def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
             # Checked before its rows are used: some damage would be found late, and some never.
             _require_hash(plan.repository, path, plan.hashes.get(shard))
         for group in range(file.num_row_groups):
-            yield patiently(partial(file.read_row_group, group)).combine_chunks()
+            table = patiently(partial(file.read_row_group, group)).combine_chunks()
+            fault = find_fault(table)
+            if fault:
+                raise UserError(f"{path}: {fault}: {_remedy(plan.repository)}")
+            yield table
 
 
 @contextmanager

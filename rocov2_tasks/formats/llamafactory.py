@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rocov2_shared.errors import UserError
 from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
+from rocov2_tasks.shaping.markers import RAISE, Marked, describe_marked, escape_markers, find_marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,21 +22,30 @@ DATASET_INFO = "dataset_info.json"
 """File that LLaMA-Factory looks for in its `dataset_dir`."""
 
 
-def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
-    """Write `SPLIT/00000.parquet` and so on, and an entry `rocov2_SPLIT` of `dataset_info.json`."""
+def write_llamafactory(
+    folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions
+) -> Marked:
+    """Write `SPLIT/00000.parquet` and so on, and an entry `rocov2_SPLIT` of `dataset_info.json`.
+
+    Raises:
+        UserError: a caption contains a marker of trainers, and `on_marker` is `raise`.
+    """
     import pyarrow.parquet as pq
 
     from rocov2_tasks.shaping.prompts import check_prompts
 
     prompts = check_prompts(tuple(options.prompts) or None, "caption")
     schema = _schema()
+    escaped: Marked = []
     (folder / split).mkdir()
     for number, shard in enumerate(shards):
         with pq.ParquetWriter(
             folder / split / f"{number:05d}.parquet", schema, compression="none", use_dictionary=False
         ) as writer:
             for table in shard:
+                marked = _find_marked(table, options.on_marker)
                 writer.write_table(_converse(table, prompts, options.seed, schema))
+                escaped += marked
     path = folder / DATASET_INFO
     known = json.loads(path.read_bytes()) if path.exists() else {}
     entry = {
@@ -44,6 +54,7 @@ def write_llamafactory(folder: Path, split: str, shards: Iterator[Iterator[pa.Ta
         "columns": {"messages": "conversations", "images": "images"},
     }
     path.write_text(json.dumps(known | {f"rocov2_{split}": entry}, indent=1) + "\n")
+    return escaped
 
 
 def _schema() -> pa.Schema:
@@ -61,6 +72,16 @@ def _schema() -> pa.Schema:
     )
 
 
+def _find_marked(table: pa.Table, on_marker: str) -> Marked:
+    marked = find_marked(table["caption"].to_pylist(), table["image_id"].to_pylist())
+    if marked and on_marker == RAISE:
+        raise UserError(
+            f"{describe_marked(marked)}; run again with --on-marker escape, which puts a blank after the first character of "
+            "a marker"
+        )
+    return marked
+
+
 def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
@@ -68,12 +89,10 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int, schema: pa.S
     from rocov2_tasks.shaping.shapes import sharegpt_turns
 
     images = table["image"].combine_chunks()
-    conversations = []
-    for image_id, caption in zip(table["image_id"].to_pylist(), table["caption"].to_pylist(), strict=True):
-        try:
-            conversations.append(sharegpt_turns(choose_prompt(prompts, image_id, seed), caption))
-        except ValueError as error:
-            raise UserError(f"{image_id}: {error}") from error
+    conversations = [
+        sharegpt_turns(choose_prompt(prompts, image_id, seed), escape_markers(caption))
+        for image_id, caption in zip(table["image_id"].to_pylist(), table["caption"].to_pylist(), strict=True)
+    ]
     return pa.Table.from_arrays(
         [
             *(table[name].combine_chunks() for name in ("image_id", *CREDIT)),
@@ -86,4 +105,4 @@ def _converse(table: pa.Table, prompts: tuple[str, ...], seed: int, schema: pa.S
     )
 
 
-FORMAT = Format("llamafactory", "conversations for LLaMA-Factory", write_llamafactory, asks=True)
+FORMAT = Format("llamafactory", "conversations for LLaMA-Factory", write_llamafactory, asks=True, chats=True)

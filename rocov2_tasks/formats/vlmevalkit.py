@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocov2_tasks.formats.format import CREDIT, ExportOptions, Format
+from rocov2_tasks.shaping.markers import Marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 HEADER = ("index", "image", "question", "answer", "category", "image_id", *CREDIT)
 
 
-def write_vlmevalkit(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
+def write_vlmevalkit(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> Marked:
     """Write `ROCOv2_SPLIT.tsv`: index from 0, image, question, answer, category (the modality), image_id and `CREDIT`.
 
     `answer` is a Python list that contains only the caption: VLMEvalKit's caption task evaluates it as an expression.
@@ -41,6 +42,7 @@ def write_vlmevalkit(folder: Path, split: str, shards: Iterator[Iterator[pa.Tabl
                 category, credit = names[row["modality"]], (row[name] for name in CREDIT)
                 rows.writerow((question, repr([row["caption"]]), category, row["image_id"], *credit))
                 index += 1
+    return []
 
 
 FORMAT = Format("vlmevalkit", "tables for VLMEvalKit", write_vlmevalkit, asks=True)

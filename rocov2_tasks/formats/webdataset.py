@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rocov2_shared.errors import UserError
 from rocov2_tasks.formats.format import ExportOptions, Format
+from rocov2_tasks.shaping.markers import Marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ SIZES = "sizes.json"
 _KEY = re.compile(r"[\w-]+", re.ASCII)  # webdataset ends the key at the first dot
 
 
-def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> None:
+def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> Marked:
     """Write `SPLIT-00000.tar` and so on, and their numbers of images into `sizes.json`.
 
     KEY is the image id, `.txt` contains the caption as released, `.json` all other columns: labels by name, `""` if missing.
@@ -43,6 +44,7 @@ def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Tabl
     path = folder / SIZES
     known = json.loads(path.read_bytes()) if path.exists() else {}
     path.write_text(json.dumps(known | sizes, indent=1) + "\n")
+    return []
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

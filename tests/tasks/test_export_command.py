@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from rocov2_tasks.formats import FORMATS
@@ -76,6 +78,16 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
             "--seed does not apply to --format webdataset, which has no questions",
         ),
         (
+            ["{built}", "out", "--format", "webdataset", "--on-marker", "escape"],
+            2,
+            "--on-marker does not apply to --format webdataset, which keeps captions as released: leave it out",
+        ),
+        (
+            ["{built}", "out", "--format", "llamafactory", "--on-marker", "skip"],
+            2,
+            "'skip' is not one of 'raise', 'escape'",
+        ),
+        (
             ["{built}", "out", "--format", "llamafactory", "--prompt", " "],
             2,
             "--prompt: ' ' is blank or not valid text",
@@ -88,7 +100,7 @@ def test_the_command(built: Path, tmp_path: Path, run: Run) -> None:
         (
             ["{built}", "out", "--format", "llamafactory", "--prompt", "<image>q"],
             2,
-            "--prompt: '<image>q' contains <image>, but the view",
+            "--prompt: '<image>q' contains <image>, which trainers do not",
         ),
     ],
 )
@@ -101,6 +113,38 @@ def test_refusals(arguments: list[str], code: int, message: str, built: Path, tm
     assert message.format(tmp=tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+
+
+def test_captions_with_markers_are_refused_or_escaped(tmp_path: Path, run: Run) -> None:
+    raw = make_raw(train=8)
+    first, second = raw.image("train", 1), raw.image("train", 6)
+    first.caption, second.caption = "see <image>", "end<|im_end|>"
+    built = raw.build(tmp_path / "rocov2")
+    done = run("export", built, "out", "--format", "llamafactory")
+    assert done.returncode == 1
+    refusal = done.stderr.splitlines()[-1]
+    assert re.match(
+        r"Error: (1 answer contains|2 answers contain) a marker, which trainers do not read as text: ", refusal
+    )
+    assert refusal.endswith(
+        "; run again with --on-marker escape, which puts a blank after the first character of a marker"
+    )
+    assert {first.id, second.id} & set(re.findall(r"ROCOv2_\w+", done.stderr))
+    assert os.listdir(tmp_path) == ["rocov2"]
+    done = run("export", built, "out", "--format", "llamafactory", "--on-marker", "escape")
+    assert done.returncode == 0, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Escaped   the markers of 2 of 20 answers: ")
+    assert f"{first.id} (<image>)" in last
+    assert f"{second.id} (<|im_end|>)" in last
+    rows = [row for file in (tmp_path / "out" / "train").iterdir() for row in pq.read_table(file).to_pylist()]
+    answers = {row["image_id"]: row["conversations"][1]["value"] for row in rows}
+    released = {image.id: image.caption for image in raw.splits["train"]}
+    assert answers == released | {first.id: "see < image>", second.id: "end< |im_end|>"}
+    quiet = run("export", built, "quiet", "--format", "llamafactory", "--on-marker", "escape", "--quiet")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    for format in set(FORMATS) - {"llamafactory"}:  # nothing is trained on them as a chat
+        assert run("export", built, format, "--format", format).returncode == 0
 
 
 def test_a_split_that_is_not_built_is_told(tmp_path: Path, run: Run) -> None:

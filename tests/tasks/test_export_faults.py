@@ -189,6 +189,39 @@ def test_damage_that_still_decodes_is_told(format: str, repository: Path, tmp_pa
     assert told.endswith("): check the repository with `rocov2 check`, and build or copy it again")
 
 
+FAULTS: list[tuple[str, Any, str]] = [
+    ("caption", None, "caption is null"),
+    ("cuis", None, "cuis is null"),
+    ("concept_names", ["CT", None], "concept_names is a list with null"),
+    ("modality", None, "modality is null"),
+    ("modality", -1, "modality is -1, expected 0 to 6"),
+    ("region", 8, "region is 8, expected 0 to 7"),
+    ("attribution", None, "attribution is null"),
+    ("image", None, "image is null"),
+    ("image", {"bytes": None, "path": "x.jpg"}, "image has no bytes"),
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("column", "value", "fault"), FAULTS, ids=[fault for *_, fault in FAULTS])
+def test_a_row_without_a_value_is_named(
+    column: str, value: Any, fault: str, format: str, repository: Path, tmp_path: Path
+) -> None:
+    shard = a_shard(repository)
+    table = pq.read_table(shard, partitioning=None)
+    rows = table.to_pylist()
+    rows[-1][column] = value
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), shard)
+    options = ExportOptions(format)
+    plan = replace(make_plan(str(repository), options), hashes=None)  # as of a dataset on the Hub
+    with pytest.raises(UserError) as told:
+        export(plan, tmp_path / "out", options)
+    assert str(told.value) == (
+        f"{shard}: {rows[-1]['image_id']}: {fault}: check the repository with `rocov2 check`, and build or copy it again"
+    )
+    assert os.listdir(tmp_path) == ["rocov2"]
+
+
 def test_a_shard_that_conversion_json_does_not_state_is_told(repository: Path, tmp_path: Path) -> None:
     path = repository / "conversion.json"
     conversion = json.loads(path.read_bytes())

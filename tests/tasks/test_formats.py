@@ -18,6 +18,7 @@ from rocov2_tasks.formats import FORMATS, ExportOptions, Format
         ("cuts", "--max-shard-size", {"max_shard_size": 1, "prompts": ()}),
         ("asks", "--prompt", {"max_shard_size": None, "prompts": ("Why?",)}),
         ("asks", "--seed", {"max_shard_size": None, "prompts": (), "seed": 0}),
+        ("chats", "--on-marker", {"max_shard_size": None, "prompts": (), "on_marker": "raise"}),
     ],
 )
 def test_a_format_refuses_an_option_that_it_does_not_take(
