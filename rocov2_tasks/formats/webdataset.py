@@ -29,7 +29,8 @@ _KEY = re.compile(r"[\w-]+", re.ASCII)  # webdataset ends the key at the first d
 def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> Marked:
     """Write `SPLIT-00000.tar` and so on, and their numbers of images into `sizes.json`.
 
-    KEY is the image id, `.txt` contains the caption as released, `.json` all other columns: labels by name, `""` if missing.
+    KEY is the image id, `.txt` contains the caption as released, `.json` all other columns: labels by name, `""` if missing;
+    lists, `[""]` if empty.
     """
     sizes: dict[str, int] = {}
     parts: Iterator[Iterator[dict[str, Any]]]
@@ -86,9 +87,15 @@ def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
 
 
 def _readable(name: str, value: Any) -> Any:
-    """Return labels by name, and "" for None: `load_dataset("webdataset")` infers types from the first rows."""
+    """Return a value of the type that its column has in every row: labels by name, "" for None, [""] for an empty list.
+
+    `load_dataset("webdataset")` guesses types from the first five images of a tar. Of nothing but null, or of empty lists, it
+    makes a type that no later value has, and fails.
+    """
     from rocov2 import FEATURES
 
+    if isinstance(value, list):
+        return value or [""]
     names = getattr(FEATURES[name], "names", None)
     return value if names is None else "" if value is None else names[value]
 

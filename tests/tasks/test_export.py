@@ -53,6 +53,7 @@ def rows(built: Path, tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     return {
         split: [
             row
+            | {name: value or [""] for name, value in row.items() if isinstance(value, list)}
             | {
                 name: "" if row[name] is None else feature.int2str(row[name])
                 for name, feature in part.features.items()
