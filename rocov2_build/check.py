@@ -15,7 +15,7 @@ from rocov2_build.checks.descriptions import describe
 from rocov2_build.checks.facts import check_facts
 from rocov2_build.checks.footers import check_footers
 from rocov2_build.checks.images import check_modes, check_turned
-from rocov2_build.checks.names import check_names, check_numbering
+from rocov2_build.checks.names import check_links, check_names, check_numbering
 from rocov2_build.checks.records import Records, compare_files, read_records
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.viewer import check_sizes
@@ -53,6 +53,7 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
 
 
 def _check_files(check: Check, records: Records, fast: bool, decode: bool) -> None:
+    check_links(check, records)
     check_numbering(check, records)
     footers = check_footers(check)
     compare_files(check, records, footers.layouts)

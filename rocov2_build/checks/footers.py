@@ -21,6 +21,7 @@ from rocov2_build.worker.parquet import CHUNKING, CHUNKING_KEY, IMAGE_BYTES, des
 from rocov2_shared.json_values import parse_json
 
 _SHOWN = 300
+_MAGIC = b"PAR1"
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as many for a page."""
@@ -91,6 +92,10 @@ def _read_names(footer: pq.FileMetaData) -> None:
 
 
 def _check_file(check: Check, file: str, features: datasets.Features, footers: Footers) -> None:
+    with (check.root / file).open("rb") as data:
+        magic = data.read(len(_MAGIC))
+    if magic != _MAGIC:  # pyarrow looks only at the end, fastparquet at both
+        check.add("unreadable", file, expected="PAR1 at the beginning", found=show_value(magic))
     with closing(pq.ParquetFile(check.root / file)) as parquet:
         footer, schema = parquet.metadata, parquet.schema_arrow
     _read_names(footer)

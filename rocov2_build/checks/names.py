@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datasets
+
 import rocov2
 from rocov2_build.card.documents import DOCUMENTS
 from rocov2_build.checks.json_files import describe_absence
@@ -10,6 +12,9 @@ from rocov2_build.checks.violations import Check
 from rocov2_shared.conversion import NAME
 
 _REQUIRED = (*DOCUMENTS, ".gitattributes", NAME)
+
+_OVER_CARD = datasets.config.REPOYAML_FILENAME
+"""A file whose YAML every version of `datasets` puts over that of the card."""
 
 
 def check_names(check: Check) -> None:
@@ -23,23 +28,38 @@ def check_names(check: Check) -> None:
     for file in check.files:
         if file.endswith(".parquet") and not rocov2.splits_of(file):
             check.add("stray-file", file, expected="a configuration that it belongs to", found="none")
+    if (check.root / _OVER_CARD).exists():
+        check.add("stray-file", _OVER_CARD, expected="no YAML but that of README.md", found="a file that replaces it")
 
 
 def check_numbering(check: Check, records: Records) -> None:
-    """Check how the shards are numbered, but for splits that lack a recorded file, which is reported itself.
+    """Check how the shards are numbered, but for splits that lack a recorded file or have another: that is reported itself.
 
     Args:
         check: collects the violations.
         records: what `conversion.json` records.
     """
-    missing = records.files.keys() - set(check.files)
+    changed = records.files.keys() ^ set(check.files) if records.content else set()
     for split in rocov2.SPLITS:
         shards = find_files(check.files, "default", split)
         numbers = [file.split("-")[1:4] for file in shards]
         wanted = [[f"{i:05d}", "of", f"{len(shards):05d}"] for i in range(len(shards))]
-        if numbers != wanted and not find_files(sorted(missing), "default", split):
+        if numbers != wanted and not find_files(sorted(changed), "default", split):
             found = " ".join("-".join(number) for number in numbers)
             check.add("numbering", f"data/{split}-*", expected=f"{len(shards)} shards, 0 to N-1 of N", found=found)
+
+
+def check_links(check: Check, records: Records) -> None:
+    """Check that no Parquet file is a link to a missing file; recorded files are left to `compare_files`.
+
+    Args:
+        check: collects the violations.
+        records: what `conversion.json` records.
+    """
+    for path in sorted(check.root.rglob("*.parquet")):
+        file = path.relative_to(check.root).as_posix()
+        if path.is_symlink() and not path.exists() and file not in records.files:
+            check.add("stray-file", file, expected="a file", found=describe_absence(path))
 
 
 def find_files(files: list[str], config: str, split: str) -> list[str]:

@@ -72,7 +72,7 @@ RULES = {
     "stray-file": Rule(
         ERROR,
         "loaders",
-        "every Parquet file belongs to a configuration",
+        "every Parquet file belongs to a configuration, and no .huggingface.yaml replaces the card's YAML",
         "move the file out of the repository; derived data belongs into a repository of its own",
     ),
     "unreadable": Rule(ERROR, "loaders", "every Parquet file can be read", _AGAIN),
