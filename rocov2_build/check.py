@@ -63,7 +63,6 @@ def _check_files(check: Check, records: Records, fast: bool, decode: bool) -> No
     expected = describe(check, footers, records)
     check_card(check, expected)
     check_croissant(check, expected)
-    if not fast:
-        check_rows(check, footers.sound, records, decode)
-    check_facts(check, footers, records, fast)
+    images = None if fast else check_rows(check, footers.sound, records, decode)
+    check_facts(check, footers, records, images)
     check_documents(check, records)

@@ -29,8 +29,8 @@ from rocov2_shared.processors import usable_processors
 _VOCABULARY = "vocabulary", rocov2.VOCABULARY_SPLIT
 
 
-def check_rows(check: Check, sound: Collection[str], records: Records, decode: bool) -> None:
-    """Read every Parquet file once: its bytes for their hash, then its row groups.
+def check_rows(check: Check, sound: Collection[str], records: Records, decode: bool) -> dict[str, list[str]]:
+    """Read every Parquet file once, its bytes for their hash, then its row groups; returns the SHA-256 of images by file.
 
     Args:
         check: collects the violations.
@@ -58,6 +58,7 @@ def check_rows(check: Check, sound: Collection[str], records: Records, decode: b
     for config, split in splits.keys() - broken:
         parts = splits[config, split]
         check_viewer_values(check, config, split, pa.concat_tables([part.rows for part in parts]))
+    return {file: reader.images[file] for file in files if file in reader.images}
 
 
 def _check_together(check: Check, splits: Mapping[tuple[str, str], list[Part]], records: Records) -> None:
@@ -112,6 +113,8 @@ class _Reader:
 
     def __init__(self, check: Check, records: Records, decode: bool, names: Names | None) -> None:
         self._check, self._records, self._decode, self._names = check, records, decode, names
+        self.images: dict[str, list[str]] = {}
+        """SHA-256 of every image, by file."""
 
     def read(self, file: str, is_sound: bool) -> pa.Table | None:
         """Check one file; returns its rows without the images, None if they cannot be read."""
@@ -151,6 +154,8 @@ class _Reader:
             more = f" (and {len(statistics) - 1:,} more)" if statistics[1:] else ""
             self._check.add("statistics", file, expected=wanted, found=found + more)
         contents.report(self._check, file)
+        if "image" in columns:
+            self.images[file] = contents.digests
         return pa.concat_tables(tables)
 
 
@@ -165,6 +170,8 @@ class _Contents:
         self._verify = Verification.MARKERS if recorded and is_verified and not decode else Verification.STRICT
         self._hash = RowsHash()
         self._faults: list[ImageFault] = []
+        self.digests: list[str] = []
+        """SHA-256 of each image."""
 
     def add(self, table: pa.Table) -> None:
         """Take the rows of a row group, and inspect their images."""
@@ -174,6 +181,7 @@ class _Contents:
         self._faults += inspect_images(table, self._verify)
         digests = [sha256((image or {}).get("bytes") or b"").hexdigest() for image in table["image"].to_pylist()]
         self._hash.add(table.drop_columns(["image"]), digests)
+        self.digests += digests
 
     def report(self, check: Check, file: str) -> None:
         """Report the faults; images of rows that are not the recorded ones are decoded for that."""
