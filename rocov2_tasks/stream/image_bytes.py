@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rocov2_shared.parquet_pages import PLAIN, Page, Peek, read_pages
+from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.remote import Held, HeldFile
 
 Spans = list[tuple[int, int]]
@@ -44,12 +45,17 @@ class Buffers:
 class LocalGroup:
     """A row group of a local file.
 
+    Args:
+        path: the file.
+        costs: counts the bytes that are read.
+
     Attributes:
         source: what pyarrow opens.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, costs: Costs | None = None) -> None:
         self.source: Any = path
+        self._costs = costs or Costs()
 
     def values(
         self, column: pq.ColumnChunkMetaData, begin: int, stop: int, buffers: Buffers
@@ -67,9 +73,11 @@ class LocalGroup:
                 buffer = buffers.take(size)
                 view = memoryview(buffer)[:size]
                 _fill(file, view, first)
+                self._costs.add(bytes_read=size)
                 spans = find_values(lambda offset, size: bytes(view[offset - first :][:size]), column, begin, stop)
                 return buffer, [(start - first, end - first) for start, end in spans]
-            spans = find_values(partial(_read_at, file), column, begin, stop)
+            peeked: list[int] = []
+            spans = find_values(partial(_read_at, file, peeked), column, begin, stop)
             buffer = buffers.take(sum(end - start for start, end in spans))
             within: Spans = []
             filled = 0
@@ -77,12 +85,16 @@ class LocalGroup:
                 _fill(file, memoryview(buffer)[filled : filled + end - start], start)
                 within.append((filled, filled + end - start))
                 filled += end - start
+            self._costs.add(bytes_read=filled + sum(peeked))
             return buffer, within
 
 
-def _read_at(file: FileIO, offset: int, size: int) -> bytes:
+def _read_at(file: FileIO, sizes: list[int], offset: int, size: int) -> bytes:
+    """Read a part of a file, and append its size to `sizes`."""
     file.seek(offset)
-    return file.read(size)
+    data = file.read(size)
+    sizes.append(len(data))
+    return data
 
 
 def _fill(file: FileIO, view: memoryview, offset: int) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from rocov2 import Repository
 from rocov2_shared.conversion import FileRecord, read_conversion
 
+LEAST_FOOTER = 8
+"""Bytes of a footer at least: its length, and four letters."""
+
 
 @dataclass(frozen=True)
 class ShardFile:
@@ -80,10 +83,23 @@ def read_layout(repository: Repository, name: str, split: str) -> SplitLayout:
     paths = repository.shards(name, split)
     files = read_conversion(
         repository.root,
-        lambda content: {path: content["files"][path] for path in paths},
+        lambda content: {path: _possible(path, content["files"][path]) for path in paths},
         "download it again, or build the repository again with `rocov2 convert RAW`",
     )
     return _layout(repository, name, split, files)
+
+
+def _possible(path: str, record: FileRecord) -> FileRecord:
+    """Return the record of a file that has rows; raise ValueError if no file can be like that."""
+    groups = record.get("row_groups")
+    footer = record.get("footer_bytes", LEAST_FOOTER)
+    if groups is not None and not (groups["rows"] and all(groups["rows"])):
+        raise ValueError(f"{path}: a row group without rows")
+    if groups is not None and (footer < LEAST_FOOTER or sum(groups["bytes"]) + footer > record["bytes"]):
+        raise ValueError(
+            f"{path}: {record['bytes']:,} bytes, but {sum(groups['bytes']):,} in its row groups and {footer:,} in its footer"
+        )
+    return record
 
 
 def _layout(repository: Repository, name: str, split: str, files: dict[str, FileRecord]) -> SplitLayout:

@@ -6,6 +6,7 @@ copy, and fresh memory, for each. pyarrow reads all other columns.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import threading
@@ -17,13 +18,18 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rocov2_shared.sizes import format_count, format_size
+from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans
 from rocov2_tasks.stream.layout import ShardFile, SplitLayout
 from rocov2_tasks.stream.remote import Held, RemoteFiles, join_ranges
 
 _IMAGE_BYTES = "image.bytes"
+_TAIL = 8
+"""Bytes after a footer: its length, and four letters."""
 
 
 class ChangedShardError(RuntimeError):
@@ -65,25 +71,35 @@ class _Columns(dict[str, list[Any]]):
 class GroupReader:
     """Reads row groups; its methods may be called from several threads.
 
-    It reads the files that were there when it was made: a local shard that was written later raises an error, and a dataset
-    on the Hub is read at one commit.
+    It reads the files that were there when it was made: a local shard that has another size or footer later raises an error,
+    and a dataset on the Hub is read at one commit. Where only times or inode numbers changed, as after a copy or on the
+    file systems of some networks and buckets, it reads on.
 
     Args:
         layout: the row groups of a split.
         columns: columns to read.
         patience: as for `RemoteFiles`.
+        costs: counts what is read.
 
     Raises:
         ChangedShardError: a shard is missing, or its size differs from the one in `conversion.json`.
     """
 
-    def __init__(self, layout: SplitLayout, columns: Sequence[str], patience: float | None = None) -> None:
+    def __init__(
+        self,
+        layout: SplitLayout,
+        columns: Sequence[str],
+        patience: float | None = None,
+        costs: Costs | None = None,
+    ) -> None:
         self._layout = layout
+        self._costs = costs or Costs()
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
-        self._remote = RemoteFiles(layout.repository, patience)
+        self._remote = RemoteFiles(layout.repository, patience, self._costs)
         self._states = {} if layout.remote else {shard.path: self._state(shard) for shard in layout.shards}
         self._footers: dict[int, pq.FileMetaData] = {}
+        self._hashes: dict[int, bytes] = {}
         self._buffers = Buffers()
         self._known: WeakValueDictionary[int, _Columns] = WeakValueDictionary()
         self._growing: dict[int, RemoteGroup] = {}
@@ -127,6 +143,13 @@ class GroupReader:
         named = GroupReader(self._layout, ["image_id"])
         return str(named.read(group, 0, 0).columns["image_id"][row])
 
+    def progress(self) -> str:
+        """Return the words for what was read so far."""
+        shards = format_count(len(self._layout.shards), "footer")
+        size = format_size(int(self._costs.total("bytes_read")))
+        requests = format_count(int(self._costs.total("requests")), "request")
+        return f"so far {len(self._footers)} of {shards} and {size}" + (f" in {requests}" * self._layout.remote)
+
     def give_back(self, rows: Rows) -> None:
         """Let the buffer of these rows be reused: their images are no longer needed."""
         if isinstance(rows.buffer, bytearray):
@@ -137,21 +160,29 @@ class GroupReader:
             return _Columns()
         with closing(pq.ParquetFile(source, metadata=footer)) as file:
             table = file.read_row_group(number, columns=self._columns, use_threads=False)
+        if not self._layout.remote:
+            self._costs.add(
+                bytes_read=sum(end - start for start, end in map(_range, self._other_chunks(footer, number)))
+            )
         return _Columns((name, table[name].to_pylist()) for name in self._columns)
+
+    def _other_chunks(self, footer: pq.FileMetaData, number: int) -> list[pq.ColumnChunkMetaData]:
+        chunks = _chunks(footer.row_group(number))
+        return [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in self._columns]
 
     def _open(self, group: int, growing: bool) -> LocalGroup | RemoteGroup:
         row_group = self._layout.groups[group]
         shard = self._layout.shards[row_group.shard]
         if not self._layout.remote:
-            if self._state(shard) != self._states[shard.path]:
-                raise self._changed(shard, "was written after the stream was made")
-            return LocalGroup(os.path.join(self._layout.root, shard.path))
+            self._require_same(row_group.shard)
+            return LocalGroup(os.path.join(self._layout.root, shard.path), self._costs)
         known = self._growing.get(group)
         if known is not None:
             return known
-        chunks = _chunks(self._footer(row_group.shard).row_group(row_group.number))
+        footer = self._footer(row_group.shard)
+        chunks = _chunks(footer.row_group(row_group.number))
         images = [_range(chunk) for chunk in chunks if self._images and chunk.path_in_schema == _IMAGE_BYTES]
-        others = [_range(chunk) for chunk in chunks if chunk.path_in_schema.partition(".")[0] in self._columns]
+        others = [_range(chunk) for chunk in self._other_chunks(footer, row_group.number)]
         ranges = [*images, *others]
         held = Held(partial(self._fetch, shard), max((end for _, end in ranges), default=0))
         for start, end in join_ranges(others if growing else ranges):
@@ -176,6 +207,16 @@ class GroupReader:
             raise self._changed(shard, f"has {stat.st_size:,} bytes, but {shard.bytes:,} in conversion.json")
         return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
+    def _require_same(self, number: int) -> None:
+        """Raise ChangedShardError if a local shard, whose footer was read, has another size or footer now."""
+        shard = self._layout.shards[number]
+        state = self._state(shard)
+        if state == self._states[shard.path]:
+            return
+        if hashlib.sha256(self._footer_bytes(shard)).digest() != self._hashes[number]:
+            raise self._changed(shard, "has another footer since the stream was made")
+        self._states[shard.path] = state
+
     def _changed(self, shard: ShardFile, what: str) -> ChangedShardError:
         fact = f"{self._layout.root}/{shard.path} {what}"
         error = ChangedShardError(
@@ -190,17 +231,32 @@ class GroupReader:
             if number in self._footers:
                 return self._footers[number]
             shard = self._layout.shards[number]
-            source: Any = os.path.join(self._layout.root, shard.path)
-            if self._layout.remote:
-                source = io.BytesIO(b"PAR1" + self._fetch(shard, shard.bytes - shard.footer_bytes, shard.bytes))
-            else:
-                self._state(shard)  # a missing shard gets its own message
-            footer = pq.read_metadata(source)
+            content = self._footer_bytes(shard)
+            try:
+                footer = pq.read_metadata(io.BytesIO(b"PAR1" + content))
+            except (pa.ArrowException, OSError) as error:
+                raise self._changed(
+                    shard, f"has a damaged footer, or another one than conversion.json records ({error})"
+                ) from error
             recorded = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
             if [_rows_and_bytes(footer.row_group(i)) for i in range(footer.num_row_groups)] != recorded:
                 raise self._changed(shard, "has other row groups than conversion.json records")
+            self._hashes[number] = hashlib.sha256(content).digest()
             self._footers[number] = footer
             return footer
+
+    def _footer_bytes(self, shard: ShardFile) -> bytes:
+        """Return the end of a shard, from its footer on."""
+        if self._layout.remote:
+            return self._fetch(shard, shard.bytes - shard.footer_bytes, shard.bytes)
+        self._state(shard)  # a missing or cut shard gets its own message
+        with open(os.path.join(self._layout.root, shard.path), "rb") as file:
+            file.seek(shard.bytes - min(_TAIL, shard.bytes))
+            length = int.from_bytes(file.read(_TAIL)[:4], "little") + _TAIL
+            file.seek(shard.bytes - min(length, shard.bytes))
+            content = file.read()
+        self._costs.add(bytes_read=len(content))
+        return content
 
 
 def _chunks(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:

@@ -14,6 +14,7 @@ from huggingface_hub import HfApi
 
 from rocov2 import LONGEST_PAUSE, Repository, asked_pause, wait_for_hub
 from rocov2_shared.sizes import format_count
+from rocov2_tasks.stream.costs import Costs
 
 GAP = 128 * 1024
 """Ranges with a gap of at most this many bytes are fetched as one."""
@@ -52,10 +53,11 @@ class RemoteFiles:
         repository: a dataset on the Hub; of a folder nothing can be fetched.
         patience: None to try `ATTEMPTS` times, for training. If a person waits: seconds after which a missing range is given
             up, unless the Hub still answers other requests: then the line is slow, not broken.
+        costs: counts requests and bytes.
     """
 
-    def __init__(self, repository: Repository, patience: float | None = None) -> None:
-        self._repository, self._patience = repository, patience
+    def __init__(self, repository: Repository, patience: float | None = None, costs: Costs | None = None) -> None:
+        self._repository, self._patience, self._costs = repository, patience, costs or Costs()
         self._files: Any = fsspec.url_to_fs(repository.root)[0]
         self._silent_until = 0.0
 
@@ -98,6 +100,7 @@ class RemoteFiles:
             elif attempt:
                 time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
             pause = 0.0
+            self._costs.add(requests=1)
             try:
                 data: bytes = self._files.cat_file(f"{self._repository.root}/{path}", start, end, cache_type="none")
             except FileNotFoundError:
@@ -111,6 +114,7 @@ class RemoteFiles:
                     attempts = attempt + 1
                     break
                 continue
+            self._costs.add(bytes_read=len(data))
             if len(data) == end - start:
                 return data
             problem = f"received {len(data):,} of {end - start:,} bytes"

@@ -87,12 +87,42 @@ def test_a_repository_that_does_not_state_its_row_groups_is_refused(repository: 
             b'{"files": {"data/a.parquet": {"rows": 1e9}}}',
             r"files\[.data/a\.parquet.\]\.rows: expected a whole number.*again",
         ),
+        (b'{"files": null}', r"conversion\.json is damaged \(files: expected an object, found null\)"),
         (b'{"files": {}}', r"conversion\.json is damaged \('data/train-00000-of-.*' is missing\): download it again"),
     ],
 )
 def test_a_damaged_conversion_is_named(repository: Path, content: bytes, message: str) -> None:
     (repository / "conversion.json").write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        layout_of(repository)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: facts["row_groups"]["rows"].append(3), "row_groups"),
+        (lambda facts: facts["row_groups"].update(bytes=None), "bytes: expected a list, found null"),
+        (lambda facts: facts["row_groups"]["rows"].__setitem__(0, -3), "found -3"),
+        (lambda facts: facts["row_groups"]["rows"].__setitem__(0, 10**12), "found 1000000000000"),
+        (lambda facts: facts.update(rows=0, row_groups={"rows": [], "bytes": []}), "rows"),
+        (lambda facts: facts.update(rows=1, row_groups={"rows": [1, 0], "bytes": [1, 1]}), "a row group without rows"),
+        (lambda facts: facts["row_groups"]["bytes"].__setitem__(0, 10**12), "bytes, but .* in its row groups"),
+        (lambda facts: facts["row_groups"]["bytes"].__setitem__(0, True), "found true"),
+        (lambda facts: facts.update(footer_bytes=facts["bytes"] + 1), "bytes, but .* in its footer"),
+        (lambda facts: facts.update(footer_bytes=-1), "found -1"),
+        (lambda facts: facts.update(footer_bytes=7), "7 in its footer"),
+        (lambda facts: facts.update(bytes="8"), "expected a whole number"),
+        (lambda facts: facts.update(sha256=None), "expected a SHA-256"),
+    ],
+)
+def test_a_conversion_with_impossible_numbers_is_named(
+    repository: Path, change: Callable[[Any], object], message: str
+) -> None:
+    path = repository / "conversion.json"
+    conversion = json.loads(path.read_text())
+    change(conversion["files"][layout_of(repository).shards[0].path])
+    path.write_text(json.dumps(conversion))
+    with pytest.raises(ValueError, match=rf"conversion\.json is damaged .*{message}.*download it again"):
         layout_of(repository)
 
 
@@ -177,15 +207,35 @@ def replace(path: Path) -> None:
     os.replace(path.with_suffix(".new"), path)
 
 
+def change_footer(path: Path) -> None:
+    """Another file of the same size, whose footer differs in one letter of the version that wrote it."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"parquet-cpp-arrow", b"parquet-cpp-error"))
+    assert path.read_bytes() != content
+
+
+@pytest.mark.parametrize("change", [touch, replace], ids=["touched", "replaced"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_shard_with_the_same_bytes_is_read_on(
+    repository: Path, change: Callable[[Path], object], begun: bool
+) -> None:
+    layout = layout_of(repository)
+    reader = GroupReader(layout, COLUMNS)
+    expected = [row["image_id"] for row in truth(layout, 0)]
+    for again in range(3):
+        if begun or again:
+            assert reader.read(0, 0, 1).columns["image_id"] == expected
+        change(repository / layout.shards[0].path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (touch, "was written after the stream was made"),
-        (replace, "was written after the stream was made"),
+        (change_footer, "has another footer since the stream was made"),
         (Path.unlink, "is missing"),
         (lambda path: os.truncate(path, 1000), "has 1,000 bytes"),
     ],
-    ids=["touched", "replaced", "gone", "cut"],
+    ids=["written", "gone", "cut"],
 )
 def test_a_shard_that_changed_since_the_epoch_began_is_told(
     repository: Path, change: Callable[[Path], object], message: str
@@ -216,6 +266,7 @@ def rewrite(repository: Path, layout: SplitLayout, *, state_row_groups: bool = T
     footer = pq.read_metadata(path)
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     facts["bytes"] = path.stat().st_size
+    facts["footer_bytes"] = footer.serialized_size + 8
     if state_row_groups:
         facts["row_groups"]["rows"] = [group.num_rows for group in groups]
         facts["row_groups"]["bytes"] = [
@@ -223,6 +274,15 @@ def rewrite(repository: Path, layout: SplitLayout, *, state_row_groups: bool = T
         ]
     (repository / "conversion.json").write_text(json.dumps(conversion))
     return layout_of(repository)
+
+
+def test_a_damaged_footer_is_told(repository: Path) -> None:
+    layout = layout_of(repository)
+    for end in (b"PAR2", b"\xff\xff\xff\x7fPAR1", b"\x00\x00\x00\x00PAR1"):
+        path = repository / layout.shards[0].path
+        path.write_bytes(path.read_bytes()[: -len(end)] + end)
+        with pytest.raises(ChangedShardError, match=rf"{layout.shards[0].path} has a damaged footer"):
+            GroupReader(layout, COLUMNS).read(0, 0, 1)
 
 
 def test_other_row_groups_than_stated_are_told(repository: Path) -> None:
