@@ -2,27 +2,68 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Iterator, Sequence, Set
+import numbers
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Any
+
+import numpy as np
 
 from rocov2_shared.sizes import parse_size
 
+Integer = int | np.integer[Any]
+"""An integer of Python or NumPy."""
 
-def require_integer(option: str, value: Any, least: int) -> None:
-    """Raise ValueError unless `value` is an integer (also one of NumPy) of at least `least`."""
+MOST = 2**63 - 1
+"""The largest integer, by default: larger ones do not fit into an int64."""
+
+_SHOWN = 100
+"""Characters of a value that a message shows."""
+
+
+def shown(value: Any) -> str:
+    """Return a value in short for a message."""
     try:
-        right = not isinstance(value, bool) and operator.index(value) >= least
-    except TypeError:
-        right = False
-    if not right:
-        raise ValueError(f"{option}={value!r}: expected an integer of at least {least}")
+        text = repr(value)
+    except Exception:  # such as an integer of more digits than Python converts
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def require_choice(option: str, value: Any, choices: Sequence[str]) -> None:
+def plain_integer(value: Any) -> int | None:
+    """Return any integral number, also one of NumPy, as a plain integer; None for all else: True, 3.0, "3", arrays."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return None
+    return int(value)
+
+
+def require_integer(option: str, value: Any, least: int, most: int = MOST) -> int:
+    """Return an integer as a plain one, which JSON takes.
+
+    Raises:
+        ValueError: `value` is not an integer from `least` to `most`; integers of NumPy are, arrays are not.
+    """
+    number = plain_integer(value)
+    if number is None or not least <= number <= most:
+        limit = f"of at least {least}" if most == MOST else f"from {least:,} to {most:,}"
+        raise ValueError(f"{option}={shown(value)}: expected an integer {limit}")
+    return number
+
+
+def require_flag(option: str, value: Any) -> bool:
+    """Return True or False; also for those of NumPy, and for 1 and 0.
+
+    Raises:
+        ValueError: `value` is something else.
+    """
+    if isinstance(value, (bool, np.bool_)) or plain_integer(value) in (0, 1):
+        return bool(value)
+    raise ValueError(f"{option}={shown(value)}: expected True or False")
+
+
+def require_choice(option: str, value: Any, choices: Collection[str]) -> None:
     """Raise ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{option}={value!r}: expected one of {', '.join(choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{option}={shown(value)}: expected one of {', '.join(choices)}")
 
 
 def number_of_bytes(option: str, value: str | int) -> int:
@@ -31,12 +72,15 @@ def number_of_bytes(option: str, value: str | int) -> int:
     Raises:
         ValueError: `value` is not a size, or not positive.
     """
+    number = plain_integer(value)
     try:
-        if isinstance(value, bool):  # an integer to Python: one byte
+        if number is not None:
+            return require_integer(option, min(number, MOST), 1)
+        if not isinstance(value, str):
             raise TypeError
-        return parse_size(value) if isinstance(value, str) else parse_size(str(operator.index(value)))
+        return parse_size(value)
     except (TypeError, ValueError):
-        raise ValueError(f'{option}={value!r}: expected a number of bytes, or a size such as "64MB"') from None
+        raise ValueError(f'{option}={shown(value)}: expected a number of bytes, or a size such as "64MB"') from None
 
 
 def strings_of(option: str, value: str | Iterable[str], what: str, ordered: bool = False) -> tuple[str, ...]:
@@ -52,5 +96,5 @@ def strings_of(option: str, value: str | Iterable[str], what: str, ordered: bool
     strings = tuple(value) if fit else ()
     if not strings or not all(isinstance(string, str) for string in strings):
         unordered = ": a set has no order" if isinstance(value, Set) and ordered and value else ""
-        raise ValueError(f"{option}={value!r}{unordered}: expected {what}")
+        raise ValueError(f"{option}={shown(value)}{unordered}: expected {what}")
     return strings

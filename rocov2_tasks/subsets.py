@@ -165,7 +165,7 @@ def split_by_article(dataset: Any, fractions: Mapping[str, float] | None = None,
         ValueError: the fractions are not positive or do not sum to 1, the name of a split is invalid, or the column `pmcid`
             is missing.
     """
-    require_integer("seed", seed, 0)
+    seed = require_integer("seed", seed, 0)
     shares = dict(FRACTIONS if fractions is None else fractions)
     if not shares or not all(share > 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise ValueError(f"fractions={shares}: fractions must be positive and sum to 1, such as {FRACTIONS}")

@@ -41,7 +41,7 @@ def make_turns(
     A map-style dataset is read for markers here: all of them are told in one message, also where the cache of `datasets`
     already has the view. A stream meets them row by row.
     """
-    require_integer("seed", seed, 0)
+    seed = require_integer("seed", seed, 0)
     require_choice("on_marker", on_marker, ON_MARKER)
     prompts = check_prompts(prompt, target)
     texts, inputs = read_answers(dataset, target, clean, "answer")

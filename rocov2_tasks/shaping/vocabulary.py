@@ -37,7 +37,7 @@ def read_vocabulary(
         FileNotFoundError: there is no repository at `path`.
     """
     require_choice("column", column, CONCEPT_COLUMNS)
-    require_integer("minimum", minimum, 0)
+    minimum = require_integer("minimum", minimum, 0)
     rows = _read(path, **options)
     cuis = [row["cui"] for row in rows if row["train"] >= minimum and (column == "cuis" or row["kind"] != "concept")]
     if not cuis:

@@ -6,6 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rocov2_tasks.arguments import plain_integer, shown
+
+MOST_SIDE = 65_535
+"""Pixels of a side, as in a JPEG."""
+
 FITS = ("stretch", "crop", "pad")
 
 
@@ -68,7 +73,10 @@ def width_and_height(image_size: int | Sequence[int] | None) -> tuple[int, int] 
     """
     if image_size is None:
         return None
-    sides = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-    if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
-        raise ValueError(f"image_size={image_size!r}: expected a side in pixels, or (height, width)")
+    given = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    sides = [side for side in map(plain_integer, given[:3]) if side is not None and 0 < side <= MOST_SIDE]
+    if len(given) != 2 or len(sides) != 2:
+        raise ValueError(
+            f"image_size={shown(image_size)}: expected a side in pixels, or (height, width), of at most {MOST_SIDE:,}"
+        )
     return sides[1], sides[0]
