@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from datasets import NamedSplit
 
 from rocov2 import CONFIGS, Repository
 from rocov2_tasks import arguments
@@ -26,11 +28,14 @@ from rocov2_tasks.stream.geometry import width_and_height
 from rocov2_tasks.stream.iterator import StreamIterator
 from rocov2_tasks.stream.layout import read_layout
 from rocov2_tasks.stream.reading import ChangedShardError
-from rocov2_tasks.stream.shared_value import Shared
+from rocov2_tasks.stream.shared import Start, Stats
 from rocov2_tasks.stream.state import check_state, first_state, rewound
-from rocov2_tasks.stream.world import find_worker, find_world
+from rocov2_tasks.stream.world import MOST_RANKS, find_worker, find_world
 
 __all__ = ["ChangedShardError", "DamagedImageError", "PretrainingStream"]
+
+MOST_THREADS = 1024
+"""Threads that decode, at most."""
 
 
 class PretrainingStream:
@@ -73,6 +78,7 @@ class PretrainingStream:
         threads: threads that decode (default: one per processor of this process or worker).
         read_ahead: bytes that may be read beyond the open windows.
         on_error: `raise`, or `skip` images that cannot be decoded: batches are then shorter, and the state counts them.
+            `skip` needs `batch_size`, since all ranks must get the same number of items.
         revision: revision of a dataset on the Hub.
 
     Raises:
@@ -87,7 +93,7 @@ class PretrainingStream:
         path: str | os.PathLike[str] = "rocov2",
         split: str = "train",
         name: str = "default",
-        columns: Sequence[str] | None = None,
+        columns: Iterable[str] | None = None,
         image_size: int | tuple[int, int] | None = None,
         fit: str = "stretch",
         resample: str = "bilinear",
@@ -106,22 +112,31 @@ class PretrainingStream:
         on_error: str = "raise",
         revision: str | None = None,
     ) -> None:
-        for option, value, least in (
-            ("seed", seed, 0),
-            ("epoch", epoch, 0),
-            ("lanes", lanes, 1),
-            ("batch_size", 1 if batch_size is None else batch_size, 1),
-            ("threads", 1 if threads is None else threads, 1),
-        ):
-            arguments.require_integer(option, value, least)
+        seed = arguments.require_integer("seed", seed, 0)
+        epoch = arguments.require_integer("epoch", epoch, 0)
+        lanes = arguments.require_integer("lanes", lanes, 1, MOST_RANKS)
+        if batch_size is not None:
+            batch_size = arguments.require_integer("batch_size", batch_size, 1)
+        if threads is not None:
+            threads = arguments.require_integer("threads", threads, 1, MOST_THREADS)
         arguments.require_choice("on_error", on_error, ("raise", "skip"))
-        repository = Repository.open(path, revision)
-        repository.check(name, columns=columns)
-        arguments.require_choice("split", split, tuple(repository.counts[name]))
-        names = [column for column in CONFIGS[name].features if column in (columns or CONFIGS[name].features)]
+        if on_error == "skip" and batch_size is None:
+            raise ValueError(
+                'on_error="skip" needs batch_size: a batch with fewer samples is still one batch, but without batches the '
+                "ranks would get different numbers of samples"
+            )
         size = width_and_height(image_size)
         self._given = (rank, world_size)
         rank, world_size = find_world(rank, world_size)
+        repository = _open(path, revision)
+        columns = _list_of(columns)
+        if not isinstance(name, str):
+            arguments.require_choice("name", name, CONFIGS)
+        repository.check(name, columns=columns)
+        split = str(split) if isinstance(split, NamedSplit) else split
+        arguments.require_choice("split", split, tuple(repository.counts[name]))
+        names = [column for column in CONFIGS[name].features if column in (columns or CONFIGS[name].features)]
+        self._name, self._split = name, split
         self._plan = Plan(
             layout=read_layout(repository, name, split),
             columns=tuple(names),
@@ -130,15 +145,16 @@ class PretrainingStream:
             rank=rank,
             world_size=world_size,
             batch_size=batch_size,
-            drop_last=drop_last,
+            drop_last=arguments.require_flag("drop_last", drop_last),
             threads=threads,
             read_ahead=arguments.number_of_bytes("read_ahead", read_ahead),
             skip=on_error == "skip",
         )
-        self._start = Shared(
+        self._stats = Stats()
+        self._start = Start(
             first_state(
                 self._plan.layout,
-                shuffle=bool(shuffle),
+                shuffle=arguments.require_flag("shuffle", shuffle),
                 seed=seed,
                 epoch=epoch,
                 lanes=max(lanes, world_size),
@@ -147,12 +163,24 @@ class PretrainingStream:
         )
         self._iterator: StreamIterator | None = None
         self._of_worker: dict[str, Any] | None = None
+        self._turn = 0
+
+    def __repr__(self) -> str:
+        state, plan = self.state_dict(), self._plan
+        order = f"seed={state['seed']}, epoch={state['epoch']}, lanes={state['lanes']}, window={state['window']}"
+        return (
+            f"PretrainingStream({plan.layout.root!r}, split={self._split!r}, name={self._name!r}, "
+            f"{f'shuffle=True, {order}' if state['shuffle'] else 'shuffle=False, epoch=' + str(state['epoch'])}, "
+            f"batch_size={plan.batch_size}, rank {plan.rank} of {plan.world_size}, "
+            f"position {state['position']:,} of {plan.layout.rows:,})"
+        )
 
     @property
     def __class__(self) -> Any:
         # isinstance(stream, IterableDataset) reads it: the last moment to register the stream and to share its position.
         if _register_with_torch():
             self._start.share()
+            self._stats.share()
         return PretrainingStream
 
     @__class__.setter
@@ -165,34 +193,50 @@ class PretrainingStream:
 
     def __len__(self) -> int:
         """Return the number of batches (without `batch_size`: samples) that the next iteration returns on this rank."""
-        return self._plan.share(self._start.get()["position"]).batches
+        return self._plan.share(self._start.next()["position"]).batches
 
-    def set_epoch(self, epoch: int) -> None:
+    def set_epoch(self, epoch: arguments.Integer) -> None:
         """Choose the epoch. A new one starts at its beginning; the same one keeps a loaded position."""
-        arguments.require_integer("epoch", epoch, 0)
-        start = self._start.get()
-        if epoch != start["epoch"]:
-            self._start.set(rewound(start, epoch=epoch))
+        epoch = arguments.require_integer("epoch", epoch, 0)
+        if epoch != self._start.get()["epoch"]:
+            self._start.set(rewound(self._start.get(), epoch=epoch))
             self._iterator = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state after the last batch (or sample) that this process has consumed, as plain JSON."""
-        return self._start.get() if self._iterator is None else self._iterator.state_dict()
+        iterator = self._latest()
+        return self._start.get() if iterator is None else iterator.state_dict()
 
-    def state_at(self, batches_consumed: int) -> dict[str, Any]:
+    def state_at(self, batches_consumed: arguments.Integer) -> dict[str, Any]:
         """Return the state after each rank has consumed this many batches (without `batch_size`: samples) of the iteration.
 
-        For the workers of a DataLoader, which are ahead of what was consumed.
+        For the workers of a DataLoader, which are ahead of what was consumed. `skipped` is that of the beginning.
 
         Raises:
-            ValueError: a rank has fewer batches.
+            ValueError: a rank has fewer batches; or the workers have begun from the state of a StatefulDataLoader, so that
+                only the loader knows where.
         """
-        start = self._start.get() if self._iterator is None else self._iterator.start
+        batches_consumed = arguments.require_integer("batches_consumed", batches_consumed, 0)
+        iterator = self._latest()
+        if iterator is None and self._start.resumed:
+            raise ValueError(
+                f"batches_consumed={batches_consumed}: the workers have resumed from the state of a StatefulDataLoader, and "
+                "only the loader knows from which batch: save loader.state_dict(), or call set_epoch before the next epoch"
+            )
+        start = self._start.get() if iterator is None else iterator.start
         share = self._plan.share(start["position"])
-        arguments.require_integer("batches_consumed", batches_consumed, 0)
         if batches_consumed > share.batches:
             raise ValueError(f"batches_consumed={batches_consumed}: each rank has only {share.batches}")
         return start | {"position": share.position_after(batches_consumed)}
+
+    def stats(self) -> dict[str, int | float]:
+        """Return what iterating has cost so far, in this process and in the workers of DataLoaders.
+
+        `images` (decoded, also ahead; with `decode="bytes"`: read), `seconds_decoding` (of all threads together),
+        `bytes_read`, `requests` (to the Hub), `seconds_waiting` (for batches, in this process or in the workers) and
+        `skipped` (damaged images).
+        """
+        return self._stats.sums()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from a state, in its order: shuffling, seed, epoch, lanes and window come from the state.
@@ -200,23 +244,32 @@ class PretrainingStream:
         Raises:
             ValueError: it is not the state of such a stream, or belongs to other data.
         """
-        checked = check_state(state, self._plan.layout, find_worker())
+        worker = find_worker()
+        checked = check_state(state, self._plan.layout, worker)
         self._iterator = None
-        if "worker" in checked:
-            self._of_worker = checked
-        else:
+        if worker is None:
             self._start.set(checked)
+        else:
+            self._of_worker = checked
 
     def __iter__(self) -> StreamIterator:
         worker = find_worker()
-        start = self._start.get()
         if worker is None:
             self._require_same_world()
-            self._start.set(rewound(start))  # the position is used up
-        elif self._of_worker is not None:
-            start, self._of_worker = self._of_worker, None
-        self._iterator = StreamIterator(self._plan, start, worker)
+            start = self._start.take()
+        else:
+            self._turn += 1
+            start = self._start.take_in_worker(worker, self._turn)
+            if self._of_worker is not None:
+                start, self._of_worker = self._of_worker, None
+                self._start.resumed_in_worker()
+        on_load = self._start.resumed_in_worker if worker is not None else _do_nothing
+        self._iterator = StreamIterator(self._plan, start, worker, self._stats.costs_of(worker), on_load)
         return self._iterator
+
+    def _latest(self) -> StreamIterator | None:
+        """Return the iterator of this process, unless workers have begun an iteration since."""
+        return self._iterator if find_worker() is not None or not self._start.begun else None
 
     def _require_same_world(self) -> None:
         world = find_world(*self._given)
@@ -225,6 +278,32 @@ class PretrainingStream:
                 f"the stream was made for rank {self._plan.rank} of {self._plan.world_size}, but this is rank {world[0]} of "
                 f"{world[1]} now: make it after torch.distributed.init_process_group, or pass rank= and world_size="
             )
+
+
+def _open(path: Any, revision: Any) -> Repository:
+    if not isinstance(path, Repository) and not (
+        isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str)
+    ):
+        raise ValueError(
+            f"path={arguments.shown(path)}: expected a folder, ORG/NAME or hf://datasets/ORG/NAME@REVISION"
+        )
+    if revision is not None and not isinstance(revision, str):
+        raise ValueError(f"revision={arguments.shown(revision)}: expected a text, such as a commit, or None")
+    return Repository.open(path, revision)
+
+
+def _list_of(columns: Any) -> list[str] | None:
+    """Return the columns as a list, also those of an iterator, which is used up by reading it once."""
+    if columns is None:
+        return None
+    listed = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, (str, bytes)) else []
+    if not listed or not all(isinstance(column, str) for column in listed):
+        raise ValueError(f"columns={arguments.shown(columns)}: expected a list of names of columns")
+    return listed
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _register_with_torch() -> bool:

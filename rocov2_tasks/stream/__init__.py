@@ -10,5 +10,6 @@ prefetch        pieces of row groups, read ahead up to a number of bytes
 reading         row groups from a folder, or from the Hub by remote
 image_bytes     images from the pages of a file
 decoding        JPEGs to pixels, with geometry and plain_resize
-shared_value    the position that the workers of torch share
+shared          the position and the counts that the workers of torch share
+costs           what an iteration has read, decoded and waited for
 """

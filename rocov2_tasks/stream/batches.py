@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from rocov2_shared.processors import usable_processors
+from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Order
 from rocov2_tasks.stream.plain_resize import Pixels
 from rocov2_tasks.stream.prefetch import Loader, Schedule, plan_reading
 from rocov2_tasks.stream.reading import GroupReader, Rows
-from rocov2_tasks.stream.world import Share, local_world_size
+from rocov2_tasks.stream.world import ALONE, Share, Worker, local_world_size
 
 HANDFUL = 8
 """Images that a thread decodes per task: everything around the decoding runs inside the interpreter's lock."""
@@ -67,7 +69,9 @@ class Plan:
 
     def share(self, position: int) -> Share:
         """Return what this rank gets from a position on."""
-        return Share(position, self.layout.rows, self.rank, self.world_size, self.batch_size or 1, self.drop_last)
+        rows = self.layout.rows
+        # A batch of more samples than there are is none with drop_last, and otherwise all of them.
+        return Share(position, rows, self.rank, self.world_size, min(self.batch_size or 1, rows + 1), self.drop_last)
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,9 @@ class _Pending:
         samples: range,
         loaded: dict[int, Rows],
         pool: Executor,
+        costs: Costs,
     ) -> None:
-        self._plan, self._reader = plan, reader
+        self._plan, self._reader, self._costs = plan, reader, costs
         self.pieces = schedule.piece[samples.start : samples.stop].tolist()
         self._rows = schedule.row[samples.start : samples.stop].tolist()
         self._loaded = [loaded[piece] for piece in self.pieces]
@@ -114,12 +119,15 @@ class _Pending:
 
     def _decode(self, decoder: Decoder, numbers: range) -> list[Pixels | DamagedImageError]:
         results: list[Pixels | DamagedImageError] = []
+        began, damaged = time.perf_counter(), 0
         for number in numbers:
             data = self._loaded[number].image(self._rows[number])
             try:
                 results.append(decoder(data, None if self._out is None else self._out[number]))
             except DamagedImageError as error:
                 results.append(error)
+                damaged += 1
+        self._costs.add(images=len(results) - damaged, seconds_decoding=time.perf_counter() - began)
         return results
 
     def finish(self) -> Batch:
@@ -137,6 +145,7 @@ class _Pending:
         if self._futures:
             return [result for future in self._futures for result in future.result()]
         if "image" in self._plan.columns:
+            self._costs.add(images=len(self._rows))
             return [bytes(rows.image(row)) for rows, row in zip(self._loaded, self._rows, strict=True)]
         return []
 
@@ -176,9 +185,18 @@ def _select(values: Any, kept: list[int] | None) -> Any:
 
 
 def read_batches(
-    plan: Plan, order: Order, positions: Integers, bounds: Integers, workers: int = 1
+    plan: Plan,
+    order: Order,
+    positions: Integers,
+    bounds: Integers,
+    worker: Worker = ALONE,
+    costs: Costs | None = None,
 ) -> Generator[Batch, None, None]:
-    """Read the rows at `positions`, in batches that begin and end at `bounds`; `workers` share the processors.
+    """Read the rows at `positions`, in batches that begin and end at `bounds`.
+
+    Args:
+        worker: this process; all workers share the processors, and the first one reports long waits.
+        costs: counts what it costs.
 
     Raises:
         ChangedShardError: a shard has changed.
@@ -187,11 +205,12 @@ def read_batches(
     # When the interpreter ends, modules may be gone before an unfinished stream is closed.
     finalizing = sys.is_finalizing
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
-    reader = GroupReader(plan.layout, plan.columns)
-    decoding = ThreadPoolExecutor(plan.threads or usable_processors(local_world_size() * workers), "decode")
+    costs = costs or Costs()
+    reader = GroupReader(plan.layout, plan.columns, costs=costs)
+    decoding = ThreadPoolExecutor(plan.threads or usable_processors(local_world_size() * worker.workers), "decode")
     loading = ThreadPoolExecutor(REMOTE_READERS if plan.layout.remote else 1, "load")
     try:
-        loader = Loader(schedule.pieces, reader, loading, plan.read_ahead)
+        loader = Loader(schedule.pieces, reader, loading, plan.read_ahead, reports=worker.number == 0)
         pending: deque[_Pending] = deque()
         batches = [range(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
         most = max(1, _count_ahead(plan, batches))
@@ -206,7 +225,7 @@ def read_batches(
                 elif not (number and all(loader.loaded(piece) for piece in needed)):
                     break
                 loaded = {piece: loader.get(piece) for piece in needed}
-                pending.append(_Pending(plan, reader, schedule, following, loaded, decoding))
+                pending.append(_Pending(plan, reader, schedule, following, loaded, decoding, costs))
                 begun += 1
             yield _hand_out(pending.popleft(), loader)  # no reference to the batch is kept here
     finally:

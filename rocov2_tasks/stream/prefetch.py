@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+import logging
+import math
+import threading
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from rocov2_shared.sizes import format_count
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Located, Order
 from rocov2_tasks.stream.reading import GroupReader, Rows
 
 SLICE = 8
 """Rows of the first slice of the first row group, if rows are read in file order; each next slice has twice as many."""
+
+FIRST_REPORT = 5.0
+"""Seconds of waiting for data after which it is reported; each next report takes twice as long."""
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,11 +119,14 @@ class Loader:
     """Loads the pieces of a schedule in threads of `pool`. All methods are called from one thread.
 
     At most `ahead` bytes are loaded beyond what was requested: none at first, then as many as were handed out. A caller that
-    takes only a few rows reads only a few.
+    takes only a few rows reads only a few. With `reports`, a long wait is logged as a warning, with how far reading is.
     """
 
-    def __init__(self, pieces: tuple[Piece, ...], reader: GroupReader, pool: Executor, ahead: int) -> None:
+    def __init__(
+        self, pieces: tuple[Piece, ...], reader: GroupReader, pool: Executor, ahead: int, reports: bool = False
+    ) -> None:
         self._pieces, self._reader, self._pool, self._ahead = pieces, reader, pool, ahead
+        self._patience = FIRST_REPORT if reports else math.inf
         self._futures: dict[int, Future[Rows]] = {}
         self._left = [piece.uses for piece in pieces]
         self._begun = 0
@@ -147,7 +159,23 @@ class Loader:
 
     def get(self, number: int) -> Rows:
         """Wait for a requested piece and return its rows; raise what reading it raised."""
+        waited = 0.0
+        while not wait([self._futures[number]], min(self._patience, threading.TIMEOUT_MAX)).done:
+            waited += self._patience
+            self._patience *= 2
+            self._report(waited)
         return self._futures[number].result()
+
+    def _report(self, waited: float) -> None:
+        wanted = [number for number in range(self._wanted) if number in self._futures]
+        loaded = sum(map(self.loaded, wanted))
+        _logger.warning(
+            "%.0f s of waiting for the next batch: %d of %s read; %s",
+            waited,
+            loaded,
+            format_count(len(wanted), "row group"),
+            self._reader.progress(),
+        )
 
     def release(self, number: int, samples: int) -> None:
         """Count `samples` of a piece as done. After the last one the piece is released, and more is read ahead."""

@@ -5,21 +5,44 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from rocov2_tasks.arguments import plain_integer, shown
 from rocov2_tasks.stream.order import Integers
+
+MOST_RANKS = 65_536
+"""Ranks, and lanes, at most: the order of an epoch is planned with a few numbers for each lane."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker of a DataLoader.
+
+    Attributes:
+        number, workers: its number among the workers, and their count.
+        seed: the same for all workers of an iteration, and another one for the next, unless the workers persist.
+    """
+
+    number: int
+    workers: int
+    seed: int = 0
+
+
+ALONE = Worker(0, 1)
+"""A process without workers, as one that does all their work."""
 
 
 def find_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
     """Return rank and number of ranks: the arguments, else an initialized `torch.distributed`, RANK and WORLD_SIZE, or 0, 1.
 
     Raises:
-        ValueError: one is given without the other, or the rank is not below the number of ranks.
+        ValueError: one is given without the other, is not an integer, or the rank is not below the number of ranks.
     """
     source = "rank= and world_size="
-    given = (rank, world_size)
-    if given == (None, None):
+    given: tuple[Any, Any] = (rank, world_size)
+    if rank is None and world_size is None:
         # Only if the program has imported torch.
         distributed = sys.modules.get("torch.distributed")
         if distributed is not None and distributed.is_available() and distributed.is_initialized():
@@ -28,10 +51,14 @@ def find_world(rank: int | None, world_size: int | None) -> tuple[int, int]:
         given = (_integer("RANK"), _integer("WORLD_SIZE"))
         if given == (None, None):
             return 0, 1
-    rank, world_size = given
-    if rank is None or world_size is None or not 0 <= rank < world_size:
-        raise ValueError(f"{source}: expected both, 0 <= rank < world size, got rank {rank}, world size {world_size}")
-    return rank, world_size
+    number, count = map(plain_integer, given)
+    if number is None or count is None or not 0 <= number < count <= MOST_RANKS:
+        limit = f" <= {MOST_RANKS:,}" if count is not None and count > MOST_RANKS else ""
+        raise ValueError(
+            f"{source}: expected both, 0 <= rank < world size{limit}, "
+            f"got rank {shown(given[0])}, world size {shown(given[1])}"
+        )
+    return number, count
 
 
 def _integer(name: str) -> int | None:
@@ -44,11 +71,11 @@ def _integer(name: str) -> int | None:
         raise ValueError(f"environment variable {name} must be an integer, got {text!r}") from None
 
 
-def find_worker() -> tuple[int, int] | None:
-    """Return this process's number among the workers of its DataLoader, and their count; None outside of one."""
+def find_worker() -> Worker | None:
+    """Return which worker of a DataLoader this process is; None outside of one."""
     data = sys.modules.get("torch.utils.data")
     worker = data.get_worker_info() if data is not None else None
-    return (worker.id, worker.num_workers) if worker is not None else None
+    return Worker(worker.id, worker.num_workers, worker.seed - worker.id) if worker is not None else None
 
 
 def local_world_size() -> int:
@@ -107,7 +134,8 @@ class Share:
 
     def _samples_of(self, batches: Integers) -> Integers:
         """Return the numbers of the rank's samples in its `batches`; the last batch may be shorter."""
-        samples = (batches[:, None] * self.batch + np.arange(self.batch)).ravel()
+        # Not as many as a batch has: of a batch of a billion only those that there are.
+        samples = (batches[:, None] * self.batch + np.arange(min(self.batch, self._samples))).ravel()
         return samples[samples < self._samples]
 
     def _positions_of(self, samples: Integers) -> Integers:

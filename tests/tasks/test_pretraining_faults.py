@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-import os
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -52,32 +55,36 @@ def test_a_damaged_image_names_itself(damaged: tuple[Path, str], decode: str, ba
     assert stream.state_dict()["position"] == (2 if batch_size is None else 0)
 
 
-@pytest.mark.parametrize("batch_size", [None, 8])
 def test_a_damaged_image_can_be_left_out_and_is_counted(
-    damaged: tuple[Path, str], batch_size: int | None, caplog: pytest.LogCaptureFixture
+    damaged: tuple[Path, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     path, name = damaged
-    options = {"columns": ["image", "image_id"], "image_size": 16, "batch_size": batch_size}
+    options = {"columns": ["image", "image_id"], "image_size": 16, "batch_size": 8}
     whole = ids(stream_of(path))
     stream = stream_of(path, on_error="skip", **options)
     items, lengths = iter(stream), []
     seen: list[str] = []
     states = []
     for item in items:
-        seen += [item["image_id"]] if batch_size is None else item["image_id"]
+        seen += item["image_id"]
         lengths.append(len(item["image"]))
         states.append(stream.state_dict())
     assert seen == [image_id for image_id in whole if image_id != name]
     assert f"image {name} " in caplog.text
     assert states[-1]["skipped"] == 1
-    if batch_size:
-        assert len(lengths) == len(stream)
-        assert sorted(lengths) == [5, 7, *[8] * 6]  # the batch stays, with one image less
+    assert len(lengths) == len(stream)
+    assert sorted(lengths) == [5, 7, *[8] * 6]  # the batch stays, with one image less
+    assert (stream.stats()["skipped"], stream.stats()["images"]) == (1, len(whole) - 1)
     # It uses up its position: what comes after a state is what came after it.
     for given, state in enumerate(states):
         resumed = stream_of(path, on_error="skip", **options)
         resumed.load_state_dict(state)
-        assert ids(resumed) == seen[given + 1 if batch_size is None else sum(lengths[: given + 1]) :]
+        assert ids(resumed) == seen[sum(lengths[: given + 1]) :]
+
+
+def test_images_are_left_out_of_batches_alone(built: Path) -> None:
+    with pytest.raises(ValueError, match=r'on_error="skip" needs batch_size: .*different numbers of samples'):
+        stream_of(built, on_error="skip")
 
 
 def test_a_shard_that_changes_during_an_epoch_is_an_error(repository: Path) -> None:
@@ -85,10 +92,19 @@ def test_a_shard_that_changes_during_an_epoch_is_an_error(repository: Path) -> N
     items = iter(stream)
     next(items)
     for file in repository.glob("data/train-*"):
-        state = file.stat()
-        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
-    with pytest.raises(ChangedShardError, match="was written after the stream was made"):
+        file.write_bytes(file.read_bytes().replace(b"parquet-cpp-arrow", b"parquet-cpp-error"))
+    with pytest.raises(ChangedShardError, match="has another footer since the stream was made"):
         list(items)
+
+
+def test_a_repository_that_is_copied_during_an_epoch_is_read_on(repository: Path, tmp_path: Path) -> None:
+    items = iter(stream_of(repository, batch_size=1, window=1, lanes=1, read_ahead=1))
+    whole = ids(stream_of(repository, window=1, lanes=1))
+    seen = next(items)["image_id"]
+    shutil.copytree(repository / "data", tmp_path / "copy")  # other inodes and other times
+    shutil.rmtree(repository / "data")
+    shutil.move(tmp_path / "copy", repository / "data")
+    assert seen + [image_id for item in items for image_id in item["image_id"]] == whole
 
 
 def test_a_state_of_other_data_is_refused(built: Path, tmp_path: Path) -> None:
@@ -104,7 +120,23 @@ def test_a_state_of_other_data_is_refused(built: Path, tmp_path: Path) -> None:
     [
         ({"version": 2}, "the state has version 2, but this stream needs version 1"),
         ({"position": TRAIN + 1}, "the state is damaged: position"),
-        ({"lanes": 0}, "the state is damaged: .* 0 lanes"),
+        ({"lanes": 0}, "the state is damaged: lanes 0, expected 1 to 65,536"),
+        ({"lanes": 10**9}, "the state is damaged: lanes 1000000000, expected"),
+        ({"seed": -1}, "the state is damaged: seed -1, expected 0 to"),
+        ({"epoch": 10**20}, "the state is damaged: epoch 1"),
+        ({"seed": 10**5000}, "the state is damaged: seed a value of type int"),
+        ({"window": 0}, "the state is damaged: window 0"),
+        ({"skipped": -1}, "the state is damaged: skipped -1"),
+        ({"position": True}, r"not the state of a PretrainingStream.* \(position=True\)"),
+        ({"fingerprint": "f" * 10_000}, r"the state belongs to other data \(fingerprint 'f{99}\.\.\., but"),
+        ({"seed": "1" * 10_000}, r"not the state of .{,400}\(seed='1{99}\.\.\.\)$"),
+        ({"worker": None}, "the state is damaged: worker None, expected the number of a worker"),
+        ({"worker": 3}, "the state is damaged: worker 3"),
+        ({"worker": [0, 2]}, r"the state is damaged: worker \[0, 2\]"),
+        ({"worker": ["0", 2, 0]}, "the state is damaged: worker"),
+        ({"worker": [2, 2, 0]}, "the state is damaged: worker"),
+        ({"worker": [0, 2, 10**30]}, "the state is damaged: worker"),
+        ({"worker": [0] * 10**6}, r"the state is damaged: worker .{,110}\.\.\., expected"),
         ({"seed": "1"}, "not the state of a PretrainingStream"),
         ({"worker": [0, 2, 3]}, r"the state belongs to worker 0 of 2: .*state_at\(batches\)"),
     ],
@@ -144,7 +176,33 @@ def test_something_else_than_a_state_is_told(built: Path, state: Any) -> None:
         ({"read_ahead": None}, "read_ahead=None"),
         ({"batch_size": 0}, "batch_size=0: expected an integer of at least 1"),
         ({"batch_size": True}, "batch_size=True"),
-        ({"lanes": 0}, "lanes=0"),
+        ({"lanes": 0}, "lanes=0: expected an integer from 1 to 65,536"),
+        ({"lanes": 10**9}, "lanes=1000000000: expected"),
+        ({"threads": 10**9}, "threads=1000000000: expected an integer from 1 to 1,024"),
+        ({"batch_size": 8.0}, "batch_size=8.0: expected an integer"),
+        ({"batch_size": np.array(8)}, r"batch_size=array\(8\): expected an integer"),
+        ({"seed": np.True_}, "seed=.*True.*: expected an integer"),
+        ({"seed": 10**5000}, "seed=a value of type int: expected an integer"),
+        ({"epoch": 2**63}, "epoch=9223372036854775808: expected an integer"),
+        ({"rank": "0", "world_size": 2}, "rank= and world_size=: expected both, .* got rank '0', world size 2"),
+        ({"rank": 0.5, "world_size": 2}, "rank= and world_size=: .* got rank 0.5"),
+        ({"rank": True, "world_size": 2}, "rank= and world_size=: .* got rank True"),
+        ({"rank": 0, "world_size": 10**9}, "0 <= rank < world size <= 65,536, got rank 0, world size 1000000000"),
+        ({"shuffle": "False"}, "shuffle='False': expected True or False"),
+        ({"drop_last": None}, "drop_last=None: expected True or False"),
+        ({"columns": 3}, "columns=3: expected a list of names of columns"),
+        ({"columns": []}, r"columns=\[\]: expected a list of names of columns"),
+        ({"columns": [["image"]]}, r"columns=\[\['image'\]\]: expected a list of names"),
+        ({"columns": "image"}, "columns='image': expected a list of names"),
+        ({"name": ["default"]}, r"name=\['default'\]: expected one of default"),
+        ({"split": ["train"]}, r"split=\['train'\]: expected one of train"),
+        ({"split": None}, "split=None: expected one of train"),
+        ({"path": 3}, "path=3: expected a folder, ORG/NAME"),
+        ({"path": b"rocov2"}, "path=b'rocov2': expected a folder"),
+        ({"revision": 3}, "revision=3: expected a text"),
+        ({"image_size": 10**6}, r"image_size=1000000: .* of at most 65,535"),
+        ({"image_size": "88"}, "image_size='88'"),
+        ({"window": 64e6}, "window=64000000.0: expected a number of bytes"),
         ({"threads": 0}, "threads=0"),
         ({"seed": -1}, "seed=-1: expected an integer of at least 0"),
         ({"epoch": "1"}, "epoch='1'"),
@@ -154,7 +212,54 @@ def test_something_else_than_a_state_is_told(built: Path, state: Any) -> None:
 )
 def test_a_wrong_argument_is_told(built: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        PretrainingStream(built, **{"columns": None} | options)
+        PretrainingStream(**{"path": built, "columns": None} | options)
+
+
+def test_numbers_of_numpy_are_plain_numbers(built: Path) -> None:
+    plain = stream_of(
+        built, seed=3, epoch=1, lanes=4, window=20_000, batch_size=5, rank=1, world_size=2, image_size=None
+    )
+    given = stream_of(
+        built,
+        seed=np.uint64(3),
+        epoch=np.int8(1),
+        lanes=np.int64(4),
+        window=np.int32(20_000),
+        batch_size=np.uint16(5),
+        rank=np.int64(1),
+        world_size=np.int64(2),
+        threads=np.int64(1),
+        shuffle=np.True_,
+        drop_last=np.False_,
+    )
+    assert json.loads(json.dumps(given.state_at(np.int64(2)))) == plain.state_at(2)
+    for epoch in np.arange(3):
+        given.set_epoch(epoch)
+        plain.set_epoch(int(epoch))
+        assert json.loads(json.dumps(given.state_dict())) == plain.state_dict()
+    assert ids(given) == ids(plain)
+    state = {key: np.int64(value) if type(value) is int else value for key, value in plain.state_at(2).items()}
+    given.load_state_dict(state | {"shuffle": np.True_, "model": "is left out"})
+    assert json.loads(json.dumps(given.state_dict())) == plain.state_at(2)
+    size: Any = (np.int64(8), np.int16(9))
+    sides = PretrainingStream(built, columns=["image"], image_size=size, batch_size=2)
+    assert next(iter(sides))["image"].shape == (2, 8, 9, 3)
+
+
+def test_columns_and_split_come_in_any_form(built: Path) -> None:
+    columns = (column for column in ("caption", "image_id"))
+    assert set(next(iter(PretrainingStream(built, columns=columns)))) == {"caption", "image_id"}
+    assert ids(stream_of(built, split=datasets.Split.TEST)) == ids(stream_of(built, split="test"))
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_a_batch_of_a_billion_is_one_batch_of_all(built: Path, world_size: int) -> None:
+    for batch_size in (10**9, 2**63 - 1):
+        stream = stream_of(built, batch_size=batch_size, world_size=world_size, rank=0)
+        (batch,) = stream
+        assert (len(stream), len(batch["image_id"])) == (1, -(-TRAIN // world_size))
+        assert stream.state_dict()["position"] == TRAIN
+        assert list(stream_of(built, batch_size=batch_size, world_size=world_size, rank=0, drop_last=True)) == []
 
 
 @pytest.mark.parametrize("call", [lambda s: s.set_epoch(-1), lambda s: s.state_at(-1), lambda s: s.state_at(10_000)])
