@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import threading
+from ipaddress import ip_address
 
 from rocov2_shared.terminal import echo
 from rocov2_tasks.explorer.packages import require
@@ -38,11 +39,29 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
 
     collection = Collection(path)
     page = launch(collection, host, port)
+    if open_to := _others_reach(host):
+        echo(
+            f"Anyone who reaches {open_to}:{page.server_port} can read the repository; there is no password, and no uploads.",
+            err=True,
+        )
     echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
     try:
         threading.Event().wait()
     finally:
         page.close(verbose=False)
+
+
+def _others_reach(host: str | None) -> str:
+    """Return the host, or the name of this machine for all of its addresses; "" if only this machine reaches it."""
+    host = (host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "" if host == "localhost" else host
+    if address.is_loopback:
+        return ""
+    name = socket.gethostname() if address.is_unspecified else host
+    return f"[{name}]" if ":" in name else name
 
 
 def _require_free(host: str, port: int) -> None:

@@ -139,11 +139,11 @@ class Collection:
     def _add(self, repository: rocov2.Repository, number: int, split: str) -> None:
         (file,) = repository.shards("text", split)
         rows = (
-            f"SELECT {number} AS split_number, '{split}' AS split, file_row_number AS row, {', '.join(SHOWN_COLUMNS)} "
+            f"SELECT {number} AS split_number, ?::VARCHAR AS split, file_row_number AS row, {', '.join(SHOWN_COLUMNS)} "
             "FROM read_parquet(?, file_row_number = true)"
         )
         into = "INSERT INTO images" if number else "CREATE TABLE images AS"
-        self._read_file(file, lambda path: self._connection.execute(f"{into} {rows}", [path]))
+        self._read_file(file, lambda path: self._connection.execute(f"{into} {rows}", [split, path]))
         found = self._query("SELECT count(*) FROM images WHERE split = ?", [split])[0][0]
         if found != self._images[split].rows:
             raise ValueError(

@@ -257,7 +257,8 @@ def _with_errors(gr: Any, show: Any) -> Any:
         try:
             return show(*values)
         except (ValueError, OSError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            # Gradio shows a message as HTML, and this one may contain parts of a link or of a repository.
+            raise gr.Error(escape(str(error)), print_exception=False) from error
 
     return show_or_report
 

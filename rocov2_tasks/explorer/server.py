@@ -1,7 +1,8 @@
-"""The server of the page, which lets the browser load nothing from other hosts."""
+"""The server of the page: it answers what the page asks, and lets the browser load nothing from other hosts."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +16,19 @@ _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect
 
 _LONGEST_QUERY = 60_000
 """Bytes of a query that the server's libraries still take."""
+
+
+_ROUTES = {
+    "GET": r"config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon(/.*)?|app_id/?|info/?|startup-events|"
+    r"heartbeat/[^/]+|queue/(data|status)|(assets|static|svelte)/.+|",
+    "POST": r"queue/join|cancel|reset/?",
+}
+_ASKED = {method: re.compile(f"(/gradio_api)?/({paths})") for method, paths in _ROUTES.items()}
+_ASKED["HEAD"] = _ASKED["GET"]
+"""By method: the paths that the page asks for. Gradio has many more, among them some that store uploads or read files."""
+
+_LONGEST_BODY = 1_000_000
+"""Bytes of a request; those of the page are much smaller."""
 
 
 def clean_query(query: bytes) -> bytes:
@@ -43,6 +57,47 @@ class _OnlyFromHere:
         await self._app(scope, receive, send_with_policy if scope["type"] == "http" else send)
 
 
+class _OnlyThePage:
+    """Answers 404 to all requests but those of the page, and 413 to long ones: nothing can be uploaded."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = _ASKED.get(scope["method"])
+        if asked is None or not asked.fullmatch(scope["path"]):
+            await _refuse(send, 404)
+            return
+        messages = []
+        length = 0
+        while scope["method"] == "POST":
+            message = await receive()
+            messages.append(message)
+            length += len(message.get("body", b""))
+            if length > _LONGEST_BODY:
+                await _refuse(send, 413)
+                return
+            if not message.get("more_body"):
+                break
+
+        async def receive_again() -> Any:
+            return messages.pop(0) if messages else await receive()
+
+        await self._app(scope, receive_again, send)
+
+
+async def _refuse(send: Any, status: int) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"This page takes no such request.\n"})
+
+
 def launch(collection: Collection, host: str | None = None, port: int | None = None) -> Any:
     """Serve the page in threads at `host` and `port` (default: from the environment); return the `gradio.Blocks`."""
     gr = need("gradio")
@@ -61,6 +116,6 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
         theme=gr.themes.Default(font=THEME["font"], font_mono=THEME["font_mono"]).set(**THEME["colors"]),
         css=STYLE,
         head=f"<script>{SCRIPT}</script>",
-        app_kwargs={"middleware": [middleware(_OnlyFromHere)]},
+        app_kwargs={"middleware": [middleware(_OnlyFromHere), middleware(_OnlyThePage)]},
     )
     return page

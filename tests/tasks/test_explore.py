@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from rocov2_shared.errors import how_to_install
+from rocov2_tasks.explore import _others_reach
 from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS, free_port
 from tests.support.raw import make_raw
@@ -166,3 +167,23 @@ def test_the_wing_that_uses_reads_nothing_of_the_one_that_makes() -> None:
     modules = sorted((PROJECT / "rocov2_tasks").rglob("*.py"))
     assert len(modules) > 40
     assert [module for module in modules if "rocov2_build" in module.read_text()] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        (None, ""),
+        ("127.0.0.1", ""),
+        ("127.8.8.8", ""),
+        ("localhost", ""),
+        ("::1", ""),
+        ("[::1]", ""),
+        ("0.0.0.0", socket.gethostname()),  # noqa: S104
+        ("::", socket.gethostname()),
+        ("10.0.0.7", "10.0.0.7"),
+        ("fd00::7", "[fd00::7]"),
+        ("node7", "node7"),
+    ],
+)
+def test_whoever_listens_on_other_addresses_is_told_who_reaches_it(host: str | None, shown: str) -> None:
+    assert _others_reach(host) == shown

@@ -15,9 +15,11 @@ pytest.importorskip("gradio")
 from rocov2_tasks.explorer.address import View
 from rocov2_tasks.explorer.collection import Collection
 from rocov2_tasks.explorer.filters import Filter
-from rocov2_tasks.explorer.page import Explorer, make_page, summary_line
+from rocov2_tasks.explorer.packages import need
+from rocov2_tasks.explorer.page import Explorer, _opener, _with_errors, make_page, summary_line
 from tests.support.raw import make_raw
 
+gr = need("gradio")
 EMPTY: list[Any] = ["", [], [], [], [], [], False]
 
 
@@ -94,3 +96,21 @@ def test_the_dataset_is_summarized_in_a_line(collection: Collection) -> None:
     hub: Any = SimpleNamespace(name="o/<b>", url="https://huggingface.co/datasets/o/<b>", counts={"test": 4_000})
     assert '<a href="https://huggingface.co/datasets/o/&lt;b&gt;" target' in summary_line(hub)
     assert ">o/&lt;b&gt;</a> · 4,000 images (test 4,000) · " in summary_line(hub)
+
+
+@pytest.mark.parametrize("name", ["modality", "region", "license", "split", "concept"])
+def test_a_link_cannot_put_markup_into_messages(explorer: Explorer, name: str) -> None:
+    warnings: list[str] = []
+    gradio = SimpleNamespace(Error=gr.Error, Warning=warnings.append)
+    shown = _opener(gradio, explorer)(f"?{name}=<img src=x onerror=x()>&text=<b>")
+    assert shown[-1].filter == Filter()
+    assert warnings == [f"invalid link: this repository has no {name} &#x27;&lt;img src=x onerror=x()&gt;&#x27;"]
+
+
+def test_a_repository_cannot_put_markup_into_messages() -> None:
+    def fail() -> None:
+        raise ValueError("<b>x</b> cannot be read")
+
+    with pytest.raises(gr.Error) as error:
+        _with_errors(gr, fail)()
+    assert error.value.message == "&lt;b&gt;x&lt;/b&gt; cannot be read"

@@ -53,3 +53,48 @@ def test_an_odd_address_gets_the_page_or_none(port: int, address: str, status: i
     connection.request("GET", address)
     assert connection.getresponse().status == status
     connection.close()
+
+
+BOUNDARY = b"--x\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\ntext\r\n--x--\r\n"
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize("prefix", ["", "/gradio_api"])
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("POST", "/upload"),
+        ("POST", "/upload/"),
+        ("POST", "/upload?upload_id=1"),
+        ("POST", "//upload"),
+        ("POST", "/assets/../upload"),
+        ("GET", "/upload_progress?upload_id=1"),
+        ("POST", "/component_server"),
+        ("POST", "/process_recording"),
+        ("POST", "/run/search"),
+        ("POST", "/call/search"),
+        ("GET", "/file=pyproject.toml"),
+        ("GET", "/file/pyproject.toml"),
+        ("GET", "/proxy=https://example.org"),
+        ("GET", "/monitoring"),
+        ("GET", "/vibe-code"),
+        ("PUT", "/upload"),
+        ("DELETE", "/config"),
+        ("OPTIONS", "/upload"),
+    ],
+)
+def test_nothing_can_be_uploaded_or_read_besides_the_page(port: int, prefix: str, method: str, address: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request(method, prefix + address, BOUNDARY if method == "POST" else None, MULTIPART)
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_long_request_is_refused_before_it_is_read(port: int, chunked: bool) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    parts = (b"x" * 100_000 for _ in range(11))
+    body = parts if chunked else b"".join(parts)
+    connection.request("POST", "/gradio_api/queue/join", body, {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 413
+    connection.close()
