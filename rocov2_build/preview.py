@@ -6,8 +6,10 @@ ones of every configuration and split, as in the Hub's viewer, with names instea
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from markdown_it import MarkdownIt
 
 import rocov2
 from rocov2_build.card.decoding import decode
+from rocov2_build.card.documents import PICTURES
 from rocov2_build.card.texts import split_front_matter
 from rocov2_build.worker.member import BadImageError
 from rocov2_shared.errors import UserError
@@ -63,11 +66,15 @@ dl.front dt { opacity: .75; } dl.front dd { margin: 0; }
 """
 
 
+_POLICY = "script-src 'none'; object-src 'none'; frame-src 'none'; form-action 'none'; base-uri 'none'"
+
+
 def _page(title: str, body: str, wide: bool = False) -> str:
     pages = [("card", "index.html"), *((name, f"{name}.html") for name in rocov2.CONFIGS)]
     links = "".join(f'<a href="{file}">{name}</a>' for name, file in pages)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="stylesheet" href="{STYLE_FILE}">\n'
         f"</head><body><nav>{links}</nav><main{' class=wide' if wide else ''}>\n{body}\n</main></body></html>\n"
     )
@@ -82,7 +89,8 @@ def card_page(readme: str) -> str:
         for key in shown
         if (value := metadata.get(key))
     )
-    markdown = MarkdownIt("gfm-like", {"html": True})
+    # The card of a stranger may contain anything. The Hub cleans its HTML; here all of it is text, as no card needs any.
+    markdown = MarkdownIt("gfm-like", {"html": False})
     return _page(str(metadata.get("pretty_name", "")), f'<dl class="front">{front}</dl>\n{markdown.render(body)}')
 
 
@@ -140,7 +148,7 @@ def config_page(root: Path, preview: Path, config: str, undecoded: dict[str, str
         count = sum(pq.read_metadata(file).num_rows for file in files)
         lines = []
         for row in _first_rows(files):
-            thumbnail = f"images/{row.get('image_id')}.jpg"
+            thumbnail = _thumbnail(row.get("image_id"))
             if "image" in row:
                 try:
                     _write_thumbnail(row["image"]["bytes"], preview / thumbnail)
@@ -152,6 +160,14 @@ def config_page(root: Path, preview: Path, config: str, undecoded: dict[str, str
         parts.append(f"<h2>{split} <small>{count:,} rows</small></h2>")
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>")
     return _page(config, "\n".join(parts), wide=True)
+
+
+def _thumbnail(image_id: object) -> str:
+    """Return the path of an image in the preview: an id that is no name of a file is replaced by its hash."""
+    name = str(image_id)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"images/{name}.jpg"
 
 
 def _write_thumbnail(data: bytes, path: Path) -> None:
@@ -185,13 +201,21 @@ def write_preview(root: Path, preview: Path) -> dict[str, str]:
         write_text(folder / STYLE_FILE, STYLE)
         for name in rocov2.CONFIGS:
             write_text(folder / f"{name}.html", config_page(root, folder, name, undecoded))
-        if (root / "assets").is_dir():
-            shutil.copytree(root / "assets", folder / "assets")
+        for picture in _pictures(root):
+            (folder / "assets").mkdir(exist_ok=True)
+            shutil.copyfile(picture, folder / "assets" / picture.name)
         write_text(folder / "LICENSE.md", (root / "LICENSE.md").read_text(encoding="utf-8"))
         write_text(folder / "index.html", card_page((root / "README.md").read_text(encoding="utf-8")))
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         write_json(folder / MARK, {"files": [*files, MARK]})
     return undecoded
+
+
+def _pictures(root: Path) -> list[Path]:
+    """Return the pictures of the card; what a link leads to is none of them."""
+    if (root / "assets").is_symlink():
+        return []
+    return [path for path in sorted(root.glob(PICTURES)) if path.is_file() and not path.is_symlink()]
 
 
 def _is_preview(folder: Path) -> bool:

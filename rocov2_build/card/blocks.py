@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
 
 import rocov2
+from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
 from rocov2_build.raw.releases import LATEST, RELEASES, SAMPLE
 from rocov2_shared.sizes import format_count, format_size
@@ -31,9 +31,8 @@ class Picture:
     alternative: str
 
     def markdown(self) -> str:
-        """Return the picture as Markdown; markup in its text is escaped, since the text may contain captions."""
-        text = re.sub(r"([\\\[\]`*_<>|~])", r"\\\1", " ".join(self.alternative.split()))
-        return f"![{text}]({self.path})"
+        """Return the picture as Markdown; its text may contain captions, and is shown as it is."""
+        return f"![{escape_markdown(self.alternative)}]({self.path})"
 
 
 @dataclass(frozen=True)

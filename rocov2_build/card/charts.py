@@ -25,6 +25,7 @@ from rocov2_shared.files import write_whole
 COLORS = {"train": ACCENT, "validation": "#d9822b", "test": "#2fa37c"}
 _GRID = "#7a7f8740"
 _STYLE = {
+    "text.parse_math": False,  # a name of a concept may contain dollar signs
     "font.size": 17,
     "axes.titlesize": 19,
     "axes.labelsize": 16,

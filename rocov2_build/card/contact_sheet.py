@@ -28,6 +28,8 @@ _SMALL_CELL, _SMALL_LABEL, _SMALL_GAP = (256, 216), 40, 6
 _COLUMNS = ["image_id", "caption", "modality", "concept_names", "license", "attribution", "pmcid", "width", "height"]
 _SHORT = range(25, 111)
 """Lengths of captions, in characters, that fit a cell."""
+_LONGEST_TEXT = 2_000
+"""Characters of a text that are looked at; a cell shows far fewer."""
 _MOST_PASSED_OVER = 100
 """Damaged images after which no more are looked at: each needs another row group."""
 
@@ -111,7 +113,7 @@ def _font(kind: str, size: int) -> ImageFont.FreeTypeFont:
 def _wrap(text: str, font: ImageFont.FreeTypeFont, lines: int) -> list[str]:
     """Cut a text into lines of a cell's width; an ellipsis replaces what does not fit."""
     wrapped: list[str] = []
-    words = text.split()
+    words = text[:_LONGEST_TEXT].split()
     while words and len(wrapped) < lines:
         line = words.pop(0)
         while words and font.getlength(f"{line} {words[0]}") <= _CELL - _GAP:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from rocov2_build.card.blocks import Contents, Picture, SplitSize, published_blocks
 from rocov2_build.card.contact_sheet import Example, choose_examples, choose_few, draw_small_sheet
+from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.card.readme import dataset_infos
 from rocov2_build.card.texts import FRONT_PAGE, LICENSE, TEMPLATE, fill, read_text, sections, split_front_matter
 from rocov2_build.raw.releases import LATEST, RELEASES
@@ -45,7 +46,7 @@ def front_page(examples: list[Example]) -> str:
 def _picture(examples: list[Example]) -> str:
     """Return the picture with the credit of every image as Markdown."""
     shown = "; ".join(f"{example.modality}: {example.row['caption'].strip()}" for example in examples)
-    credits = {f"{example.row['attribution']}, {example.row['license']}": None for example in examples}
+    credits = {escape_markdown(f"{example.row['attribution']}, {example.row['license']}"): None for example in examples}
     return (
         f"{Picture(PICTURE, f'Six images of the sample. {shown}').markdown()}\n\n"
         f"<sub>Images of the project's sample ([sources](sample/SOURCES.md)): {'; '.join(credits)}.</sub>"

@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import rocov2
+from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.facts.overlaps import pair_name
 from rocov2_build.raw.releases import LATEST, RELEASES
 
@@ -20,7 +21,7 @@ _SUMMARY = ("min", "p5", "median", "mean", "p95", "max")
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value: float) -> str:
@@ -52,7 +53,7 @@ def statistics_block(facts: dict[str, Any]) -> str:
 def _label_table(counted: dict[str, dict[str, dict[str, int]]], images: dict[str, int]) -> str:
     """Return the images by column, value and split, with their share of the split."""
     rows = [
-        [f"`{name}`", value, *(_share(counts[split], images[split]) for split in images)]
+        [f"`{name}`", escape_markdown(value), *(_share(counts[split], images[split]) for split in images)]
         for name, values in counted.items()
         for value, counts in values.items()
     ]
@@ -91,7 +92,10 @@ def _concepts(concepts: dict[str, Any]) -> str:
 def _commonest_table(commonest: list[dict[str, Any]], splits: list[str]) -> str:
     """Return the commonest concepts that are not labels (the table of labels has those)."""
     rows = [
-        [f"{concept['name'] or concept['cui']} ({concept['cui']})", *(_number(concept[split]) for split in splits)]
+        [
+            escape_markdown(f"{concept['name'] or concept['cui']} ({concept['cui']})"),
+            *(_number(concept[split]) for split in splits),
+        ]
         for concept in commonest
         if concept["kind"] == "concept"
     ]

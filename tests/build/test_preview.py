@@ -44,6 +44,9 @@ class Page(HTMLParser):
         if tag not in {"img", "meta", "link", "br", "hr"} and not tag.startswith("!"):
             self._open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
