@@ -79,7 +79,7 @@ def read_records(check: Check) -> Records | None:
     plan = content.get("plan")
     version = plan.get("format") if isinstance(plan, dict) else None
     if type(version) is int and version != FORMAT_VERSION:
-        found = f"{version}, of the project's version {content.get('project')}" if version < FORMAT_VERSION else version
+        found = f"{version}{_built_by(content.get('project'))}" if version < FORMAT_VERSION else version
         check.add("format", NAME, key="plan.format", expected=FORMAT_VERSION, found=found)
         return None
     faults = [*find_faults(content), *_PLAN(plan, "plan")]
@@ -103,6 +103,11 @@ def read_records(check: Check) -> Records | None:
         conversion["part"] is None and not conversion["left_out"],
         dict(conversion["warnings"]),
     )
+
+
+def _built_by(project: object) -> str:
+    names = [project.get(key) for key in ("name", "version")] if isinstance(project, dict) else []
+    return f", built by {' '.join(map(str, names))}" if names else ""
 
 
 def _contradictions(conversion: ConversionRecord) -> Iterator[Fault]:

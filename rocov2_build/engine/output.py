@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+from rocov2_build.card.documents import DOCUMENTS
 from rocov2_shared.conversion import NAME, ConversionRecord, DamagedConversionError, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.locks import require_lock_file
-from rocov2_shared.marks import require_claimable, require_no_strangers
+from rocov2_shared.marks import is_marked, require_claimable, require_no_strangers
 from rocov2_shared.output_paths import require_apart, resolve_output
 
 _HUB_FILE = ".gitattributes"
 """Written by every build, and not recorded, since the Hub adds lines to it."""
+
+_UNRECORDED = (
+    *DOCUMENTS,
+    "assets/contact_sheet.png",
+    *(f"assets/{chart}.png" for chart in ("captions", "concepts", "frequencies", "licenses", "modalities", "regions")),
+    *(f"assets/{chart}.png" for chart in ("sizes", "together")),
+)
+"""What builds wrote beside the Parquet files before they recorded it, up to format 4. This list never changes."""
 
 
 def problems_path(output: Path) -> Path:
@@ -55,12 +65,26 @@ def require_output(output: Path, raw: Path, overwrite: bool) -> Path:
     require_apart(folder, raw, ("OUTPUT", "RAW"))
     require_apart(building_path(folder), raw, ("OUTPUT.building", "RAW"))
     require_lock_file(lock_path(folder))
+    _require_no_older_build(building_path(folder))
     require_claimable(building_path(folder))
     if overwrite:
         require_replaceable(folder)
     else:
         built_plan(folder)
     return folder
+
+
+def _require_no_older_build(building: Path) -> None:
+    """Name unfinished work of the versions before marks, whose plans this version cannot resume."""
+    if building.is_dir() and not is_marked(building):
+        inside = list(building.iterdir())
+        if inside and all(
+            re.fullmatch("[0-9a-f]{16}", path.name) and (path / "plan.json").is_file() for path in inside
+        ):
+            raise UserError(
+                f"{building} is an unfinished build of an older version, which this version cannot resume: remove it, or "
+                "choose another OUTPUT"
+            )
 
 
 def has_content(output: Path) -> bool:
@@ -105,7 +129,7 @@ def require_replaceable(output: Path) -> None:
         UserError: it is something that no conversion made, or contains files that none made; names them.
     """
     if has_content(output):
-        require_no_strangers(output, _known_files(output, _require_record(output)), "build")
+        require_no_strangers(output, _known_files(_require_record(output)), "build")
 
 
 def require_free_old(output: Path) -> None:
@@ -128,10 +152,9 @@ def is_replaceable(output: Path) -> bool:
     return True
 
 
-def _known_files(output: Path, record: ConversionRecord) -> set[str]:
-    if "documents" not in record:
-        raise UserError(f"{output} is of an older version, which did not record its files: move it, or remove it")
-    return {*record["files"], *record["documents"], NAME, _HUB_FILE}
+def _known_files(record: ConversionRecord) -> set[str]:
+    documents = record.get("documents", _UNRECORDED)
+    return {*record["files"], *documents, NAME, _HUB_FILE}
 
 
 def damaged_files(output: Path) -> list[str]:

@@ -311,14 +311,33 @@ def test_overwriting_names_what_no_build_made(raw: Path, built: Path, tmp_path: 
     assert [len(rows) for rows in all_rows(output)["default"].values()] == [1, 1, 1]
 
 
-def test_overwriting_needs_the_record_of_what_was_built(raw: Path, built: Path, tmp_path: Path) -> None:
+def test_an_unfinished_build_of_an_older_version_is_named(raw: Path, tmp_path: Path) -> None:
+    unfinished = tmp_path / "rocov2.building" / "9b89a71eca0a565f"
+    unfinished.mkdir(parents=True)
+    (unfinished / "plan.json").write_text("{}")
+    with pytest.raises(UserError, match="is an unfinished build of an older version, which this version cannot resume"):
+        run(raw, tmp_path / "rocov2", overwrite=True)
+    assert unfinished.is_dir()
+
+
+def test_overwriting_knows_what_versions_built_that_recorded_no_documents(
+    raw: Path, built: Path, tmp_path: Path
+) -> None:
+    """The documents are known by name: files of the user are still named."""
     output = tmp_path / "rocov2"
     shutil.copytree(built, output)
+    (output / "assets").mkdir(exist_ok=True)
+    (output / "assets" / "contact_sheet.png").touch()
     record = facts_of(output)
     del record["documents"]
+    record["plan"]["format"] = 4
     (output / "conversion.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match="rocov2 is of an older version, which did not record its files: move it, or"):
+    (output / "assets" / "mine.png").touch()
+    with pytest.raises(UserError, match=r"1 file or folder that no build made \(assets/mine\.png\)"):
         run(raw, output, limit=1, overwrite=True)
+    (output / "assets" / "mine.png").unlink()
+    run(raw, output, limit=1, overwrite=True)
+    assert "documents" in facts_of(output)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import rocov2
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.check import check_repository
 from rocov2_build.checks.rules import RULES
@@ -31,6 +32,7 @@ def test_an_older_format_is_told_alone(repository: Path) -> None:
     (repository / "facts.json").write_text("{}")
     (violation,) = check_repository(repository)
     assert (violation.rule, violation.file, violation.key) == ("format", "conversion.json", "plan.format")
+    assert violation.found == f"{FORMAT_VERSION - 1}, built by rocov2-hub {rocov2.__version__}"
     assert "build it again with `rocov2 convert RAW --overwrite`" in RULES["format"].remedy
 
 
