@@ -11,6 +11,7 @@ import click
 
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
+from rocov2_shared.system_errors import describe
 from rocov2_shared.terminal import echo
 
 
@@ -43,6 +44,8 @@ def main(repository: str) -> None:
         raise
     except Exception as error:
         if isinstance(error, OSError) and not os.path.isdir(repository):  # the network, or no such dataset
+            raise
+        if describe(error) and getattr(error, "errno", 0) is not None:  # the machine, such as a cache; Arrow sets none
             raise
         from rocov2_commands.showing import explain
 

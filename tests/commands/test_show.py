@@ -107,6 +107,15 @@ def test_a_missing_shard_and_a_folder_of_another_project_are_named(
         show(other)
 
 
+def test_a_cache_that_cannot_be_made_is_no_damage(
+    built: Path, tmp_path: Path, show: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "file" / "cache")
+    with pytest.raises(NotADirectoryError):  # of which the command says what to do, as of every error of the machine
+        show(built)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1", "COLUMNS": "1"}])
 def test_any_terminal_shows_any_caption(
