@@ -11,6 +11,7 @@ from pathlib import Path
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import sync_path
 from rocov2_shared.output_paths import is_mount_point
+from rocov2_shared.printable import printable
 from rocov2_shared.sizes import format_count
 
 MARK = ".rocov2-unfinished"
@@ -126,6 +127,6 @@ def require_no_strangers(folder: Path, known: Collection[str], made_by: str) -> 
     if not strangers:
         return
     more = len(strangers) - _MAX_LISTED
-    names = ", ".join(strangers[:_MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    names = ", ".join(map(printable, strangers[:_MAX_LISTED])) + (f" and {more:,} more" if more > 0 else "")
     count = format_count(len(strangers), "file or folder", "files and folders")
     raise UserError(f"{folder} contains {count} that no {made_by} made ({names}): move them, or name another folder")

@@ -109,3 +109,9 @@ def test_many_strangers_are_counted(tmp_path: Path) -> None:
         UserError, match=r"contains 7 files and folders that no preview made \(0, 1, 2, 3, 4 and 2 more\)"
     ):
         require_no_strangers(tmp_path, {}, "preview")
+
+
+def test_a_name_of_two_lines_is_shown_on_one(tmp_path: Path) -> None:
+    (tmp_path / "a\nb").touch()
+    with pytest.raises(UserError, match=r"\(a\\nb\)"):
+        require_no_strangers(tmp_path, {}, "preview")
