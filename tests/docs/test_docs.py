@@ -116,7 +116,7 @@ def test_no_block_of_python_is_left_out_by_a_slip() -> None:
     for page in PAGES:
         kinds = set(re.findall(r"^```(py.*)$", page.read_text(), re.MULTILINE))
         more = (
-            {"python recipes", "python trainers"}
+            {"python recipes", "python trainers", "python energon", "python torch"}
             if page.name in RECIPE_PAGES
             else {"python torch", "python torchrun", "python notest"}
         )

@@ -28,7 +28,7 @@ REQUIREMENTS = SUPPORT / "environments"
 ENVIRONMENTS = TESTS.parent / ".cache" / "environments"
 VERSIONS = ("2.21.0", "3.6.0", "4.8.5", "5.2.0")
 """Versions of `datasets`: the last 2.x, the last with loading scripts, the last 4.x, the newest."""
-TOOLS = ("axolotl", "ms-swift", "unsloth", "llamafactory", "lmms-eval", "open_clip")
+TOOLS = ("axolotl", "ms-swift", "unsloth", "llamafactory", "lmms-eval", "open_clip", "energon")
 """Tools that cannot be installed together."""
 
 

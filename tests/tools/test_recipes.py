@@ -1,6 +1,7 @@
 """The recipes of docs/recipes.md, and that for transformers, give what is in the repository: counts, images byte for byte.
 
 Recipes in blocks of the kind `python recipes` need what the extra `recipes` installs: `make test-recipes` runs them.
+A block of the kind `python torch` needs torch: `make test-torch`.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ RESULTS = {
         "resumed": "record(resume_from_checkpoint='trained/checkpoint-3')",
         "step": "again.state.global_step",
     },
+    "Several tasks at once": {
+        "before": "before",
+        "after": "after",
+        "layers": "[type(layer).__name__ for layer in model.body if isinstance(layer, torch.nn.Conv2d)]",
+    },
     "open_clip": {
         "pairs": "[[text, hashed(image.tobytes())] for images, texts in batches for image, text in zip(images, texts)]",
         "sizes": "[len(texts) for images, texts in batches]",
@@ -115,6 +121,9 @@ TOOLS = {
     "transformers: the stream for pre-training": "transformers",
 }
 """The package of a recipe that only `make test-recipes` installs."""
+WITH_TORCH = "Several tasks at once"
+OWN = {" trainers", " energon"}
+"""Kinds of blocks that other modules run."""
 
 Results = dict[str, Any]
 
@@ -142,6 +151,8 @@ def cook(built: Path, tmp_path: Path, environment: dict[str, str], run: Run) -> 
         tool = TOOLS.get(heading)
         if tool is not None and importlib.util.find_spec(tool) is None:
             pytest.skip(f"{tool} is not installed: make test-recipes")
+        if heading == WITH_TORCH:
+            pytest.importorskip("torch", reason="torch is not installed: make test-torch")
         folder = tmp_path / "folder"
         folder.mkdir()
         (folder / "rocov2").symlink_to(built)
@@ -150,7 +161,8 @@ def cook(built: Path, tmp_path: Path, environment: dict[str, str], run: Run) -> 
             assert command == "rocov2"
             done = run(Path(VERBS[verb].alias).stem, *arguments, cwd=folder)
             assert done.returncode == 0, done.stderr
-        (block,) = find_blocks(RECIPES[heading], "python recipes" if tool else "python")
+        kind = "python torch" if heading == WITH_TORCH else "python recipes" if tool else "python"
+        (block,) = find_blocks(RECIPES[heading], kind)
         wanted = ", ".join(f"{name!r}: {expression}" for name, expression in RESULTS[heading].items())
         look = (
             f"{MORE.get(heading, '')}\n"
@@ -207,7 +219,7 @@ def pixels(built: Path, rows: list[dict[str, Any]]) -> Callable[[str], str]:
 
 def test_every_recipe_is_looked_at() -> None:
     kinds = {heading: set(re.findall(r"^```python(.*)$", text, re.MULTILINE)) for heading, text in RECIPES.items()}
-    assert {heading for heading, found in kinds.items() if found - {" trainers"}} == set(RESULTS)
+    assert {heading for heading, found in kinds.items() if found - OWN} == set(RESULTS)
     assert {heading for heading, found in kinds.items() if " recipes" in found} == set(TOOLS)
 
 
@@ -317,6 +329,15 @@ def test_lance(cook: Callable[[str], Results], hashes: dict[str, str], chest: di
     assert results["chest"] == chest
     assert "ScalarIndexQuery" in results["plan"]
     assert "huggingface" in results["metadata"]
+
+
+@pytest.mark.torch
+def test_several_tasks_are_learned_at_once(cook: Callable[[str], Results]) -> None:
+    results = cook(WITH_TORCH)
+    assert results["layers"] == ["Conv2d", "Conv2d"]
+    assert list(results["before"]) == ["caption", "concepts", "modality", "region", "direction"]
+    for head, loss in results["before"].items():
+        assert 0 < results["after"][head] <= 0.8 * loss, head
 
 
 def test_open_clip(
