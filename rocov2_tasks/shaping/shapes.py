@@ -183,7 +183,7 @@ class Turns:
             raise ValueError(f"{describe_marked(marked)}; {MARKER_REMEDY}")
         if marked and self.warns:
             warn_of_escapes(marked, len(answers))
-        ids = batch.get(ID) or [""] * len(answers)
+        ids = read_texts(batch, ID) if len(self.prompts) > 1 else [""] * len(answers)
         return [
             (choose_prompt(self.prompts, image_id, self.seed), escape_markers(answer))
             for image_id, answer in zip(ids, answers, strict=True)

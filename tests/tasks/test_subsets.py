@@ -66,6 +66,10 @@ CHOICES: dict[str, tuple[Callable[[Any, Path], Any], Callable[[RawImage], bool]]
         lambda d, _: subsets.filter_article(d, ["PMC3", "PMC5", "PMC999999"]),
         lambda i: i.pmcid in ("PMC3", "PMC5"),
     ),
+    "other images": (
+        lambda d, _: subsets.drop_images(d, ["ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002", "unknown"]),
+        lambda i: i.id not in ("ROCOv2_2023_train_000001", "ROCOv2_2023_train_000002"),
+    ),
 }
 
 
@@ -171,6 +175,7 @@ def test_shares_are_those_of_many_articles() -> None:
         (lambda d, _: subsets.filter_modality(d, iter(["CT"])), "modalities=<list_iterator"),
         (lambda d, _: subsets.split_by_article(d, {"a b": 1.0}), "fractions: invalid split name 'a b'"),
         (lambda d, _: subsets.filter_article(d, []), "pmcids=[]: expected one, or a list of them"),
+        (lambda d, _: subsets.drop_images(d, []), "image_ids=[]: expected one, or a list of them"),
         (
             lambda d, path: subsets.filter_concept(d, "Lymphadenopathi", path),
             "unknown concept 'Lymphadenopathi' in the vocabulary of {root}; did you mean Lymphadenopathy (C0497156)?",

@@ -327,6 +327,14 @@ def test_a_row_without_a_value_is_named(
     assert len(plain_rows(view(subsets.drop_images(spoilt, id)))) == 4
 
 
+def test_one_of_several_prompts_needs_an_id(train: Any) -> None:
+    plain = train.cast_column("image", datasets.Image(decode=False))
+    nameless = plain.map(lambda row: row | {"image_id": None}, features=plain.features)
+    with pytest.raises(ValueError, match=r"^a row without image_id \(None\): image_id is null: leave that row out"):
+        plain_rows(views.to_messages(nameless))
+    assert len(plain_rows(views.to_messages(nameless, "Why?"))) == 24
+
+
 def test_a_row_without_a_value_and_an_id_is_shown(train: Any) -> None:
     nameless = train.select_columns(["image", "modality"]).cast_column("image", datasets.Image(decode=False))
     none = nameless.map(lambda row: row | {"modality": None}, features=nameless.features)

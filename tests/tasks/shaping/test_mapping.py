@@ -140,7 +140,7 @@ def edit(file: Path, old: str, new: str) -> None:
 def test_the_cache_gives_nothing_that_older_code_made(first_caption: Callable[[], str], tmp_path: Path) -> None:
     before = first_caption()
     shapes = tmp_path / "rocov2_tasks" / "shaping" / "shapes.py"
-    edit(shapes, "return clean_caption(text) if", "return clean_caption(text).upper() if")
+    edit(shapes, "return [clean_caption(text) for", "return [clean_caption(text).upper() for")
     assert first_caption() == before.upper() != before
 
 
@@ -150,7 +150,7 @@ def test_the_cache_gives_nothing_that_older_code_of_a_new_module_made(
 ) -> None:
     shaping = tmp_path / "rocov2_tasks" / "shaping"
     (shaping / "style.py").write_text("change = str.lower\n")
-    edit(shaping / "shapes.py", "return clean_caption(text) if", "return change(clean_caption(text)) if")
+    edit(shaping / "shapes.py", "return [clean_caption(text) for", "return [change(clean_caption(text)) for")
     edit(shaping / "shapes.py", "import pyarrow as pa\n", "import pyarrow as pa\n\nfrom .style import change\n")
     before = first_caption()
     edit(shaping / "style.py", "lower", "upper")
