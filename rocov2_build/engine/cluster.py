@@ -206,21 +206,45 @@ def _connect(address: str) -> distributed.Client:
     logging.disable()
     warnings.filterwarnings("ignore", module="distributed")
     dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s"})
+    arguments = _connection_arguments(address)
     try:
-        kind = asyncio.run(_ask_kind(address))  # a client of anything but a scheduler would hang
+        kind = asyncio.run(_ask_kind(address, arguments))  # a client of anything but a scheduler would hang
         if kind == "Scheduler":
             return distributed.Client(address, timeout=CONNECT_SECONDS)
         reason = f"there is a {kind}"
     except Exception as error:  # anything else may answer there, for example HTTP
         reason = str(error) or type(error).__name__
-    raise UserError(
-        f"no Dask scheduler answers at {address} ({reason}): check that it runs, and that this is its address"
-    )
+    checks = ["that it runs", "that this is its address"]
+    checks += ["that both sides have certificates of one authority"] if address.startswith("tls://") else []
+    raise UserError(f"no Dask scheduler answers at {address} ({reason}): check {', and '.join(checks)}")
 
 
-async def _ask_kind(address: str) -> str:
+def _connection_arguments(address: str) -> dict[str, Any]:
+    """Return what a connection needs besides its address: of tls://, the certificates that the settings of Dask name.
+
+    Raises:
+        UserError: the settings name no certificates, or they cannot be read.
+    """
+    import distributed
+
+    try:
+        arguments: dict[str, Any] = distributed.Security().get_connection_args("client")
+    except (OSError, RuntimeError, ValueError) as error:  # an SSLError is an OSError
+        raise UserError(
+            f"the certificates in the settings of Dask (distributed.comm.tls) cannot be used ({error}): docs/scale.md says "
+            "how TLS is set up"
+        ) from error
+    if address.startswith("tls://") and arguments.get("ssl_context") is None:
+        raise UserError(
+            "--scheduler tls://... needs certificates: set distributed.comm.tls.ca-file, .client.cert and .client.key in "
+            "the settings of Dask (docs/scale.md says how)"
+        )
+    return arguments
+
+
+async def _ask_kind(address: str, arguments: dict[str, Any]) -> str:
     """Return the type that a Dask server reports."""
     import distributed
 
-    async with distributed.rpc(address) as server:
+    async with distributed.rpc(address, connection_args=arguments) as server:
         return str((await asyncio.wait_for(server.identity(), 2 * CONNECT_SECONDS))["type"])
