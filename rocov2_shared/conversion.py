@@ -25,6 +25,8 @@ MAX_ROWS = 2_000_000
 _MAX_ALL_ROWS = 5 * MAX_ROWS
 _MAX_SIZE = 10**13
 """Bytes of a file."""
+_MAX_FOOTER = 10**8
+"""Bytes of a footer, which readers fetch whole: a thousand times those of a shard."""
 
 Value = TypeVar("Value")
 
@@ -127,7 +129,7 @@ _FILE = both(
         bytes=_SIZE,
         sha256=SHA256,
         rows_sha256=SHA256,
-        footer_bytes=_SIZE,
+        footer_bytes=whole(most=_MAX_FOOTER),
         row_groups=record(rows=each(whole(most=MAX_ROWS)), bytes=each(_SIZE)),
         optional=("footer_bytes", "row_groups"),
     ),

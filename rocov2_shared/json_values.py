@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +51,9 @@ def read_limited(path: Path) -> bytes:
         ValueError: it is larger.
     """
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+        # The size comes first, since a read makes room for all that it may get; a file that grows gives one byte more.
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(min(size, MAX_BYTES) + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
     return data

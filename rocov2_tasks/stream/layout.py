@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
-from rocov2 import Repository
+import fsspec
+
+from rocov2 import CONFIGS, Repository, patiently
 from rocov2_shared.conversion import FileRecord, read_conversion
 
 LEAST_FOOTER = 8
 """Bytes of a footer at least: its length, and four letters."""
+
+_IMAGE_ROW = 64
+"""Bytes that a row with an image has at least; JPEGs are stored as they are."""
+
+_BELIEVED_ROWS = 200_000
+"""Rows of a split that are planned without a look at the sizes of its files on the Hub; those of all releases are fewer."""
 
 
 @dataclass(frozen=True)
@@ -114,5 +125,47 @@ def _layout(repository: Repository, name: str, split: str, files: dict[str, File
         shards.append(ShardFile(path, facts["bytes"], facts["footer_bytes"]))
         sizes = zip(facts["row_groups"]["rows"], facts["row_groups"]["bytes"], strict=True)
         groups += [RowGroup(len(shards) - 1, number, *size) for number, size in enumerate(sizes)]
+    _require_plausible(repository, shards, groups, least=_IMAGE_ROW if "image" in CONFIGS[name].features else 1)
     identity = json.dumps([name, split, [(shard.path, files[shard.path]["sha256"]) for shard in shards]])
     return SplitLayout(repository, tuple(shards), tuple(groups), hashlib.sha256(identity.encode()).hexdigest()[:16])
+
+
+def _require_plausible(repository: Repository, shards: list[ShardFile], groups: list[RowGroup], least: int) -> None:
+    """Compare the recorded rows with the sizes that the files have, since an epoch is planned in memory, row by row.
+
+    Args:
+        repository: where the files are.
+        shards, groups: what `conversion.json` records.
+        least: bytes that a row has at least.
+
+    Raises:
+        ValueError: a file is too small for its rows.
+    """
+    rows = Counter[int]()
+    for group in groups:
+        rows[group.shard] += group.rows
+    if repository.remote and rows.total() <= _BELIEVED_ROWS:
+        return
+    sizes = _sizes(repository, [shard.path for shard in shards])
+    for number, shard in enumerate(shards):
+        size = sizes.get(shard.path)  # a missing file is reported when it is read
+        if size is not None and rows[number] * least > size:
+            raise ValueError(
+                f"{repository.root}/{shard.path} has {size:,} bytes, too few for the {rows[number]:,} rows that "
+                f"conversion.json records: {repository.remedy}"
+            )
+
+
+def _sizes(repository: Repository, paths: list[str]) -> dict[str, int]:
+    """Return the sizes of those files that exist."""
+    if not repository.remote:
+        local = ((path, os.path.join(repository.root, path)) for path in paths)
+        return {path: os.path.getsize(place) for path, place in local if os.path.isfile(place)}
+    files = fsspec.url_to_fs(repository.root)[0]
+    folders = {path.rpartition("/")[0] for path in paths}
+    found = {
+        item["name"].rpartition("/")[2]: int(item["size"])
+        for folder in folders
+        for item in patiently(partial(files.ls, f"{repository.root}/{folder}", detail=True))
+    }
+    return {path: found[name] for path in paths if (name := path.rpartition("/")[2]) in found}
