@@ -5,6 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_ELSEWHERE = r"[/\\]|^\.*$|^[A-Za-z]:"
+"""Of paths: what is not the name of a file."""
+
 
 def find_fault(table: pa.Table) -> str | None:
     """Return what the first row without a value has instead, with its image id; None if all rows of a table are complete."""
@@ -19,6 +22,12 @@ def find_fault(table: pa.Table) -> str | None:
             wrong = _first(pc.is_null(column.field("bytes")))
             if wrong is not None:
                 return f"{_name(table, wrong)}: image has no bytes"
+            path = column.field("path")
+            wrong = _first(pc.fill_null(pc.match_substring_regex(path, _ELSEWHERE), False))
+            if wrong is not None:  # tools open it, if they do not take the bytes
+                return (
+                    f"{_name(table, wrong)}: the path of image is {path[wrong].as_py()!r}, expected the name of a file"
+                )
         if pa.types.is_list(column.type) and column.flatten().null_count:
             wrong = pc.list_parent_indices(column)[_first(pc.is_null(column.flatten()))].as_py()
             return f"{_name(table, wrong)}: {name} is a list with null"

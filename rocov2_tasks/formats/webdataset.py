@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIZES = "sizes.json"
 """File with the number of images of each tar, for open_clip."""
 
-_KEY = re.compile(r"[\w-]+", re.ASCII)  # webdataset ends the key at the first dot
+_KEY = re.compile(r"[\w-]{1,90}", re.ASCII)  # webdataset ends the key at the first dot; tar ends names at 100 bytes
 
 
 def write_webdataset(folder: Path, split: str, shards: Iterator[Iterator[pa.Table]], options: ExportOptions) -> Marked:
@@ -75,7 +75,8 @@ def _add(tar: tarfile.TarFile, row: dict[str, Any]) -> int:
     key, image, caption = row["image_id"], row.pop("image"), row.pop("caption")
     if not _KEY.fullmatch(key):
         raise UserError(
-            f"image id {key!r} cannot be a file name in a tar: it may contain only letters, digits, _ and -"
+            f"image id {key!r} cannot be a file name in a tar: it may contain only letters, digits, _ and -, at most "
+            "90 of them"
         )
     about = {name: _readable(name, value) for name, value in row.items()}
     text = json.dumps(about, ensure_ascii=False)

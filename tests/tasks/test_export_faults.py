@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from rocov2_shared.errors import UserError
 from rocov2_tasks.export import export, make_plan
 from rocov2_tasks.formats import FORMATS, ExportOptions
 from tests.conftest import PROJECT, Run
+from tests.support.breaking import rewrite, set_value
 from tests.support.full_disk import export_onto_full_disk
 from tests.support.hub import Hub, Request, Response
 from tests.support.processes import HANG_SECONDS
@@ -259,3 +261,21 @@ def test_a_full_disk_leaves_nothing_and_the_same_command_finishes(
     built: Path, tmp_path: Path, format: str, number: int
 ) -> None:
     assert export_onto_full_disk(built, tmp_path / "exports" / "out", format, number)
+
+
+@pytest.mark.parametrize("path", ["../x.jpg", "/etc/x.jpg", "a\\b.jpg", "..", "c:x.jpg", ""])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_path_that_leads_elsewhere_is_not_exported(built: Path, tmp_path: Path, name: str, path: str) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    shard = a_shard(repository).relative_to(repository).as_posix()
+    rewrite(repository, shard, set_value("image", 0, {"bytes": b"x", "path": path}))
+    told = refused(repository, tmp_path / "out", ExportOptions(name))
+    assert f"the path of image is {path!r}, expected the name of a file: " in told
+
+
+@pytest.mark.parametrize("image_id", ["../x", "/x", "a.b", "", "x" * 91, "a\nb"])
+def test_an_id_that_is_no_name_makes_no_member_of_a_tar(built: Path, tmp_path: Path, image_id: str) -> None:
+    repository = Path(shutil.copytree(built, tmp_path / "rocov2"))
+    shard = a_shard(repository).relative_to(repository).as_posix()
+    rewrite(repository, shard, set_value("image_id", 0, image_id))
+    assert f"image id {image_id!r} cannot be a file name in a tar" in refused(repository, tmp_path / "out")
