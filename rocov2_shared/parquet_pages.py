@@ -67,6 +67,18 @@ def read_pages(peek: Peek, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
         left -= page.values
 
 
+def read_struct(data: bytes) -> dict[int, Any]:
+    """Return the fields of a structure in Thrift's compact protocol by number; texts are None.
+
+    Raises:
+        ValueError: `data` is not one, or ends before its end.
+    """
+    try:
+        return _read_struct(data, 0)[0]
+    except (IndexError, RecursionError) as error:
+        raise ValueError("a structure without end") from error
+
+
 def _read_page(peek: Peek, offset: int) -> Page:
     for size in _HEADER_BYTES:
         try:
@@ -113,9 +125,11 @@ def _read_value(data: bytes, offset: int, kind: int) -> tuple[Any, int]:
         offset += 1
         if size == 15:
             size, offset = _read_unsigned(data, offset)
+        values = []
         for _ in range(size):
-            _, offset = _read_value(data, offset, _BYTE if kind in (_TRUE, _FALSE) else kind)
-        return None, offset
+            value, offset = _read_value(data, offset, _BYTE if kind in (_TRUE, _FALSE) else kind)
+            values.append(value)
+        return values, offset
     if _FALSE < kind < _DOUBLE:
         return _read_integer(data, offset)
     raise ValueError(f"unknown type {kind} in a page header")

@@ -19,6 +19,7 @@ from rocov2_build.checks.viewer import check_columns, check_pages
 from rocov2_build.checks.violations import Check
 from rocov2_build.worker.parquet import CHUNKING, CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
 from rocov2_shared.json_values import parse_json
+from rocov2_shared.parquet_footers import require_columns
 
 _SHOWN = 300
 _MAGIC = b"PAR1"
@@ -98,6 +99,8 @@ def _check_file(check: Check, file: str, features: datasets.Features, footers: F
         check.add("unreadable", file, expected="PAR1 at the beginning", found=show_value(magic))
     with closing(pq.ParquetFile(check.root / file)) as parquet:
         footer, schema = parquet.metadata, parquet.schema_arrow
+    with (check.root / file).open("rb") as data:
+        require_columns(data, footer.schema)
     _read_names(footer)
     layout = describe_layout(footer)
     uncompressed = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rocov2_shared.parquet_footers import require_columns
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans
@@ -234,7 +235,8 @@ class GroupReader:
             content = self._footer_bytes(shard)
             try:
                 footer = pq.read_metadata(io.BytesIO(b"PAR1" + content))
-            except (pa.ArrowException, OSError) as error:
+                require_columns(io.BytesIO(content), footer.schema)
+            except (pa.ArrowException, OSError, ValueError) as error:
                 raise self._changed(
                     shard, f"has a damaged footer, or another one than conversion.json records ({error})"
                 ) from error
