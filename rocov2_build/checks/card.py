@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rocov2_build.card.documents import CARD, PICTURES, record_document
+from rocov2_build.card.documents import CARD, DOCUMENTS, PICTURES, record_document
 from rocov2_build.checks.descriptions import Descriptions
 from rocov2_build.checks.json_files import describe_absence, read_card, read_content, read_json
 from rocov2_build.checks.records import Records
@@ -95,14 +95,20 @@ def check_documents(check: Check, records: Records) -> None:
 
 def _check_attributes(check: Check, text: str) -> None:
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    for kind in ("parquet", "png"):
+    wanted = [(file, "text", "-text") for file in (*DOCUMENTS, NAME)]
+    wanted += [(f"a.{kind}", "filter", "filter=lfs") for kind in ("parquet", "png")]
+    wrong: dict[str, tuple[str, str]] = {}
+    for file, attribute, expected in wanted:
         # The last line that sets an attribute counts; patterns without a slash match names in every folder.
         values = [
             word
             for pattern, *words in lines
-            if len(pattern) <= MAX_PATTERN and fnmatchcase(f"a.{kind}", pattern)
+            if len(pattern) <= MAX_PATTERN and fnmatchcase(file, pattern)
             for word in words
-            if re.fullmatch(r"[-!]?filter(=.*)?", word)
+            if re.fullmatch(rf"[-!]?{attribute}(=.*)?", word)
         ]
-        if values[-1:] != ["filter=lfs"]:
-            check.add("attributes", _ATTRIBUTES, expected=f"filter=lfs for *.{kind}", found=(values or ["none"])[-1])
+        if values[-1:] != [expected]:
+            name = f"*{file[1:]}" if file.startswith("a.") else file
+            wrong.setdefault(expected, (name, (values or ["none"])[-1]))
+    for expected, (name, found) in wrong.items():
+        check.add("attributes", _ATTRIBUTES, expected=f"{expected} for {name}", found=found)

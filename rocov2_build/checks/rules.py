@@ -113,8 +113,9 @@ RULES = {
     "attributes": Rule(
         ERROR,
         "loaders",
-        ".gitattributes stores Parquet files and pictures outside git, as Git LFS does",
-        "add the lines `*.parquet filter=lfs diff=lfs merge=lfs -text` and `*.png filter=lfs diff=lfs merge=lfs -text`",
+        ".gitattributes stores Parquet files and pictures outside git, as Git LFS does, and keeps the line ends of all files",
+        "begin with the lines `* -text`, `*.parquet filter=lfs diff=lfs merge=lfs -text` and "
+        "`*.png filter=lfs diff=lfs merge=lfs -text`",
     ),
     "duplicate-id": Rule(ERROR, "content", "every image id is unique", _BUILD),
     "null": Rule(

@@ -121,11 +121,18 @@ def test_the_prose_of_another_version_is_not_compared(repository: Path, monkeypa
     ("text", "found"),
     [
         ("* -text\n", "none"),
-        ("*.parquet filter=lfs\n*.png filter=lfs\n*.png -filter\n", "-filter"),
-        ("*.parquet filter=lfs -text\r\n*.png filter=lfs\r\n", None),
+        ("* -text\n*.parquet filter=lfs\n*.png filter=lfs\n*.png -filter\n", "-filter"),
+        ("* -text\r\n*.parquet filter=lfs -text\r\n*.png filter=lfs\r\n", None),
+        (
+            "*.parquet filter=lfs -text\n*.png filter=lfs -text\n",
+            "none",
+        ),  # git of Windows would change the line ends of JSON
+        ("* -text\n*.json text=auto\n*.parquet filter=lfs\n*.png filter=lfs\n", "text=auto"),
     ],
 )
-def test_attributes_keep_large_files_out_of_git(repository: Path, text: str, found: str | None) -> None:
+def test_attributes_keep_large_files_out_of_git_and_line_ends_as_they_are(
+    repository: Path, text: str, found: str | None
+) -> None:
     (repository / ".gitattributes").write_text(text)
     violations = check_repository(repository, fast=True)
     assert {(violation.rule, violation.found) for violation in violations} == (
