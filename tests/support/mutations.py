@@ -1,52 +1,119 @@
-"""Seeded mutations of the documents and footers of a repository: one change each, which no reader may be hurt by.
+"""Seeded mutations of a repository: one change each, which a check has to find, or which must hurt no reader.
 
 `mutations("facts.json", range(40))` gives 40 of them; the same seed makes the same change. `MAKERS` is the table of kinds: a
-new kind of file is a new row, and the tests mutate it since it is there.
+new kind of file is a new row, and the tests mutate it since it is there. As a program it prints the figures of
+docs/reliability.md: `python -m tests.support.mutations --seeds 40`.
 """
 
 from __future__ import annotations
 
-import copy
+import argparse
 import json
-import math
 import shutil
-import struct
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import sys
+import tempfile
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import yaml
+from rocov2_build.check import check_repository
+from rocov2_build.checks.violations import Violation, blocking, describe_violations
+from rocov2_shared.conversion import hash_content
+from rocov2_shared.errors import UserError
+from tests.support.breaking import SHARD, TEXT, build, follow, rehash, seal
+from tests.support.mutate_documents import (
+    of_attributes,
+    of_body,
+    of_bytes,
+    of_json,
+    of_json_style,
+    of_key_twice,
+    of_picture,
+    of_place,
+    of_yaml,
+    of_yaml_style,
+    of_yaml_text,
+)
+from tests.support.mutate_names import NAME_MAKERS, RECORDED_NAME_MAKERS
+from tests.support.mutate_tables import (
+    of_footer,
+    of_length,
+    of_metadata,
+    of_part,
+    of_part_but_images,
+    of_row_groups,
+    of_rows,
+    of_schema,
+    of_writer,
+)
+from tests.support.mutation import Done, Maker
+from tests.support.wrong_rows import WRONG_ROWS
 
-from rocov2_build.card.texts import split_front_matter
-from rocov2_shared.json_values import differences, show
-from tests.support.breaking import SHARD, TEXT, seal
-from tests.support.fuzz import damage
+CARD, ASSET, VOCABULARY = "README.md", "assets/captions.png", "vocabulary/vocabulary.parquet"
+CONVERSION, NAMES, ROWS = "conversion.json", ".", "rows"
 
-Maker = Callable[[Path, Random], str]
-"""Makes one random change to the file at a path, and returns what it did."""
 
-CARD, ASSET = "README.md", "assets/captions.png"
+def of_wrong_rows(path: Path, random: Random) -> Done:
+    """Write a row as no conversion does; all records agree."""
+    wrong = random.choice(WRONG_ROWS)
+    wrong(path.parent, random.randrange(1000))
+    return Done(f"{wrong.kind}: {wrong.name}", (f"{wrong.kind}/", "data/", "text/", CONVERSION, VOCABULARY))
 
-VALUES: list[Any] = [
-    *(None, True, False, 0, 1, -1, 7, 2**31, 2**63, 10**30, 10**400, 0.5, -0.0, math.nan, math.inf),
-    *(
-        "",
-        "0",
-        "a",
-        "\0",
-        "\x1b[31m",
-        "../../etc/passwd",
-        "<script>",
-        "\ud800",
-        "x" * 100_000,
-        "C0040405",
-        "data/train-*",
-    ),
-    *([], {}, [[]], {"a": {}}, [None], "[" * 50_000),
+
+_ANY: list[Maker] = [of_bytes, of_place]
+_JSON: list[Maker] = [of_json, of_json, of_json, of_json, of_bytes, of_key_twice, of_place, of_json_style]
+_RECORDED_JSON: list[Maker] = [*[of_json] * 16, *[of_key_twice] * 3, of_json_style]
+_TABLE: list[Maker] = [
+    *(of_part, of_part, of_part, of_length, of_footer, of_writer, of_row_groups, of_schema, of_metadata, of_rows),
+    of_place,
 ]
-"""What a value is replaced by."""
+_RECORDED_TABLE: list[Maker] = [
+    *(of_part_but_images, of_part_but_images, of_part_but_images, of_footer, of_length, of_writer, of_row_groups),
+    *([of_schema] * 5 + [of_metadata] * 5 + [of_rows] * 4),
+]
+MAKERS: dict[str, list[Maker]] = {
+    CARD: [of_yaml, of_yaml, of_yaml, of_yaml_text, of_body, of_bytes, of_place, of_yaml_style],
+    "dataset_infos.json": _JSON,
+    "croissant.json": _JSON,
+    "facts.json": _JSON,
+    CONVERSION: _JSON,
+    "LICENSE.md": [*_ANY, of_bytes],
+    ".gitattributes": [of_attributes, of_attributes, of_attributes, *_ANY],
+    ASSET: [of_picture, *_ANY],
+    SHARD: _TABLE,
+    TEXT: _TABLE,
+    VOCABULARY: _TABLE,
+    NAMES: NAME_MAKERS,
+}
+"""By file, what can be done to it; one is chosen by the seed. `.` is for the names of all files."""
+
+RECORDED: dict[str, list[Maker]] = {
+    CARD: [*[of_yaml] * 10, *[of_yaml_text] * 5, of_yaml_style],
+    "dataset_infos.json": _RECORDED_JSON,
+    "croissant.json": _RECORDED_JSON,
+    "facts.json": _RECORDED_JSON,
+    CONVERSION: [of_json, of_json, of_json, of_key_twice],
+    SHARD: _RECORDED_TABLE,
+    TEXT: _RECORDED_TABLE,
+    VOCABULARY: _RECORDED_TABLE,
+    NAMES: RECORDED_NAME_MAKERS,
+    ROWS: [of_wrong_rows],
+}
+"""The same, where `conversion.json` and all documents then say that the repository was built so."""
+
+KINDS = [(kind, False) for kind in MAKERS] + [(kind, True) for kind in RECORDED]
+"""All kinds: a file, and whether the records agree with what is done to it."""
+
+HARMLESS = {
+    CONVERSION: "only what the conversion noted of the release differs, which no reader takes",
+    ".gitattributes": "Parquet files and pictures are still stored outside git",
+    "facts.json": "the numbers of near duplicates are counted again only by a build, and no reader of rows takes them",
+}
+"""Files with changes of values that are not found, and why no reader is hurt."""
 
 
 @dataclass(frozen=True)
@@ -54,258 +121,187 @@ class Mutation:
     """One change to one file: call it with the root of a repository; it returns what it did.
 
     Attributes:
-        kind: the file, a key of `MAKERS`.
+        kind: the file, a key of `MAKERS` or of `RECORDED`.
         seed: which of the changes.
-        sealed: whether `conversion.json` records the changed file afterwards, as if it had been built so; only for the kinds
-            of `STRUCTURED`.
+        recorded: whether `conversion.json` and the documents agree with the changed file, as if it had been built so.
     """
 
     kind: str
     seed: int
-    sealed: bool = False
+    recorded: bool = False
 
-    def __call__(self, root: Path) -> str:
-        random = Random(f"{self.kind} {self.seed}")
-        makers = STRUCTURED if self.sealed else MAKERS
-        done = random.choice(makers[self.kind])(root / self.kind, random)
-        if self.sealed:
-            seal(root)
-        return f"{self.kind}: {done}"
+    def __call__(self, root: Path) -> Done:
+        random = Random(f"{self.kind} {self.seed} {self.recorded}")
+        makers = (RECORDED if self.recorded else MAKERS)[self.kind]
+        before = _content(root, self.kind)
+        while True:
+            done = random.choice(makers)(root / self.kind, random)
+            if self.recorded:
+                _record(root, self.kind)
+            if _content(root, self.kind) != before:
+                break
+        reason = HARMLESS.get(self.kind, "")
+        return Done(f"{self}: {done.what}", done.roots or self._roots(), done.harmless or reason)
+
+    def _roots(self) -> tuple[str, ...]:
+        """Return what may be named first: with agreeing records, what disagrees with the changed file is as good."""
+        if not self.recorded or self.kind in (CARD, "dataset_infos.json", "croissant.json", "facts.json"):
+            return (self.kind, f"{self.kind}/")
+        return (self.kind, CONVERSION, "data/", "text/", VOCABULARY, *((CARD,) if self.kind == CONVERSION else ()))
 
     def __str__(self) -> str:
-        return f"{self.kind}-{self.seed}{'-sealed' if self.sealed else ''}"
+        return f"{self.kind}-{self.seed}{'-recorded' if self.recorded else ''}"
 
 
-def mutations(kind: str, seeds: Iterable[int], sealed: bool = False) -> Iterator[Mutation]:
+def _content(root: Path, kind: str) -> object:
+    path = root / kind
+    if path.is_dir() or kind in (NAMES, ROWS):
+        return sorted((str(file), file.lstat().st_mtime_ns) for file in root.rglob("*"))
+    return path.read_bytes() if path.is_file() else None
+
+
+def _record(root: Path, kind: str) -> None:
+    if kind == CONVERSION:
+        try:
+            conversion = json.loads((root / CONVERSION).read_text())
+            conversion["content_sha256"] = hash_content(conversion)
+            (root / CONVERSION).write_text(json.dumps(conversion))
+        except (TypeError, ValueError, AttributeError):
+            return
+    elif kind.endswith(".parquet"):
+        try:
+            rehash(root, kind)
+        except Exception:  # a file that cannot be read: its records stay those of a good one
+            return
+        if kind == SHARD:
+            try:
+                follow(root, SHARD)
+            except Exception:  # likewise
+                return
+    elif kind not in (NAMES, ROWS):
+        seal(root)
+
+
+def mutations(kind: str, seeds: Iterable[int], recorded: bool = False) -> Iterator[Mutation]:
     """Yield a mutation of a kind for each seed."""
     for seed in seeds:
-        yield Mutation(kind, seed, sealed)
+        yield Mutation(kind, seed, recorded)
 
 
-def _places(value: Any, key: str = "") -> Iterator[tuple[Any, Any, str]]:
-    """Yield every part of a JSON value: what contains it, its key or index there, and where that is."""
-    for part, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        where = f"{key}[{part!r}]"
-        yield value, part, where
-        if isinstance(inner, dict | list):
-            yield from _places(inner, where)
+def build_for_mutations(folder: Path) -> Path:
+    """A repository with a picture, that passes every rule."""
+    root = build(folder)
+    (root / ASSET).parent.mkdir()
+    (root / ASSET).write_bytes(b"the bytes of a picture")
+    seal(root)
+    return root
 
 
-def _near(value: Any, random: Random) -> Any:
-    """Return a value of the same type that is close to another."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int | float):
-        return value + random.choice([1, -1, value, 1000])
-    if isinstance(value, str):
-        at = random.randrange(len(value) + 1)
-        return random.choice(
-            [value[:at], value + "x", value[:at] + "~" + value[at + 1 :], value.swapcase(), f" {value}"]
+@dataclass(frozen=True)
+class Outcome:
+    """What a check said of a mutated repository.
+
+    Attributes:
+        mutation: what was to be done.
+        done: what was done.
+        violations: causes first.
+        root: the folder.
+        refused: the line with which the check refused the folder as a whole, else empty.
+    """
+
+    mutation: Mutation
+    done: Done
+    violations: list[Violation]
+    root: Path
+    refused: str = ""
+
+    @property
+    def result(self) -> str:
+        """Return `found`; `warned` if it can be published nevertheless; `harmless` if it passed for a reason; or `passed`."""
+        if self.refused or blocking(self.violations):
+            return "found"
+        return "warned" if self.violations else "harmless" if self.done.harmless else "passed"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the check said nothing."""
+        return not self.refused and not self.violations
+
+    @property
+    def names_root(self) -> bool:
+        """Whether the first violation names a file that was changed."""
+        first = self.violations[0].file if self.violations else ""
+        return bool(self.refused) or any(
+            first == root or first.startswith(f"{root} ") or (root.endswith("/") and first.startswith(root))
+            for root in self.done.roots
         )
-    return random.choice(VALUES)
 
 
-def change_value(value: Any, random: Random) -> str:
-    """Change one value somewhere in a JSON value, in place; returns what was done."""
-    before = copy.deepcopy(value)
-    while True:
-        container, part, where = random.choice(list(_places(value)))
-        old = container[part]
-        kind = random.choice(
-            ["near", "near", "near", "other", "other", "remove", "add", "twice", "rename", "swap", "wrap"]
-        )
-        if kind == "near":
-            container[part] = _near(old, random)
-        elif kind == "other":
-            container[part] = random.choice(VALUES)
-        elif kind == "remove":
-            del container[part]
-        elif kind == "add" and isinstance(container, dict):
-            container[random.choice(["x", "data_dir", "filters", "columns", "default", "features"])] = random.choice(
-                VALUES
-            )
-        elif kind in ("add", "twice") and isinstance(container, list):
-            container.insert(part, copy.deepcopy(random.choice(container)))
-        elif kind == "rename" and isinstance(container, dict):
-            container[f"{part}x"] = container.pop(part)
-        elif kind == "swap":
-            other = random.choice(list(container) if isinstance(container, dict) else range(len(container)))
-            container[part], container[other] = container[other], container[part]
-        elif kind == "wrap":
-            container[part] = random.choice([[old], {"a": old}, str(old)])
-        if next(differences(before, value), None):
-            return f"{kind} {where}"
-
-
-def of_json(path: Path, random: Random) -> str:
-    """Change one value of a JSON file."""
-    value = json.loads(path.read_text(encoding="utf-8"))
-    done = change_value(value, random)
-    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    return done
-
-
-def of_yaml(path: Path, random: Random) -> str:
-    """Change one value of the card's YAML."""
-    metadata, body = split_front_matter(path.read_text(encoding="utf-8"))
-    done = change_value(metadata, random)
+def check_mutation(built: Path, folder: Path, mutation: Mutation) -> Outcome:
+    """Copy a repository into `folder`, mutate the copy and check it; any exception is a fault of the check."""
+    root = Path(shutil.copytree(built, folder / "rocov2", symlinks=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = mutation(root)
     try:
-        header = yaml.safe_dump(metadata, sort_keys=False)
-        path.write_text(f"---\n{header}---\n{body}", encoding="utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair, which YAML can only escape
-        path.write_text(f'---\n"\\ud800": 1\n{header}---\n{body}', encoding="utf-8", errors="backslashreplace")
-    return done
+        is_document = mutation.kind in MAKERS and not mutation.kind.endswith((".parquet", NAMES))
+        violations = check_repository(root, fast=True) if is_document else []
+        if not blocking(violations):
+            violations = check_repository(root)
+    except UserError as error:
+        return Outcome(mutation, done, [], root, str(error))
+    "\n".join(describe_violations(violations)).encode()
+    json.dumps([asdict(violation) for violation in violations]).encode()
+    return Outcome(mutation, done, violations, root)
 
 
-YAML_TEXTS = [
-    *(
-        "a: &a [1]\nb: *a\n",
-        "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
-        "configs: []\n",
-        "viewer: false\n",
-        "? [1]\n: 2\n",
-    ),
-    *("a: !!python/object:os.system x\n", "a: !!timestamp x\n", "a: !!bool x\n", "a: !!int ''\n", "a: !!float x\n"),
-    *("a: !!binary '*'\n", "a: 2024-13-45\n", "a: 0b\n", "a: 1:99\n", "a: !!set {b}\n", "a: !!omap [b]\n", "a: .nan\n"),
-    *("\tb: c\n", "a: [\n", "--- b\n", "...\n", "a: '\\ud800'\n", 'a: "\\ud800"\n', "<<: {viewer: false}\n", "<<: 1\n"),
-    *(
-        "a: " + "[" * 3000 + "]" * 3000 + "\n",
-        "a: " + "9" * 5000 + "\n",
-        "a: 1e999\n",
-        "%YAML 9.9\n",
-        "%TAG ! x\n",
-        "a\n",
-    ),
-]
-
-
-def of_yaml_text(path: Path, random: Random) -> str:
-    """Insert a line at the top of the card's YAML."""
-    text = random.choice(YAML_TEXTS)
-    path.write_text(path.read_text(encoding="utf-8").replace("---\n", f"---\n{text}", 1), encoding="utf-8")
-    return f"with {show(text)}"
-
-
-def of_body(path: Path, random: Random) -> str:
-    """Cut or change the card's text."""
-    text = path.read_text(encoding="utf-8")
-    end = text.index("\n---\n", 4) + 5
-    at = random.randrange(end, len(text))
-    body = random.choice([text[end:at], text[at:], text[end:at] + "x" + text[at:], text[end:at] + text[at + 1 :], ""])
-    path.write_text(text[:end] + body, encoding="utf-8")
-    return f"another body at {at}"
-
-
-def of_bytes(path: Path, random: Random) -> str:
-    """Damage the bytes of a file."""
-    content = path.read_bytes()
-    at = random.randrange(len(content))
-    kind = random.randrange(13)
-    if kind == 0:
-        damaged = damage(content, random)
-    else:
-        damaged = [
-            b"",
-            b"\xef\xbb\xbf" + content,
-            content.decode("utf-8", "replace").encode("utf-16"),
-            content[:at] + b"\xff" + content[at:],
-            content.replace(b"\n", b"\r\n"),
-            b"[" * 100_000,
-            b'{"a":' * 100_000,
-            content[:at] + b'{"a":' * 2000 + content[at:],
-            b"null",
-            b"[]",
-            b"{}",
-            b"\0" * len(content),
-        ][kind - 1]
-    while damaged == content:
-        damaged = damage(content, random)
-    path.write_bytes(damaged)
-    return f"other bytes, {len(damaged):,} instead of {len(content):,}"
-
-
-def of_key_twice(path: Path, random: Random) -> str:
-    """Write a key of a JSON file twice."""
-    lines = json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=1).split("\n")
-    keys = [number for number, line in enumerate(lines) if line.lstrip().startswith('"') and '": ' in line]
-    number = random.choice(keys)
-    key = lines[number].split('": ')[0]
-    lines.insert(number, f'{key}": {json.dumps(random.choice([0, None, "a", {}]))},')
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return f"twice {key.strip()}"
-
-
-def of_place(path: Path, random: Random) -> str:
-    """Put something else in the place of a file."""
-    content = path.read_bytes()
-    path.unlink()
-    kind = random.choice(["nothing", "a folder", "a link to nothing", "a link to itself", "a link to a folder"])
-    if kind == "a folder":
-        path.mkdir()
-        (path / path.name).write_bytes(content)
-    elif kind != "nothing":
-        path.symlink_to(
-            {"a link to nothing": "nowhere", "a link to itself": path.name, "a link to a folder": "."}[kind]
+def main() -> None:
+    """Print the figures: by kind how many mutations there were, were found, were only warned of, and passed with a reason."""
+    parser = argparse.ArgumentParser(description="Mutate a repository by seed and check it.")
+    parser.add_argument("--seeds", type=int, default=40, help="mutations of each kind (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="first seed (default: %(default)s)")
+    options = parser.parse_args()
+    totals: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        built = build_for_mutations(Path(folder) / "built")
+        print(
+            "| kind of file | mutations | found | warned of | passed, harmless | passed | tracebacks | root not first |"
         )
-    return kind
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        for kind, recorded in KINDS:
+            counts: Counter[str] = Counter()
+            for mutation in mutations(kind, range(options.first, options.first + options.seeds), recorded):
+                place = Path(folder) / "mutated"
+                place.mkdir()
+                try:
+                    outcome = check_mutation(built, place, mutation)
+                except Exception:
+                    traceback.print_exc()
+                    print(f"traceback: {mutation}", file=sys.stderr)
+                    counts["traceback"] += 1
+                else:
+                    result = outcome.result
+                    counts[result] += 1
+                    counts["root"] += result == "found" and not outcome.names_root
+                    if result != "found":
+                        reasons[outcome.done.harmless] += 1
+                        print(f"{result}: {outcome.done.what} ({outcome.done.harmless})", file=sys.stderr)
+                    elif not outcome.names_root:
+                        first = outcome.violations[0]
+                        print(f"another root: {outcome.done}: {first.rule} {first.file}", file=sys.stderr)
+                shutil.rmtree(place)
+            totals += counts
+            _print_row(f"`{kind}`{', recorded' if recorded else ''}", options.seeds, counts)
+    _print_row("all", options.seeds * len(KINDS), totals)
+    for reason, number in reasons.most_common():
+        print(f"- {number}: {reason}")
 
 
-def of_footer(path: Path, random: Random) -> str:
-    """Damage the footer of a Parquet file."""
-    content = bytearray(path.read_bytes())
-    size = struct.unpack("<I", content[-8:-4])[0]
-    start = len(content) - 8 - size
-    footer = bytes(content[start:-8])
-    kind = random.choice(["bytes", "bytes", "length", "text"])
-    if kind == "bytes":
-        footer = damage(footer, random)
-    elif kind == "text":
-        old = random.choice(
-            [b'{"info"', b'"Sequence"', b"image", b"caption", b"ClassLabel", b"content_defined_chunking"]
-        )
-        new = random.choice([b"\xff", b"[", b"{", b"\0", b'"', b"\xef\xbb\xbf"])
-        footer = footer.replace(old, new * len(old))
-    if footer == bytes(content[start:-8]):
-        size = random.choice([0, 1, size - 1, size + 1, 2**31, 2**32 - 1, len(content), size // 2])
-    else:
-        size = len(footer)
-    path.write_bytes(bytes(content[:start]) + footer + struct.pack("<I", size) + b"PAR1")
-    return f"footer, {kind}"
+def _print_row(name: str, number: int, counts: Counter[str]) -> None:
+    columns = [counts[key] for key in ("found", "warned", "harmless", "passed", "traceback", "root")]
+    print(f"| {name} | {number:,} | {' | '.join(f'{count:,}' for count in columns)} |", flush=True)
 
 
-def of_picture(path: Path, random: Random) -> str:
-    """Cut a picture, change it, remove it, or add another beside it."""
-    kind = random.choice(["bytes", "remove", "add", "empty"])
-    if kind == "bytes":
-        return of_bytes(path, random)
-    if kind == "remove":
-        path.unlink()
-    elif kind == "empty":
-        path.write_bytes(b"")
-    else:
-        shutil.copy(path, path.with_name("more.png"))
-    return kind
-
-
-_ANY: list[Maker] = [of_bytes, of_place]
-_JSON: list[Maker] = [of_json, of_json, of_json, of_json, of_bytes, of_key_twice, of_place]
-MAKERS: dict[str, list[Maker]] = {
-    CARD: [of_yaml, of_yaml, of_yaml, of_yaml_text, of_body, of_bytes, of_place],
-    "dataset_infos.json": _JSON,
-    "croissant.json": _JSON,
-    "facts.json": _JSON,
-    "conversion.json": _JSON,
-    "LICENSE.md": _ANY,
-    ".gitattributes": _ANY,
-    ASSET: [of_picture, *_ANY],
-    SHARD: [of_footer, of_footer, of_footer, *_ANY],
-    TEXT: [of_footer, *_ANY],
-}
-"""By file, what can be done to it; one is chosen by the seed."""
-
-STRUCTURED: dict[str, list[Maker]] = {
-    CARD: [of_yaml, of_yaml_text],
-    "dataset_infos.json": [of_json, of_key_twice],
-    "croissant.json": [of_json, of_key_twice],
-}
-"""Files whose content follows from the others: their mutations are found though `conversion.json` records their hash."""
+if __name__ == "__main__":
+    main()

@@ -1,78 +1,100 @@
-"""Random changes of documents and footers: each is found, at the file where it is, and none ends in an exception."""
+"""Random mutations of every kind of file: each is found, or hurts no reader, and none ends in an exception."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rocov2_build.check import check_repository
-from rocov2_build.checks.violations import Violation, blocking, describe_violations
 from tests.conftest import Seeds
-from tests.support.breaking import build, edit_card, seal
-from tests.support.mutations import ASSET, MAKERS, STRUCTURED, Mutation, mutations
+from tests.support.breaking import edit_card
+from tests.support.environments import VERSIONS
+from tests.support.mutation_readers import differing_readers, read_with_datasets, read_with_the_project
+from tests.support.mutations import KINDS, Outcome, build_for_mutations, check_mutation, mutations
 
-HARMLESS = {
-    "conversion.json": "other line ends or blanks between the same values",
-    ".gitattributes": "Parquet files and pictures are still stored outside git",
-}
-"""Files with changes that are not found, and why no reader is hurt."""
+SEEDS = 3
+MOST_PASSING = 0.05
+"""Share of the mutations that may pass, each with a reason."""
+
+kinds = pytest.mark.parametrize(
+    ("kind", "recorded"), KINDS, ids=[f"{kind}{'-recorded' if recorded else ''}" for kind, recorded in KINDS]
+)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = build(tmp_path_factory.mktemp("mutations"))
-    (root / ASSET).parent.mkdir()
-    (root / ASSET).write_bytes(b"the bytes of a picture")
-    seal(root)
-    return root
+    return build_for_mutations(tmp_path_factory.mktemp("mutations"))
 
 
-def check_mutated(built: Path, folder: Path, mutation: Mutation) -> tuple[str, list[Violation]]:
-    """Return what was done, and the violations, causes first."""
-    root = Path(shutil.copytree(built, folder / "rocov2", dirs_exist_ok=True))
-    try:
-        done = mutation(root)
-        violations = check_repository(root, fast=not mutation.kind.endswith(".parquet"))
-    finally:
-        shutil.rmtree(root)
-    "\n".join(describe_violations(violations)).encode()
-    json.dumps([asdict(violation) for violation in violations]).encode()
-    return done, violations
+Checked = Callable[[str, bool], list[Outcome]]
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_mutated_file_is_found_and_is_the_first_to_be_named(
-    built: Path, tmp_path: Path, seeds: Seeds, kind: str
+@pytest.fixture(scope="module")
+def checked(built: Path, tmp_path_factory: pytest.TempPathFactory, seeds: Seeds) -> Checked:
+    """The outcomes of all mutations of a kind, each made once; the folders of those that pass are kept."""
+    known: dict[tuple[str, bool], list[Outcome]] = {}
+
+    def check(kind: str, recorded: bool) -> list[Outcome]:
+        if (kind, recorded) not in known:
+            outcomes = []
+            for mutation in mutations(kind, seeds(SEEDS), recorded):
+                folder = tmp_path_factory.mktemp("mutated")
+                outcomes.append(check_mutation(built, folder, mutation))
+                if not outcomes[-1].passes:
+                    shutil.rmtree(folder)
+            known[kind, recorded] = outcomes
+        return known[kind, recorded]
+
+    return check
+
+
+@kinds
+def test_a_mutation_is_found_at_its_root_or_hurts_no_reader(checked: Checked, kind: str, recorded: bool) -> None:
+    for outcome in checked(kind, recorded):
+        if outcome.violations:
+            assert outcome.names_root, (outcome.done, outcome.violations[0])
+        elif outcome.result != "found":
+            assert outcome.done.harmless, (outcome.done, outcome.violations)
+
+
+def test_few_mutations_pass(checked: Checked) -> None:
+    outcomes = [outcome for kind in KINDS for outcome in checked(*kind)]
+    passing = [outcome.done for outcome in outcomes if outcome.passes]
+    assert len(passing) <= MOST_PASSING * len(outcomes), passing
+
+
+@pytest.fixture(scope="module")
+def passing(checked: Checked) -> dict[str, Path]:
+    return {str(outcome.mutation): outcome.root for kind in KINDS for outcome in checked(*kind) if outcome.passes}
+
+
+def test_what_passes_gives_the_same_rows_to_the_stream_and_the_explorer(built: Path, passing: dict[str, Path]) -> None:
+    right = read_with_the_project(built)
+    for name, root in passing.items():
+        assert differing_readers(right, read_with_the_project(root)) == [], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_passes_gives_the_same_rows_to_datasets(
+    built: Path, passing: dict[str, Path], version: str, tmp_path: Path
 ) -> None:
-    for mutation in mutations(kind, seeds(6)):
-        done, violations = check_mutated(built, tmp_path, mutation)
-        if not violations and kind in HARMLESS:
-            continue
-        assert blocking(violations), (mutation, done)
-        first = violations[0]
-        beside = first.file.rpartition("/")[0] in (
-            kind,
-            kind.rpartition("/")[0],
-        )  # in a folder of that name, or a new file
-        assert first.file == kind or beside, (mutation, done, first)
-
-
-@pytest.mark.parametrize("kind", STRUCTURED)
-def test_a_mutated_value_is_found_though_its_hash_is_recorded(
-    built: Path, tmp_path: Path, seeds: Seeds, kind: str
-) -> None:
-    for mutation in mutations(kind, seeds(6), sealed=True):
-        done, violations = check_mutated(built, tmp_path, mutation)
-        assert {violation.file for violation in blocking(violations)} == {kind}, (mutation, done)
+    answers = read_with_datasets({"": built} | passing, version, tmp_path)
+    for name in passing:
+        assert differing_readers(answers[""], answers[name]) == [], name
 
 
 def test_a_seed_makes_one_mutation(built: Path, tmp_path: Path) -> None:
-    for mutation in mutations("facts.json", range(3)):
-        assert check_mutated(built, tmp_path, mutation) == check_mutated(built, tmp_path, mutation)
+    for kind, recorded in KINDS:
+        done = []
+        for number in range(2):
+            root = Path(shutil.copytree(built, tmp_path / f"{number}", symlinks=True))
+            done.append(next(mutations(kind, [7], recorded))(root))
+            shutil.rmtree(root)
+        assert done[0] == done[1]
 
 
 def test_a_long_pattern_takes_no_time(built: Path, tmp_path: Path) -> None:
