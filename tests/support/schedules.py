@@ -185,6 +185,14 @@ def run_schedule(
                 stream.load_state_dict(state)
         where = f"seed {seed}, position {position}, {leg}, damaged {sorted(chosen)}"
         model = [expected_batches(whole, position, rank, leg.ranks, leg.batch or 1) for rank in range(leg.ranks)]
+        if (
+            leg.stop is not None and not leg.workers
+        ):  # its state is a position: ranks repeat what they have from there on
+            later = min(position + leg.ranks * (leg.batch or 1) * leg.stop, len(whole))
+            model = [
+                batches[: leg.stop] + expected_batches(whole, later, rank, leg.ranks, leg.batch or 1)
+                for rank, batches in enumerate(model)
+            ]
         assert [len(stream) for stream in streams] == [len(batches) for batches in model], where
         # All ranks stop where the first of them meets a damaged image, unless such images are left out.
         fine = [

@@ -145,6 +145,24 @@ def test_any_number_of_workers_goes_on_from_the_state_after_the_batches_consumed
         assert ids_by_batch(loader) == epochs[1]
 
 
+@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_after_a_resume_every_next_epoch_is_whole_also_without_set_epoch(
+    repository: Path, epochs: list[list[list[str]]], persistent: bool, seeded: bool
+) -> None:
+    resumed = open_stream(repository)
+    resumed.load_state_dict(resumed.state_at(5))
+    loader = DataLoader(resumed, batch_size=None, num_workers=2, persistent_workers=persistent)
+    for begun in (5, 0, 0):
+        if seeded:
+            torch.manual_seed(7)  # both iterations have the same seed
+        assert ids_by_batch(loader) == epochs[0][begun:]
+        assert resumed.state_at(3)["position"] == BATCH * (begun + 3)
+    other = DataLoader(resumed, batch_size=None, num_workers=3)  # also with other workers
+    assert ids_by_batch(other) == epochs[0]
+    assert resumed.stats()["bytes_read"] > 0
+
+
 @pytest.mark.parametrize("persistent", [False, True])
 def test_batches_are_counted_from_where_the_workers_began(
     repository: Path, epochs: list[list[list[str]]], persistent: bool
