@@ -22,7 +22,7 @@ from tests.conftest import PROJECT
 from tests.support.breaking import claim_release
 from tests.support.environments import VERSIONS, child_environment, python_of, run_probe
 from tests.support.hub import Hub, Request
-from tests.support.hub_writing import FIRST_FILES, TOKEN, Fault, WritingHub, close_connection
+from tests.support.hub_writing import FIRST_FILES, TOKEN, Fault, WritingHub, close_connection, refuse
 from tests.support.processes import HANG_SECONDS
 from tests.support.raw import RawRelease, expected_rows, make_raw
 from tests.support.repositories import files_of
@@ -303,6 +303,26 @@ def test_a_link_is_refused_before_anything_is_sent(
     assert code == 1
     assert f"{root} contains links, which may lead anywhere: data. Put the files" in err
     assert not hub.requests
+
+
+def test_limits_of_the_hub_are_waited_for_at_every_step(publish: Publisher, hub: WritingHub, built: Path) -> None:
+    steps = [
+        ("GET", "/refs"),
+        ("POST", "/repos/create"),
+        ("GET", "/tree/"),
+        ("POST", "/preupload/"),
+        ("POST", "/batch"),
+    ]
+    steps += [("PUT", PUTS), ("POST", "/commit/"), ("GET", "/resolve/"), ("POST", "/tag/")]
+    limit = refuse(429, RateLimit='"api";r=0;t=124', **{"RateLimit-Policy": '"fixed window";"api";q=1000;w=300'})
+    faults = [Fault(method, path, limit) for method, path in steps]
+    hub.faults += faults
+    code, _, err = publish(built, impatient=True)
+    assert code == 0, err
+    assert [fault.times for fault in faults] == [0] * len(faults)
+    assert hub.files(ID) == _expected(built)
+    assert "Waiting   the Hub answered 429: refused by the test; next try in 0:02:05\n" in err
+    assert "Waiting   the Hub answered 429: refused by the test; next try in 0:01:05\n" in err
 
 
 def test_a_commit_of_someone_else_is_not_overwritten(publish: Publisher, hub: WritingHub, built: Path) -> None:
