@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.support.raw import RawRelease, make_raw
 
 TEXTS = [
+    "$\\frac{$",
+    "${x}",
     "<b>x</b>",
     '<img src="x.png" onerror="x()">',
     '"><i>q</i>',
@@ -15,8 +17,6 @@ TEXTS = [
     "](x)",
     "![x](y.png)",
     "[x](javascript:x)",
-    "${x}",
-    "$\\frac{$",
     "../x",
     "'quotes\" `code`",
     "*a* _b_ ~~c~~ \\",
