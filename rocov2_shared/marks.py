@@ -113,7 +113,7 @@ def _has_files(folder: Path) -> bool:
 
 
 def require_no_strangers(folder: Path, known: Collection[str], made_by: str) -> None:
-    """Require that a folder that is to be replaced contains only known files; see `find_strangers`.
+    """Require that a folder that is to be replaced can be removed, and contains only known files; see `find_strangers`.
 
     Args:
         folder: the folder.
@@ -121,12 +121,23 @@ def require_no_strangers(folder: Path, known: Collection[str], made_by: str) -> 
         made_by: what makes such folders, for the message: `build`.
 
     Raises:
-        UserError: names the others.
+        UserError: names the others, or what is protected.
     """
     strangers = find_strangers(folder, known)
     if not strangers:
+        _require_writable(folder)
         return
     more = len(strangers) - _MAX_LISTED
     names = ", ".join(map(printable, strangers[:_MAX_LISTED])) + (f" and {more:,} more" if more > 0 else "")
     count = format_count(len(strangers), "file or folder", "files and folders")
     raise UserError(f"{folder} contains {count} that no {made_by} made ({names}): move them, or name another folder")
+
+
+def _require_writable(folder: Path) -> None:
+    """Require that the files below a folder may be removed. Without it, all work is done before the removal fails."""
+    for place, _, files in os.walk(folder):
+        if (files or Path(place) == folder) and not os.access(place, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{place} is write-protected, so it cannot be replaced: remove the protection (chmod -R u+w), or name another "
+                "folder"
+            )

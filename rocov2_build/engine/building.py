@@ -87,11 +87,18 @@ def _identify(root: Path) -> dict[str, int | str] | None:
 
 
 def _discard(folder: Path, building: Path) -> None:
-    """Remove a repository. It is renamed first, so that no reader finds half of it under its name."""
+    """Remove a repository that was replaced. It is renamed first, so that no reader finds half of it under its name."""
     replaced = building / "replaced"
-    shutil.rmtree(replaced, ignore_errors=True)
-    folder.rename(replaced)
-    shutil.rmtree(replaced)
+    try:
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+        shutil.rmtree(replaced)
+    except OSError as error:
+        left = folder if folder.exists() else replaced
+        raise UserError(
+            f"{left}, the repository that was replaced, cannot be removed ({error.strerror}): remove it yourself, and run "
+            "the same command again"
+        ) from error
 
 
 def plan_id(plan: dict[str, Any]) -> str:

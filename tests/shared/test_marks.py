@@ -115,3 +115,12 @@ def test_a_name_of_two_lines_is_shown_on_one(tmp_path: Path) -> None:
     (tmp_path / "a\nb").touch()
     with pytest.raises(UserError, match=r"\(a\\nb\)"):
         require_no_strangers(tmp_path, {}, "preview")
+
+
+def test_a_protected_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`os.access` stands in for it, since root may write everywhere."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.parquet").touch()
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path / "data")
+    with pytest.raises(UserError, match=r"data is write-protected, so it cannot be replaced: remove the protection"):
+        require_no_strangers(tmp_path, {"data/a.parquet"}, "build")

@@ -191,6 +191,32 @@ def replaced(folder: Path) -> None:
     (folder / "mark").unlink()
 
 
+@pytest.mark.parametrize("step", ["rename", "rmtree"])
+def test_an_old_one_that_cannot_be_removed_is_named(output: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    repository(output, "new", OTHER)
+    old = output.with_name("rocov2.old")
+    replaced(old)
+    unfinished(output, old)
+
+    def refuse(*_: object, **options: object) -> None:
+        if not options:  # such as ignore_errors
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    left = {"rename": r"rocov2\.old", "rmtree": r"rocov2\.building/replaced"}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr({"rename": "pathlib.Path.rename", "rmtree": "shutil.rmtree"}[step], refuse)
+        with (
+            pytest.raises(
+                UserError, match=rf"{left}, the repository that was replaced, cannot be removed \(Permission"
+            ),
+            locked(output),
+        ):
+            pass
+    with locked(output):
+        assert (output / "mark").read_text() == "new"
+        assert not old.exists()
+
+
 def test_notes_in_the_old_one_keep_it(output: Path) -> None:
     repository(output, "new", OTHER)
     old = output.with_name("rocov2.old")
