@@ -273,8 +273,9 @@ def refusal(report: Report, path: Path, *, found: str | None, skip_problems: boo
     elif skip_problems and not report.faulty_files:
         hint = " Without the images at fault, no image is left to convert."
     elif not report.faulty_files:
-        images = format_count(len({problem.id for problem in report.problems if problem.id}), "image")
-        hint = f" Correct the release, or leave out {images} with --on-problem skip."
+        ids = {problem.id for problem in report.problems if problem.id}
+        left_out = format_count(len(ids), "image") if ids else "what is at fault"
+        hint = f" Correct the release, or leave out {left_out} with --on-problem skip."
     if dry_run:
         listed = f"Without --dry-run, {path} lists all of them."
     else:

@@ -137,7 +137,8 @@ def _compare_files(raw: Path, images: dict[str, list[Path]], report: Report) -> 
             report.add("extra-file", path.name, expected=f"one form of the images of {SPLITS[split]}", found=found)
     for name in sorted(present - used - set(releases.HEADERS)):
         if not _PASSED_OVER.fullmatch(name):
-            report.add("extra-file", name, expected=f"the {len(releases.FILES)} files of the release", found="another")
+            found = "a folder" if name in releases.FILES else "another"
+            report.add("extra-file", name, expected=f"the {len(releases.FILES)} files of the release", found=found)
 
 
 def _identify(images: dict[str, Images]) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rocov2_build.raw.problems import CODES, Problem, Report, Severity, describe_count, is_list, write_problems
+from rocov2_build.raw.problems import CODES, Problem, Report, Severity, describe_count, is_list, refusal, write_problems
 
 
 def test_every_code_has_words_for_one_case_and_for_several() -> None:
@@ -200,3 +200,10 @@ def test_a_list_never_replaces_a_file_of_somebody_else(tmp_path: Path) -> None:
         write_problems(path, [])
     assert path.read_text() == "code,solution\n"
     assert not is_list(tmp_path / "missing.csv")
+
+
+def test_skipping_what_is_no_image_counts_no_images(tmp_path: Path) -> None:
+    report = Report()
+    report.add("stray-member", "train_images.zip", expected="train/<id>.jpg", found="'notes.txt'")
+    error = refusal(report, tmp_path / "list.csv", found=None, skip_problems=False, dry_run=True)
+    assert str(error).endswith(" Correct the release, or leave out what is at fault with --on-problem skip.")

@@ -130,6 +130,13 @@ def test_strangers(raw: Path, name: str) -> None:
     assert read(raw)[1].problems == [expected]
 
 
+def test_a_folder_with_the_name_of_a_zip(raw: Path) -> None:
+    (raw / "test_images.zip").unlink()
+    (raw / "test_images.zip").mkdir()
+    expected = Problem("extra-file", "test_images.zip", "", "the 14 files of the release", "a folder")
+    assert expected in read(raw)[1].problems
+
+
 @pytest.mark.parametrize(
     "forms", [["train_images.zip", "train_images"], ["train_images.zip", "train"], ["train_images", "train"]]
 )
