@@ -138,6 +138,6 @@ def _require_writable(folder: Path) -> None:
     for place, _, files in os.walk(folder):
         if (files or Path(place) == folder) and not os.access(place, os.W_OK | os.X_OK):
             raise UserError(
-                f"{place} is write-protected, so it cannot be replaced: remove the protection (chmod -R u+w), or name another "
+                f"{place} is write-protected, so it cannot be replaced: allow writing (chmod -R u+w), or name another "
                 "folder"
             )

@@ -122,5 +122,5 @@ def test_a_protected_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.parquet").touch()
     monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path / "data")
-    with pytest.raises(UserError, match=r"data is write-protected, so it cannot be replaced: remove the protection"):
+    with pytest.raises(UserError, match=r"data is write-protected, so it cannot be replaced: allow writing \(chmod"):
         require_no_strangers(tmp_path, {"data/a.parquet"}, "build")
