@@ -242,16 +242,19 @@ class Building:
     def _put(self, replaces: bool) -> None:
         """Rename the repository to OUTPUT, and what is there to OUTPUT.old: a rename onto a full folder fails."""
         old = old_path(self.output)
-        try:
-            if replaces:
-                self.output.rename(old)
+        if replaces:
             try:
-                self.repository.rename(self.output)
-            except OSError:
-                if replaces:
-                    old.rename(self.output)
-                raise
+                self.output.rename(old)
+            except OSError as error:  # such as a folder of a container's image
+                raise UserError(
+                    f"{self.output} cannot be renamed to {old} ({error.strerror}): remove it yourself, and run the same "
+                    "command again, which finds everything built"
+                ) from error
+        try:
+            self.repository.rename(self.output)
         except OSError as error:
+            if replaces:
+                old.rename(self.output)
             raise UserError(
                 f"the finished repository cannot be renamed from {self.repository} to {self.output} ({error.strerror}): "
                 "move it yourself, or choose another OUTPUT"
