@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -148,8 +148,7 @@ def _read_groups(plan: Plan, shard: str) -> Iterator[pa.Table]:
             are recorded; a row has no caption or the like.
     """
     path = f"{plan.repository.root}/{shard}"
-    with _errors_of_users(plan.repository, path), ExitStack() as opened:
-        stream = patiently(lambda: opened.enter_context(fsspec.open(path, "rb")))
+    with _errors_of_users(plan.repository, path), patiently(fsspec.open(path, "rb").open) as stream:
         file = patiently(lambda: pq.ParquetFile(stream, pre_buffer=True))
         _require_columns(plan.repository, path, file.schema_arrow.names)
         if plan.hashes is not None:
