@@ -23,6 +23,7 @@ from rocov2_shared.parquet_footers import require_columns
 
 _SHOWN = 300
 _MAGIC = b"PAR1"
+_KEYS = (b"huggingface", CHUNKING_KEY.encode())
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as many for a page."""
@@ -131,11 +132,16 @@ def _check_metadata(check: Check, file: str, places: Sequence[dict[bytes, bytes]
         if wrong:
             found = show_value(wrong[0].decode(errors="backslashreplace")) if wrong[0] != b"null" else "none"
             check.add(rule, file, expected=f"{key} in the metadata: {json.dumps(expected)[:200]}", found=found)
+    # pandas, for one, makes columns an index if the key `pandas` says so.
+    others = {key for metadata in places for key in metadata if key not in _KEYS and not key.startswith(b"ARROW:")}
+    if others:
+        keys = "no keys in the metadata but huggingface and content_defined_chunking"
+        check.add("features", file, expected=keys, found=show_value(min(others)))
 
 
 def _means(text: bytes, expected: object) -> bool:
     try:
-        return bool(parse_json(text) == expected)
+        return json.dumps(parse_json(text)) == json.dumps(expected)  # with the same order of keys
     except ValueError:
         return False
 

@@ -90,7 +90,10 @@ RULES = {
     ),
     "schema": Rule(ERROR, "loaders", "all files of a configuration have its schema", _BUILD),
     "features": Rule(
-        ERROR, "loaders", "the schema's metadata contains the features, with lists spelled Sequence", _BUILD
+        ERROR,
+        "loaders",
+        "the schema's metadata contains the features, with lists spelled Sequence, and no other key",
+        _BUILD,
     ),
     "empty": Rule(ERROR, "loaders", "no file and no row group is empty", _BUILD),
     "yaml": Rule(ERROR, "card", "the card begins with YAML that every reader understands alike", _CARD),
