@@ -3,11 +3,15 @@
     python benchmarks/reading/ends.py --runs 100
 
 Any end but 0 is shown with its number: a negative one is a signal, `hangs` a run that does not end.
+
+With --forked, the runs of a program are children of a process that has imported the libraries. Each ends its own interpreter,
+as a program does, but starts in a fraction of the time.
 """
 
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +25,7 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support.blocks import find_blocks
-from tests.support.ends import LEFT, OPEN, count_ends, write_shard
+from tests.support.ends import HANGS, LEFT, OPEN, count_ends, write_shard
 from tests.support.environments import child_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,6 +45,30 @@ VERBS = {
     "rocov2 baseline": ["baseline", "rocov2"],
 }
 """Arguments by what the table calls them. Each starts in a folder that contains the sample, and may make `output`."""
+FORKER = """
+import os, signal, sys
+sys.path.insert(0, {project!r})
+import click, datasets, matplotlib.figure, pandas, PIL.Image, pyarrow.dataset, pyarrow.parquet
+from rocov2_commands.group import group
+for verb in group.list_commands(None):
+    group.get_command(None, verb)
+for number in range({runs}):
+    child = os.fork()
+    if not child:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+else:
+    sys.exit()
+signal.alarm({patience})
+nothing = os.open(os.devnull, os.O_RDWR)
+for stream in range(3):
+    os.dup2(nothing, stream)
+sys.argv = ["rocov2", *(f"output-{{os.getpid()}}" if part == "output" else part for part in sys.argv[1:])]
+program = {program!r}
+exec(compile(program, "program", "exec"))
+"""
+"""A program whose children run `program`, one after the other, and end as it does. It prints how each ended."""
+VERB = "from rocov2_commands.main import main; main()"
 HERE = f"sys.path.insert(0, {str(PROJECT)!r}); import rocov2"
 
 
@@ -75,12 +103,38 @@ def count(name: str, command: list[str], runs: int, at_once: int, folder: Path) 
         return sum(pool.map(run, range(min(runs, RUNS_ALONE) if ALONE in name else runs)), Counter[int | str]())
 
 
+def count_forked(command: list[str], runs: int, at_once: int, folder: Path) -> Counter[int | str]:
+    """Run a command as forks of processes, of which `at_once` run at once."""
+    program, arguments = (command[2], command[3:]) if command[1] == "-c" else (VERB, command[1:])
+    environment = child_environment(folder / "home") | {"PYTHONPATH": str(PROJECT)}
+
+    def run(number: int) -> Counter[int | str]:
+        share = len(range(number, runs, at_once))
+        forker = FORKER.format(project=str(PROJECT), runs=share, patience=LONGEST * at_once, program=program)
+        done = subprocess.run(
+            [sys.executable, "-c", forker, *arguments],
+            env=environment,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return Counter(HANGS if end == f"-{signal.SIGALRM:d}" else int(end) for end in done.stdout.split())
+
+    with ThreadPoolExecutor(at_once) as pool:
+        ends = sum(pool.map(run, range(at_once)), Counter[int | str]())
+    for output in folder.glob("output-*"):
+        shutil.rmtree(output)
+    return ends
+
+
 @click.command(help=__doc__)
 @click.option("--runs", default=100, show_default=True, help="Runs of each command.")
 @click.option("--at-once", default=4, show_default=True, help="Runs that run at once.")
 @click.option("--busy", default=2, show_default=True, help="Processes that compute beside them.")
 @click.option("--only", multiple=True, help="Part of the name of a command; the others are left out.")
-def main(runs: int, at_once: int, busy: int, only: tuple[str, ...]) -> None:
+@click.option("--forked", is_flag=True, help="Start the runs as forks.")
+def main(runs: int, at_once: int, busy: int, only: tuple[str, ...], forked: bool) -> None:
     """Count, and print the table."""
     load = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(busy)]
     try:
@@ -97,7 +151,10 @@ def main(runs: int, at_once: int, busy: int, only: tuple[str, ...]) -> None:
             )
             for called, command in list_programs().items():
                 if not only or any(part in called for part in only):
-                    ends = count(called, command, runs, at_once, folder)
+                    if forked and ALONE not in called:
+                        ends = count_forked(command, runs, at_once, folder)
+                    else:
+                        ends = count(called, command, runs, at_once, folder)
                     others = ", ".join(f"{end}: {number}" for end, number in ends.items() if end != 0)
                     click.echo(f"| {called} | {ends[0]} | {others or '0'} |")
     finally:
