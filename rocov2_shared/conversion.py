@@ -19,6 +19,11 @@ from rocov2_shared.sizes import format_count
 
 NAME = "conversion.json"
 
+CARD = "README.md"
+
+DOCUMENTS = (CARD, "LICENSE.md", "dataset_infos.json", "croissant.json", "facts.json")
+"""Files beside the Parquet files that every repository has and `conversion.json` records; a card with pictures has more."""
+
 MAX_ROWS = 2_000_000
 """Rows of a file, twenty times those of all releases together. Readers plan in memory with the numbers of rows."""
 

@@ -9,12 +9,7 @@ import hashlib
 from pathlib import Path
 
 from rocov2_build.card.naming import card_in_a_folder
-from rocov2_shared.conversion import DocumentRecord
-
-CARD = "README.md"
-
-DOCUMENTS = (CARD, "LICENSE.md", "dataset_infos.json", "croissant.json", "facts.json")
-"""Those that every repository has; a card with pictures has more."""
+from rocov2_shared.conversion import CARD, DOCUMENTS, DocumentRecord
 
 PICTURES = "assets/*.png"
 """Pattern of the card's pictures."""

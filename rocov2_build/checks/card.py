@@ -7,13 +7,13 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rocov2_build.card.documents import CARD, DOCUMENTS, PICTURES, record_document
+from rocov2_build.card.documents import PICTURES, record_document
 from rocov2_build.checks.descriptions import Descriptions
 from rocov2_build.checks.json_files import describe_absence, read_card, read_content, read_json
 from rocov2_build.checks.records import Records
 from rocov2_build.checks.viewer import MAX_PATTERN, check_metadata
 from rocov2_build.checks.violations import Check
-from rocov2_shared.conversion import NAME
+from rocov2_shared.conversion import CARD, DOCUMENTS, NAME
 from rocov2_shared.json_values import Fault, differences
 
 _ATTRIBUTES = ".gitattributes"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datasets
 
 import rocov2
-from rocov2_build.card.documents import DOCUMENTS
 from rocov2_build.checks.json_files import describe_absence
 from rocov2_build.checks.records import Records
 from rocov2_build.checks.violations import Check
-from rocov2_shared.conversion import NAME
+from rocov2_shared.conversion import DOCUMENTS, NAME
 
 _REQUIRED = (*DOCUMENTS, ".gitattributes", NAME)
 

@@ -9,13 +9,12 @@ from typing import Any, cast
 import rocov2
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.card.describe import PROJECT, identify_rows
-from rocov2_build.card.documents import DOCUMENTS
 from rocov2_build.checks.json_files import describe_absence, read_json
 from rocov2_build.checks.violations import Check
 from rocov2_build.raw.problems import CODES, Severity
 from rocov2_build.raw.releases import FILES, RELEASES, SAMPLE, describe_part
 from rocov2_build.worker.verification import Verification
-from rocov2_shared.conversion import NAME, ConversionRecord, find_faults, hash_content
+from rocov2_shared.conversion import DOCUMENTS, NAME, ConversionRecord, find_faults, hash_content
 from rocov2_shared.files import file_sha256
 from rocov2_shared.json_values import ANYTHING, Fault, differences, extend
 from rocov2_shared.shapes import SHA256, choice, each, nullable, record, text, whole

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rocov2_build.card.documents import DOCUMENTS
-from rocov2_shared.conversion import NAME, ConversionRecord, DamagedConversionError, read_conversion
+from rocov2_shared.conversion import DOCUMENTS, NAME, ConversionRecord, DamagedConversionError, read_conversion
 from rocov2_shared.errors import UserError
 from rocov2_shared.locks import require_lock_file
 from rocov2_shared.marks import is_marked, require_claimable, require_no_strangers

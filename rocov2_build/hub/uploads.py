@@ -14,8 +14,9 @@ from pathlib import Path
 from huggingface_hub.hf_api import RepoFile
 
 from rocov2 import FOLDERS
-from rocov2_build.card.documents import CARD, DOCUMENTS, PICTURES
+from rocov2_build.card.documents import PICTURES
 from rocov2_build.card.naming import card_on_the_hub
+from rocov2_shared.conversion import CARD, DOCUMENTS
 from rocov2_shared.files import file_sha256
 
 ALLOWED = (

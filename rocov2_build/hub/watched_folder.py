@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rocov2_build.card.documents import CARD, record_document
+from rocov2_build.card.documents import record_document
 from rocov2_build.hub.uploads import Upload, is_allowed
-from rocov2_shared.conversion import ConversionRecord
+from rocov2_shared.conversion import CARD, ConversionRecord
 from rocov2_shared.errors import UserError
 from rocov2_shared.files import file_sha256
 
