@@ -32,9 +32,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 BUSY = "while True: pass"
 LONGEST = 60
 """Seconds after which a run hangs, times the runs at once."""
-ALONE = "alone"
-RUNS_ALONE = 20
-"""Most runs of a program that does not import rocov2: nearly each of them hangs."""
 VERBS = {
     "rocov2 show": ["show", "rocov2"],
     "rocov2 check --decode": ["check", "rocov2", "--decode"],
@@ -81,26 +78,24 @@ def list_programs() -> dict[str, list[str]]:
             if "streaming=True" in block or "PretrainingStream" in block:
                 programs[f"block {number} of {page}"] = [python, "-c", block]
     for name, program in (("open", OPEN), ("left early", LEFT)):
-        for what, first in (("with `import rocov2`", HERE), (ALONE, "")):
-            called = f"`datasets` {what}, a stream of large images is {name}"
-            programs[called] = [python, "-c", program.format(first=first), "shard.parquet"]
+        called = f"`datasets` with `import rocov2`, a stream of large images is {name}"
+        programs[called] = [python, "-c", program.format(first=HERE), "shard.parquet"]
     return programs
 
 
-def count(name: str, command: list[str], runs: int, at_once: int, folder: Path) -> Counter[int | str]:
+def count(command: list[str], runs: int, at_once: int, folder: Path) -> Counter[int | str]:
     """Run a command, some runs at once, each with an output of its own."""
     environment = child_environment(folder / "home") | {"PYTHONPATH": str(PROJECT)}
-    patience = (10 if ALONE in name else LONGEST) * at_once
 
     def run(number: int) -> Counter[int | str]:
         output = f"output-{number}"
         own = [output if argument == "output" else argument for argument in command]
-        ends = count_ends(own, 1, environment, folder, patience)
+        ends = count_ends(own, 1, environment, folder, LONGEST * at_once)
         shutil.rmtree(folder / output, ignore_errors=True)
         return ends
 
     with ThreadPoolExecutor(at_once) as pool:
-        return sum(pool.map(run, range(min(runs, RUNS_ALONE) if ALONE in name else runs)), Counter[int | str]())
+        return sum(pool.map(run, range(runs)), Counter[int | str]())
 
 
 def count_forked(command: list[str], runs: int, at_once: int, folder: Path) -> Counter[int | str]:
@@ -151,10 +146,7 @@ def main(runs: int, at_once: int, busy: int, only: tuple[str, ...], forked: bool
             )
             for called, command in list_programs().items():
                 if not only or any(part in called for part in only):
-                    if forked and ALONE not in called:
-                        ends = count_forked(command, runs, at_once, folder)
-                    else:
-                        ends = count(called, command, runs, at_once, folder)
+                    ends = (count_forked if forked else count)(command, runs, at_once, folder)
                     others = ", ".join(f"{end}: {number}" for end, number in ends.items() if end != 0)
                     click.echo(f"| {called} | {ends[0]} | {others or '0'} |")
     finally:
