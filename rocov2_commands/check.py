@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.errors import UserError
 from rocov2_shared.gc_pause import collector_paused
 from rocov2_shared.terminal import echo
@@ -19,7 +20,7 @@ from rocov2_shared.terminal import echo
     "REPOSITORY is a folder that `rocov2 convert` has built (default: rocov2). Warnings do not fail the check.",
     ["rocov2", "rocov2 --fast --json"],
 )
-@click.argument("repository", type=click.Path(path_type=Path), default="rocov2")
+@click.argument("repository", type=FolderPath(), default="rocov2")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
 @click.option("--fast", is_flag=True, help="Check only names, sizes, footers and the card, not the rows.")
 @click.option("--decode", is_flag=True, help="Decode every image, even if its hash shows that it was verified before.")

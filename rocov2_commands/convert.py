@@ -12,6 +12,7 @@ from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_build.worker.verification import Verification
 from rocov2_commands.choices import SPLITS
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.gc_pause import collector_paused
 from rocov2_shared.locks import require_locks
 from rocov2_shared.processors import usable_processors
@@ -35,8 +36,8 @@ def _is_given(parameter: str) -> bool:
     "load_dataset and the Hugging Face Hub (default: rocov2). The same command resumes an interrupted build.",
     ["raw", "raw rocov2 --limit 1000 --split train", "raw --scheduler tcp://10.0.0.1:8786"],
 )
-@click.argument("raw", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path), default="rocov2")
+@click.argument("raw", type=FolderPath())
+@click.argument("output", type=FolderPath(), default="rocov2")
 @click.option(
     "--release",
     type=click.Choice([*RELEASES, "any"]),

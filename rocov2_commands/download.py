@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.locks import require_locks
 
 
@@ -16,7 +17,7 @@ from rocov2_shared.locks import require_locks
     "The same command resumes an interrupted download.",
     ["raw", "raw --csv-only"],
 )
-@click.argument("raw", type=click.Path(path_type=Path, file_okay=False), default="raw")
+@click.argument("raw", type=FolderPath(file_okay=False), default="raw")
 @click.option(
     "--record", metavar="N", type=click.IntRange(min=1), help="Zenodo record (default: that of the latest release)."
 )

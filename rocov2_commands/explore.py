@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.errors import UserError
 from rocov2_shared.terminal import echo
 from rocov2_tasks.explore import PORT, serve
@@ -35,7 +36,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 )
 @click.option(
     "--space",
-    type=click.Path(path_type=Path),
+    type=FolderPath(),
     metavar="FOLDER",
     help="Write a Space that shows the dataset ORG/NAME into FOLDER, and serve nothing.",
 )

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from rocov2_commands.choices import CONFIGS, SPLITS
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.errors import UserError
 from rocov2_shared.system_errors import describe_os_error
 from rocov2_shared.terminal import Progress, Size, say
@@ -30,7 +31,7 @@ _ASKING = ", ".join(name for name, format in FORMATS.items() if format.asks)
     ],
 )
 @click.argument("repository")
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=FolderPath())
 @click.option(
     "--format",
     required=True,

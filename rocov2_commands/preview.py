@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 from rocov2_shared.errors import UserError, how_to_install
 from rocov2_shared.terminal import echo, say
 
@@ -17,8 +18,8 @@ from rocov2_shared.terminal import echo, say
     "an earlier preview in it is replaced (default: rocov2.preview).",
     ["rocov2 rocov2.preview"],
 )
-@click.argument("repository", type=click.Path(path_type=Path), default="rocov2")
-@click.argument("preview", type=click.Path(path_type=Path), default="rocov2.preview")
+@click.argument("repository", type=FolderPath(), default="rocov2")
+@click.argument("preview", type=FolderPath(), default="rocov2.preview")
 def main(repository: Path, preview: Path) -> None:
     """Parse, call, report."""
     try:

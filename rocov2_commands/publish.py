@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rocov2_commands.command import command
+from rocov2_commands.paths import FolderPath
 
 
 @command(
@@ -16,7 +17,7 @@ from rocov2_commands.command import command
     "all. The token is that of `hf auth login`, or HF_TOKEN.",
     ["rocov2 ORG/NAME --dry-run", "rocov2 ORG/NAME"],
 )
-@click.argument("repository", type=click.Path(path_type=Path))
+@click.argument("repository", type=FolderPath())
 @click.argument("name", metavar="ORG/NAME")
 @click.option(
     "--revision",
