@@ -61,6 +61,9 @@ def require_output(output: Path, raw: Path, overwrite: bool) -> Path:
         UserError: a build would fail at its end, or replace something that no build made.
     """
     folder = resolve_output(output)
+    around = next(path for path in folder.absolute().parents if os.path.lexists(path))
+    if not around.is_dir():
+        raise UserError(f"OUTPUT ({output}) cannot be in {around}, which is not a folder: choose another OUTPUT")
     require_apart(folder, raw, ("OUTPUT", "RAW"))
     require_apart(building_path(folder), raw, ("OUTPUT.building", "RAW"))
     require_lock_file(lock_path(folder))

@@ -81,6 +81,8 @@ def read_release(raw: Path, wanted: str, report: Report) -> RawRelease:
     Raises:
         UserError: the folder is missing.
     """
+    if raw.exists() and not raw.is_dir():
+        raise UserError(f"{raw} is a file: RAW is the folder with the release's {len(releases.FILES)} files")
     if not raw.is_dir():
         raise UserError(
             f"no folder {raw}: RAW is the folder with the release's {len(releases.FILES)} files (train_images.zip, "

@@ -311,6 +311,12 @@ def test_overwriting_names_what_no_build_made(raw: Path, built: Path, tmp_path: 
     assert [len(rows) for rows in all_rows(output)["default"].values()] == [1, 1, 1]
 
 
+def test_an_output_in_a_file_is_refused(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be in .*/file, which is not a folder: choose another OUTPUT"):
+        run(raw, tmp_path / "file" / "a" / "rocov2")
+
+
 def test_an_unfinished_build_of_an_older_version_is_named(raw: Path, tmp_path: Path) -> None:
     unfinished = tmp_path / "rocov2.building" / "9b89a71eca0a565f"
     unfinished.mkdir(parents=True)

@@ -119,7 +119,7 @@ def test_missing_raw(run: Run, tmp_path: Path) -> None:
 
 def test_raw_is_a_file(call: Run, tmp_path: Path) -> None:
     (tmp_path / "raw.zip").touch()
-    refused(call("raw.zip"), 1, "Error: no folder raw.zip: ")
+    refused(call("raw.zip"), 1, "Error: raw.zip is a file: RAW is the folder with the release's 14 files")
 
 
 @pytest.mark.parametrize("name", ["test_captions.csv", "train_images.zip"])
