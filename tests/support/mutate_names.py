@@ -251,6 +251,18 @@ def move_folder(root: Path, random: Random) -> Done:
 NAME_MAKERS: list[Callable[[Path, Random], Done]] = [
     *(remove, duplicate, rename, rename, exchange, exchange_names, add_matched, add_matched, add_matched, add_folder),
     *(add_ignored, link, add_link, renumber, move_folder),
+    *(
+        remove,
+        rename,
+        exchange,
+        exchange_names,
+        exchange_names,
+        renumber,
+        renumber,
+        add_matched,
+        add_matched,
+        move_folder,
+    ),
 ]
 """What can be done to the names of a repository's files."""
 

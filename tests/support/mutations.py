@@ -25,6 +25,7 @@ from rocov2_build.checks.violations import Violation, blocking, describe_violati
 from rocov2_shared.conversion import hash_content
 from rocov2_shared.errors import UserError
 from tests.support.breaking import SHARD, TEXT, build, follow, rehash, seal
+from tests.support.mutate_bytes import of_footer, of_length, of_part, of_part_but_images
 from tests.support.mutate_documents import (
     of_attributes,
     of_body,
@@ -39,17 +40,7 @@ from tests.support.mutate_documents import (
     of_yaml_text,
 )
 from tests.support.mutate_names import NAME_MAKERS, RECORDED_NAME_MAKERS
-from tests.support.mutate_tables import (
-    of_footer,
-    of_length,
-    of_metadata,
-    of_part,
-    of_part_but_images,
-    of_row_groups,
-    of_rows,
-    of_schema,
-    of_writer,
-)
+from tests.support.mutate_tables import of_metadata, of_row_groups, of_rows, of_schema, of_writer
 from tests.support.mutation import Done, Maker
 from tests.support.wrong_rows import WRONG_ROWS
 
@@ -73,14 +64,14 @@ _TABLE: list[Maker] = [
 ]
 _RECORDED_TABLE: list[Maker] = [
     *(of_part_but_images, of_part_but_images, of_part_but_images, of_footer, of_length, of_writer, of_row_groups),
-    *([of_schema] * 5 + [of_metadata] * 5 + [of_rows] * 4),
+    *([of_schema] * 8 + [of_metadata] * 8 + [of_rows] * 8),
 ]
 MAKERS: dict[str, list[Maker]] = {
     CARD: [of_yaml, of_yaml, of_yaml, of_yaml_text, of_body, of_bytes, of_place, of_yaml_style],
     "dataset_infos.json": _JSON,
     "croissant.json": _JSON,
     "facts.json": _JSON,
-    CONVERSION: _JSON,
+    CONVERSION: [*[of_json] * 5, of_bytes, of_key_twice, of_place],
     "LICENSE.md": [*_ANY, of_bytes],
     ".gitattributes": [of_attributes, of_attributes, of_attributes, *_ANY],
     ASSET: [of_picture, *_ANY],
@@ -92,7 +83,7 @@ MAKERS: dict[str, list[Maker]] = {
 """By file, what can be done to it; one is chosen by the seed. `.` is for the names of all files."""
 
 RECORDED: dict[str, list[Maker]] = {
-    CARD: [*[of_yaml] * 10, *[of_yaml_text] * 5, of_yaml_style],
+    CARD: [*[of_yaml] * 18, *[of_yaml_text] * 8, of_yaml_style],
     "dataset_infos.json": _RECORDED_JSON,
     "croissant.json": _RECORDED_JSON,
     "facts.json": _RECORDED_JSON,
@@ -109,7 +100,7 @@ KINDS = [(kind, False) for kind in MAKERS] + [(kind, True) for kind in RECORDED]
 """All kinds: a file, and whether the records agree with what is done to it."""
 
 HARMLESS = {
-    CONVERSION: "only what the conversion noted of the release differs, which no reader takes",
+    CONVERSION: "only versions, notes or unknown keys differ, which no reader takes",
     ".gitattributes": "Parquet files and pictures are still stored outside git",
     "facts.json": "the numbers of near duplicates are counted again only by a build, and no reader of rows takes them",
 }
