@@ -11,7 +11,9 @@ from typing import Any
 from rocov2 import COLUMNS, LABELS
 from rocov2_tasks.shaping.mapping import ID, Batch
 
-_REMEDY = "leave that row out (rocov2_tasks.subsets.drop_images), or check the repository with `rocov2 check`"
+_CHECK = "or check the repository with `rocov2 check`"
+_REMEDY = f"leave that row out (rocov2_tasks.subsets.drop_images), {_CHECK}"
+_REMEDY_WITHOUT_ID = f"leave that row out, {_CHECK}"  # drop_images chooses rows by their ids
 
 
 def row_names(batch: Batch, values: Sequence[Any]) -> list[str]:
@@ -63,5 +65,6 @@ def _require(batch: Batch, column: str, fault: Callable[[Any], str | None]) -> l
     for number, value in enumerate(values):
         found = fault(value)
         if found:
-            raise ValueError(f"{row_names(batch, values)[number]}: {column} is {found}: {_REMEDY}")
+            remedy = _REMEDY if (batch.get(ID) or values)[number] and ID in batch else _REMEDY_WITHOUT_ID
+            raise ValueError(f"{row_names(batch, values)[number]}: {column} is {found}: {remedy}")
     return values
