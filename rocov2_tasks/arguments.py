@@ -44,7 +44,8 @@ def require_integer(option: str, value: Any, least: int, most: int = MOST) -> in
     """
     number = plain_integer(value)
     if number is None or not least <= number <= most:
-        limit = f"of at least {least}" if most == MOST else f"from {least:,} to {most:,}"
+        unbounded = most == MOST and (number is None or number < least)
+        limit = f"of at least {least}" if unbounded else f"from {least:,} to {most:,}"
         raise ValueError(f"{option}={shown(value)}: expected an integer {limit}")
     return number
 

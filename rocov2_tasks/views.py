@@ -11,7 +11,7 @@ image. docs/views.md lists which trainer takes which view.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from datasets import Features, List, Value
@@ -260,7 +260,8 @@ def to_sharegpt(image: Any) -> tuple[type[ShareGpt], Features]:
 
 def _kept(dataset: Any, keep: Sequence[str], *own: str) -> list[str]:
     """Return the columns to keep: `image` if it is one of the view's `own`, and those of the caller."""
-    wanted = strings_of("keep", keep, "names of columns", ordered=True) if len(keep) else ()
+    none = isinstance(keep, Collection) and not isinstance(keep, (str, bytes)) and not len(keep)
+    wanted = () if none else strings_of("keep", keep, "names of columns", ordered=True)
     require_columns(dataset, *wanted)
     for column in wanted:
         if column in own:

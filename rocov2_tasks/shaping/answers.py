@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, Features
 
-from rocov2_tasks.arguments import require_choice, require_integer
+from rocov2_tasks.arguments import require_choice, require_flag, require_integer
 from rocov2_tasks.shaping.mapping import ID, read_batches, require_columns, require_strings
 from rocov2_tasks.shaping.markers import ESCAPE, ON_MARKER, RAISE, describe_marked, warn_of_escapes
 from rocov2_tasks.shaping.prompts import check_prompts
@@ -23,6 +23,7 @@ def require_labels(features: Features, column: str) -> None:
 
 def read_answers(dataset: Any, target: str, clean: bool, output: str) -> tuple[Texts, list[str]]:
     """Return what makes the column `output` of the texts of a target, and the columns that it needs."""
+    clean = require_flag("clean", clean)
     if target == "caption":
         require_strings(dataset, "caption")
         return Texts("caption", output, clean), ["caption"]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from rocov2 import MODALITIES
-from rocov2_tasks.arguments import strings_of
+from rocov2_tasks.arguments import require_choice, strings_of
 from rocov2_tasks.shaping.markers import find_marker
 
 _MODALITIES = ", ".join([*list(MODALITIES)[:-1], f"or {list(MODALITIES)[-1]}"])
@@ -43,8 +43,7 @@ def check_prompts(prompt: str | Sequence[str] | None, target: str) -> tuple[str,
     Raises:
         ValueError: the target is unknown; a prompt is missing, blank, not valid text, or contains a marker of trainers.
     """
-    if target not in PROMPTS:
-        raise ValueError(f"target={target!r}: expected one of {', '.join(PROMPTS)}")
+    require_choice("target", target, tuple(PROMPTS))
     if prompt is None:
         return PROMPTS[target]
     prompts = strings_of("prompt", prompt, "a text, a list of them, or None for the built-in ones", ordered=True)
