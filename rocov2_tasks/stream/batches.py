@@ -168,8 +168,9 @@ class _Pending:
         image_id = self._reader.image_id(self._groups[number], self._rows[number])
         message = f"image {image_id} ({where}) cannot be decoded: {error}"
         if not self._plan.skip:
+            skip = 'on_error="skip"' + (" and a batch_size" if self._plan.batch_size is None else "")
             message += (
-                '. Leave such images out with on_error="skip", or build the repository again '
+                f". Leave such images out with {skip}, or build the repository again "
                 "(rocov2 check --decode lists all of them)"
             )
         described = DamagedImageError(message)

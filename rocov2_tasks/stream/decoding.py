@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from rocov2_shared.jpeg_segments import Buffer, JpegHeader, is_jpeg, read_header
 from rocov2_tasks.arguments import require_choice
@@ -57,6 +57,8 @@ class Decoder:
             if picture is None:
                 picture = _open(data)
                 picture = self._resize(picture, self._frame(*picture.size))
+        except UnidentifiedImageError as error:  # its text is the address of a buffer
+            raise DamagedImageError("it is not an image that Pillow can read") from error
         except Exception as error:  # whatever damage makes the decoders raise
             raise DamagedImageError(f"{error or type(error).__name__}") from error
         return _to_rgb(picture, out)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from rocov2_tasks.pretraining import ChangedShardError, DamagedImageError, PretrainingStream
+from rocov2_tasks.stream.decoding import Decoder
 from tests.support.breaking import rewrite
 from tests.support.streams import TRAIN, build, ids, stream_of
 
@@ -49,10 +50,18 @@ def test_a_damaged_image_names_itself(damaged: tuple[Path, str], decode: str, ba
     stream = PretrainingStream(
         path, columns=["image"], image_size=16, decode=decode, batch_size=batch_size, shuffle=False
     )
-    message = rf"image {name} \(row 2 of row group 0 of .*train-00000.*\) cannot be decoded: .*on_error=\"skip\""
-    with pytest.raises(DamagedImageError, match=message):
+    message = rf"image {name} \(row 2 of row group 0 of .*train-00000.*\) cannot be decoded: "
+    with pytest.raises(DamagedImageError, match=message) as told:
         list(stream)
+    remedy = 'with on_error="skip", or' if batch_size else 'with on_error="skip" and a batch_size, or'
+    assert remedy in str(told.value)
     assert stream.state_dict()["position"] == (2 if batch_size is None else 0)
+
+
+def test_what_is_no_image_is_told_without_the_address_of_a_buffer() -> None:
+    decoder = Decoder("exact", (8, 8), "stretch", "bilinear")
+    with pytest.raises(DamagedImageError, match=r"^it is not an image that Pillow can read$"):
+        decoder(bytes(100))
 
 
 def test_a_damaged_image_can_be_left_out_and_is_counted(
