@@ -32,6 +32,15 @@ _IMAGE_BYTES = "image.bytes"
 _TAIL = 8
 """Bytes after a footer: its length, and four letters."""
 
+_OTHER_FILE = (
+    "the epoch began with another file and would mix two orders. Restore the repository, or begin a new stream "
+    "(rocov2 check reports what is wrong with it)"
+)
+_OTHER_IMAGES = (
+    "an image is null, the file was changed in place, or another tool has written it. Build the repository again "
+    "(rocov2 check reports what is wrong with it)"
+)
+
 
 class ChangedShardError(RuntimeError):
     """A shard has changed since the epoch began.
@@ -132,12 +141,13 @@ class GroupReader:
             (part for part in _chunks(footer.row_group(row_group.number)) if part.path_in_schema == _IMAGE_BYTES), None
         )
         if images is None:
-            raise self._changed(self._layout.shards[row_group.shard], f"has no column {_IMAGE_BYTES}")
+            raise self._changed(self._layout.shards[row_group.shard], f"has no column {_IMAGE_BYTES}", _OTHER_IMAGES)
         try:
             return Rows(begin, columns, *opened.values(images, begin, stop, self._buffers))
         except ValueError as error:
             shard = self._layout.shards[row_group.shard]
-            raise self._changed(shard, f"does not store images as this project does ({error})") from error
+            what = f"does not store images as this project does ({error})"
+            raise self._changed(shard, what, _OTHER_IMAGES) from error
 
     def image_id(self, group: int, row: int) -> str:
         """Return the image id of a row, for a message."""
@@ -218,12 +228,9 @@ class GroupReader:
             raise self._changed(shard, "has another footer since the stream was made")
         self._states[shard.path] = state
 
-    def _changed(self, shard: ShardFile, what: str) -> ChangedShardError:
+    def _changed(self, shard: ShardFile, what: str, meaning: str = _OTHER_FILE) -> ChangedShardError:
         fact = f"{self._layout.root}/{shard.path} {what}"
-        error = ChangedShardError(
-            f"{fact}: the epoch began with another file and would mix two orders. Restore the repository, or begin a new "
-            "stream (rocov2 check reports what is wrong with it)"
-        )
+        error = ChangedShardError(f"{fact}: {meaning}")
         error.fact = fact
         return error
 

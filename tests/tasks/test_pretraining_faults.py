@@ -64,6 +64,19 @@ def test_what_is_no_image_is_told_without_the_address_of_a_buffer() -> None:
         decoder(bytes(100))
 
 
+def test_a_null_image_is_told(repository: Path) -> None:
+    def change(table: pa.Table) -> pa.Table:
+        images = table["image"].to_pylist()
+        images[2] = None
+        field = table.schema.field("image")
+        return table.set_column(table.column_names.index("image"), field, pa.array(images, field.type))
+
+    rewrite(repository, min(repository.glob("data/train-*")).relative_to(repository).as_posix(), change)
+    stream = PretrainingStream(repository, columns=["image"], image_size=8, batch_size=4, on_error="skip")
+    with pytest.raises(ChangedShardError, match=r"train-00000.*: an image is null, the file was changed in place, or"):
+        list(stream)
+
+
 def test_a_damaged_image_can_be_left_out_and_is_counted(
     damaged: tuple[Path, str], caplog: pytest.LogCaptureFixture
 ) -> None:

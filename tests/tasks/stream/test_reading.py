@@ -302,8 +302,10 @@ def test_images_that_are_stored_in_another_way_are_told(
     repository: Path, options: dict[str, Any], message: str
 ) -> None:
     layout = rewrite(repository, layout_of(repository), **options)
-    with pytest.raises(ChangedShardError, match=f"does not store images as this project does .*{message}"):
+    with pytest.raises(ChangedShardError, match=f"does not store images as this project does .*{message}") as told:
         GroupReader(layout, COLUMNS).read(0, 0, 1)
+    assert "another tool has written it" in str(told.value)
+    assert "the epoch began" not in str(told.value)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
