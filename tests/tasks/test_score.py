@@ -117,7 +117,10 @@ def test_from_the_hub_all_is_of_one_commit(
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert (report["repository"], report["root"]) == ("org/rocov2", f"hf://datasets/org/rocov2@{commit}")
-    assert [path for path in asked if commit not in path] == ["/api/datasets/org/rocov2"]
+    records = {f"/datasets/org/rocov2/resolve/main/{name}" for name in ("conversion.json", "dataset_infos.json")}
+    moving = [path for path in asked if commit not in path]
+    assert set(moving) == {"/api/datasets/org/rocov2", *records}
+    assert asked[: len(moving)] == moving  # the repository is opened once, and everything else is asked of its commit
 
 
 @pytest.mark.parametrize(
