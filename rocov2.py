@@ -654,7 +654,7 @@ def _require_built(where: str, files: Sequence[str]) -> None:
 def _identify(root: str, files: Iterable[str]) -> str:
     with open(os.path.join(root, "conversion.json"), "rb") as conversion:
         digest = hashlib.sha256(conversion.read())
-    for file in sorted(file for file in files if file.partition("/")[0] in FOLDERS):
+    for file in sorted(file for file in files if owner_of(file)):
         stat = os.stat(os.path.join(root, file))
         # ctime shows a repair that restores the file's own time, such as `cp -p` or `rsync -a`.
         digest.update(repr((file, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)).encode())

@@ -15,6 +15,9 @@ _REQUIRED = (*DOCUMENTS, ".gitattributes", NAME)
 _OVER_CARD = datasets.config.REPOYAML_FILENAME
 """A file whose YAML every version of `datasets` puts over that of the card."""
 
+_SAVED = datasets.config.DATASET_STATE_JSON_FILENAME
+"""A file by which every version of `load_dataset` takes a folder for one of `save_to_disk`, and refuses it."""
+
 
 def check_names(check: Check) -> None:
     """Check which files exist."""
@@ -29,6 +32,10 @@ def check_names(check: Check) -> None:
             check.add("stray-file", file, expected="a configuration that it belongs to", found="none")
     if (check.root / _OVER_CARD).exists():
         check.add("stray-file", _OVER_CARD, expected="no YAML but that of README.md", found="a file that replaces it")
+    if (check.root / _SAVED).exists():
+        check.add(
+            "stray-file", _SAVED, expected="no sign of `save_to_disk`", found="a file at which load_dataset stops"
+        )
 
 
 def check_numbering(check: Check, records: Records) -> None:

@@ -72,7 +72,8 @@ RULES = {
     "stray-file": Rule(
         ERROR,
         "loaders",
-        "every Parquet file belongs to a configuration, and no .huggingface.yaml replaces the card's YAML",
+        "every Parquet file belongs to a configuration; there is no .huggingface.yaml, which replaces the card's YAML, and "
+        "no state.json, at which load_dataset stops",
         "move the file out of the repository; derived data belongs into a repository of its own",
     ),
     "unreadable": Rule(ERROR, "loaders", "every Parquet file can be read", _AGAIN),

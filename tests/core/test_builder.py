@@ -175,6 +175,14 @@ def test_splits(repository: Path, tmp_path: Path) -> None:
     assert ids(datasets.ReadInstruction("test", to=2, unit="abs")) == test[:2]
 
 
+def test_the_identity_is_that_of_the_shards_alone(repository: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(repository, tmp_path / "rocov2"))
+    before = rocov2.Repository.open(root).identity
+    (root / "data" / "linked").symlink_to("nothing")
+    (root / "data" / "notes.txt").write_text("x")
+    assert rocov2.Repository.open(root).identity == before
+
+
 def test_the_identity_follows_size_and_times_of_the_shards(repository: Path, tmp_path: Path) -> None:
     changed = shutil.copytree(repository, tmp_path / "rocov2")
     shard = Path(_shards(changed, "train")[0])

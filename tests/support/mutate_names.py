@@ -117,12 +117,12 @@ MATCHED = [
         "data/more/train-x.parquet",
         "text/train-1.parquet",
     ),
-    *("rocov2.py", "data/x.py", ".huggingface.yaml"),
+    *("rocov2.py", "data/x.py", ".huggingface.yaml", "state.json"),
 ]
 """Names of files that some reader takes, or may take."""
 
 IGNORED = [
-    *("notes.txt", "data/notes.txt", "data/metadata.csv", "metadata.jsonl", "dataset_info.json", "state.json"),
+    *("notes.txt", "data/notes.txt", "data/metadata.csv", "metadata.jsonl", "dataset_info.json"),
     *(".gitignore", ".cache/huggingface/download/README.md.metadata", "data/README.md", "assets/more.txt", "x"),
     *(
         "croissant.json.bak",

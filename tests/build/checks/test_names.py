@@ -34,6 +34,11 @@ def test_yaml_that_replaces_that_of_the_card_is_told(repository: Path) -> None:
     assert broken(repository) == [("stray-file", ".huggingface.yaml")]
 
 
+def test_a_file_of_save_to_disk_is_refused(repository: Path) -> None:
+    (repository / "state.json").write_text("{}")
+    assert broken(repository) == [("stray-file", "state.json")]
+
+
 @pytest.mark.parametrize("name", ["text/more.parquet", "data/train-more.parquet", "more.parquet"])
 def test_a_link_to_nothing_is_told(repository: Path, name: str) -> None:
     (repository / name).symlink_to("nothing")
