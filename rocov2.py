@@ -923,6 +923,9 @@ def _without_hub() -> Iterator[None]:
 _LONGEST_END = 30.0
 """Seconds that the end of a program waits for a read of pyarrow, such as one from a slow network."""
 
+_IDLE_ROUNDS = 5
+"""Counts of no task in a row until the end: on a busy machine a task can move from pool to pool while it is counted."""
+
 
 def _count_arrow_tasks() -> int:
     """Return how many tasks the thread pools of pyarrow run or have queued; 0 where pyarrow does not reveal it."""
@@ -953,7 +956,9 @@ def _end_streams() -> None:
             with contextlib.suppress(Exception):  # one that runs in another thread
                 streams.pop().close()
     deadline = time.monotonic() + _LONGEST_END
-    while _count_arrow_tasks() and time.monotonic() < deadline:
+    idle = 0
+    while idle < _IDLE_ROUNDS and time.monotonic() < deadline:
+        idle = 0 if _count_arrow_tasks() else idle + 1
         time.sleep(0.001)
 
 
