@@ -21,6 +21,7 @@ from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.viewer import check_sizes
 from rocov2_build.checks.violations import Check, Violation
 from rocov2_shared.errors import UserError
+from rocov2_shared.files import list_files
 
 
 def check_repository(root: Path, fast: bool = False, decode: bool = False) -> list[Violation]:
@@ -41,7 +42,7 @@ def check_repository(root: Path, fast: bool = False, decode: bool = False) -> li
         raise UserError(f"{root} is not a folder: name a repository that `rocov2 convert` has built")
     if (root / "rocov2_build").is_dir():
         raise UserError(f"{root} is a clone of the project: name a repository that `rocov2 convert` has built")
-    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    files = list_files(root)
     if not any(file.endswith(".parquet") for file in files):
         raise UserError(f"{root} contains no Parquet file: name a repository that `rocov2 convert` has built")
     check = Check(root, files)

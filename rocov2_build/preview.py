@@ -24,7 +24,7 @@ from rocov2_build.card.documents import PICTURES
 from rocov2_build.card.texts import split_front_matter
 from rocov2_build.worker.member import BadImageError
 from rocov2_shared.errors import UserError
-from rocov2_shared.files import write_json, write_text, write_whole
+from rocov2_shared.files import list_files, write_json, write_text, write_whole
 from rocov2_shared.folders import new_folder
 from rocov2_shared.marks import require_no_strangers
 from rocov2_shared.output_paths import require_apart
@@ -206,7 +206,7 @@ def write_preview(root: Path, preview: Path) -> dict[str, str]:
             shutil.copyfile(picture, folder / "assets" / picture.name)
         write_text(folder / "LICENSE.md", (root / "LICENSE.md").read_text(encoding="utf-8"))
         write_text(folder / "index.html", card_page((root / "README.md").read_text(encoding="utf-8")))
-        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        files = list_files(folder)
         write_json(folder / MARK, {"files": [*files, MARK]})
     return undecoded
 

@@ -68,6 +68,11 @@ def sync_path(path: Path) -> None:
         os.close(handle)
 
 
+def list_files(folder: Path) -> list[str]:
+    """Return the files below a folder, relative to it with `/`, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:

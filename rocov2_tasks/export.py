@@ -8,7 +8,6 @@ The JPEGs are copied byte for byte. The same repository gives the same bytes. Th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 from rocov2 import FEATURES, SPLITS, Repository, patiently
 from rocov2_shared.conversion import read_conversion
 from rocov2_shared.errors import UserError
+from rocov2_shared.files import file_sha256
 from rocov2_shared.folders import new_folder
 from rocov2_shared.output_paths import require_apart
 from rocov2_tasks.formats import FORMATS, ExportOptions
@@ -189,8 +189,7 @@ def _require_columns(repository: Repository, path: str, found: list[str]) -> Non
 
 
 def _require_hash(repository: Repository, path: str, recorded: str | None) -> None:
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_sha256(Path(path))
     if found != recorded:
         expected = f"the SHA-256 {recorded} of conversion.json" if recorded else "an entry in conversion.json"
         raise UserError(f"{path} is not as it was written (expected {expected}, found {found}): {_remedy(repository)}")

@@ -17,7 +17,7 @@ from rocov2 import FOLDERS
 from rocov2_build.card.documents import PICTURES
 from rocov2_build.card.naming import card_on_the_hub
 from rocov2_shared.conversion import CARD, DOCUMENTS
-from rocov2_shared.files import file_sha256
+from rocov2_shared.files import file_sha256, list_files
 
 ALLOWED = (
     *DOCUMENTS,
@@ -80,7 +80,7 @@ def _sha256(content: bytes) -> str:
 
 def find_uploads(root: Path, repo_id: str) -> tuple[list[Upload], list[str]]:
     """Return the uploads of the repository in `root` to `repo_id`, and the paths of the files left out; both sorted."""
-    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    paths = list_files(root)
     uploads = []
     for path in filter(is_allowed, paths):
         source: Path | bytes = root / path
