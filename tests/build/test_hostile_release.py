@@ -30,20 +30,21 @@ def _plain() -> RawRelease:
     return release
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    root = make_hostile().build(folder / "rocov2", pictures=True)
+def _build(release: RawRelease, folder: Path) -> Path:
+    """Build a repository and its preview."""
+    root = release.build(folder / "rocov2", pictures=True)
     write_preview(root, folder / "preview")
     return root
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _build(make_hostile(), tmp_path_factory.mktemp("hostile"))
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("plain")
-    root = _plain().build(folder / "rocov2", pictures=True)
-    write_preview(root, folder / "preview")
-    return root
+    return _build(_plain(), tmp_path_factory.mktemp("plain"))
 
 
 def _outline(markdown: str) -> Counter[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import rocov2
+from rocov2_shared.files import list_files
 from tests.support.breaking import describe_again, follow, read_rows, rehash, write_rows
 from tests.support.mutation import Done
 from tests.support.repositories import facts_of
@@ -18,13 +19,8 @@ _UNREAD = "no reader looks for a file of this name, and no pattern matches it"
 _SHARD = "data/test-00000-of-00002-commercial.parquet"
 
 
-def files_of(root: Path) -> list[str]:
-    """Paths of all files of a repository, sorted."""
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-
-
 def _choose(root: Path, random: Random, ending: str = "") -> Path:
-    return root / random.choice([file for file in files_of(root) if file.endswith(ending)])
+    return root / random.choice([file for file in list_files(root) if file.endswith(ending)])
 
 
 def _relative(root: Path, *paths: Path) -> tuple[str, ...]:
@@ -88,7 +84,7 @@ def rename(root: Path, random: Random) -> Done:
 def exchange(root: Path, random: Random) -> Done:
     """Exchange the content of two files of a kind."""
     ending = random.choice([".parquet", ".parquet", ".json"])
-    one, other = random.sample([root / file for file in files_of(root) if file.endswith(ending)], 2)
+    one, other = random.sample([root / file for file in list_files(root) if file.endswith(ending)], 2)
     contents = one.read_bytes(), other.read_bytes()
     other.write_bytes(contents[0])
     one.write_bytes(contents[1])
@@ -241,11 +237,11 @@ def renumber(root: Path, random: Random) -> Done:
 def move_folder(root: Path, random: Random) -> Done:
     """Rename a folder."""
     folder = random.choice(["data", "text", "vocabulary"])
-    files = [file for file in files_of(root) if file.startswith(f"{folder}/")]
+    files = [file for file in list_files(root) if file.startswith(f"{folder}/")]
     other = random.choice([folder.capitalize(), folder.upper(), f"{folder}2", f"more/{folder}"])
     (root / other).parent.mkdir(exist_ok=True)
     (root / folder).rename(root / other)
-    return Done(f"{folder} is {other}", (*files, *files_of(root), *(f"data/{split}-*" for split in rocov2.SPLITS)))
+    return Done(f"{folder} is {other}", (*files, *list_files(root), *(f"data/{split}-*" for split in rocov2.SPLITS)))
 
 
 NAME_MAKERS: list[Callable[[Path, Random], Done]] = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,9 +129,9 @@ def expected_batches(whole: list[str], start: int, rank: int, ranks: int, batch:
     return [samples[begin : begin + batch] for begin in range(0, len(samples), batch)]
 
 
-def choose_leg(chance: random.Random, must_skip: bool, legs: list[str]) -> Leg:
+def choose_leg(chance: random.Random, must_skip: bool) -> Leg:
     """Choose a leg; `must_skip`: the next image is damaged, and the one before could not go on."""
-    kind = "skip" if must_skip else chance.choice(legs)
+    kind = "skip" if must_skip else chance.choice(["single", "batches", "skip"])
     steps = chance.choice([0, 1, 2, 3, 7, 16, 17, 40])
     return Leg(
         batch=None if kind == "single" else chance.choice([1, 2, 3, 5, 16]),
@@ -144,6 +144,16 @@ def choose_leg(chance: random.Random, must_skip: bool, legs: list[str]) -> Leg:
     )
 
 
+def run_schedules(repository: Path, seeds: Iterable[int], monkeypatch: pytest.MonkeyPatch, run_leg: RunLeg) -> Counts:
+    """Run a schedule for each seed, print what they were, and return it."""
+    counts = Counts()
+    damage, groups = Damage(repository, monkeypatch), ids_of_row_groups(repository)
+    for seed in seeds:
+        run_schedule(repository, seed, damage, groups, counts, run_leg)
+    print(counts)
+    return counts
+
+
 def run_schedule(
     repository: Path,
     seed: int,
@@ -151,7 +161,6 @@ def run_schedule(
     groups: list[list[str]],
     counts: Counts,
     run_leg: RunLeg,
-    legs: list[str] = ["single", "batches", "skip"],  # noqa: B006, which nobody changes
 ) -> None:
     """Run a schedule through an epoch, and compare every batch and every state with the model."""
     chance = random.Random(seed)
@@ -162,7 +171,7 @@ def run_schedule(
         "shuffle": chance.random() < 0.9,
         "window": chance.choice(["1B", "20kB", "64MB"]),
     }
-    leg = choose_leg(chance, False, legs)
+    leg = choose_leg(chance, False)
     order["lanes"] = max(order["lanes"], leg.ranks)  # the first ranks decide, and their state brings it along
     damage.choose(set())
     whole = ids(stream_of(repository, **order))
@@ -219,7 +228,7 @@ def run_schedule(
                 resumed = copy_of(stream)
                 resumed.load_state_dict(state)
                 expect_damage(iter(resumed))
-        leg = choose_leg(chance, must_skip, legs)
+        leg = choose_leg(chance, must_skip)
 
 
 def _open(repository: Path, leg: Leg, rank: int, order: dict[str, Any]) -> PretrainingStream:

@@ -23,6 +23,7 @@ from rocov2_build.checks.violations import (
     describe_violation,
     describe_violations,
 )
+from rocov2_shared.files import list_files
 from rocov2_shared.json_values import Fault
 from tests.support.breaking import TEXT, build
 
@@ -37,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def check(built: Path) -> Check:
-    return Check(built, sorted(path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()))
+    return Check(built, list_files(built))
 
 
 def test_a_step_compares_with_its_arguments_alone(check: Check) -> None:

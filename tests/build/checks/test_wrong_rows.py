@@ -13,6 +13,7 @@ from rocov2_build.checks.records import read_records
 from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.rows import check_rows
 from rocov2_build.checks.violations import Check, Violation
+from rocov2_shared.files import list_files
 from tests.support.breaking import TEXT, rehash
 from tests.support.raw import make_raw
 from tests.support.wrong_rows import WRONG_ROWS, WrongRows
@@ -25,7 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def find_violations(root: Path) -> list[Violation]:
     """Violations of the rules of rows: `check_repository` without the card, which takes half of the time."""
-    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    files = list_files(root)
     check = Check(root, files)
     footers = check_footers(check)
     records = read_records(check)

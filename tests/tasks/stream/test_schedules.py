@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Seeds
-from tests.support.schedules import Counts, Damage, ids_of_row_groups, run_here, run_schedule
+from tests.support.schedules import run_here, run_schedules
 from tests.support.streams import build
 
 SCHEDULES = 36
@@ -19,11 +19,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_schedule_loses_or_repeats_a_sample(built: Path, seeds: Seeds, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = Counts()
-    damage, groups = Damage(built, monkeypatch), ids_of_row_groups(built)
-    for seed in seeds(SCHEDULES):
-        run_schedule(built, seed, damage, groups, counts, run_here)
-    print(counts)
+    counts = run_schedules(built, seeds(SCHEDULES), monkeypatch, run_here)
     assert counts.legs > 2 * counts.schedules
     assert counts.raised
     assert counts.skipped

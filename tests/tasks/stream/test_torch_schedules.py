@@ -10,7 +10,7 @@ import pytest
 
 from rocov2_tasks.pretraining import PretrainingStream
 from tests.conftest import Seeds
-from tests.support.schedules import Batches, Counts, Damage, Leg, copy_of, ids_of_row_groups, names_of, run_schedule
+from tests.support.schedules import Batches, Leg, copy_of, names_of, run_schedules
 from tests.support.streams import build
 
 pytestmark = pytest.mark.torch
@@ -43,10 +43,6 @@ def run_leg(leg: Leg, stream: PretrainingStream, raises: bool) -> Batches:
 
 
 def test_no_schedule_loses_or_repeats_a_sample(built: Path, seeds: Seeds, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = Counts()
-    damage, groups = Damage(built, monkeypatch), ids_of_row_groups(built)
-    for seed in seeds(SCHEDULES):
-        run_schedule(built, seed, damage, groups, counts, run_leg)
-    print(counts)
+    counts = run_schedules(built, seeds(SCHEDULES), monkeypatch, run_leg)
     assert counts.raised
     assert counts.skipped
