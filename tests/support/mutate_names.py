@@ -27,10 +27,6 @@ def _relative(root: Path, *paths: Path) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in paths)
 
 
-def _is_read(name: str) -> bool:
-    return rocov2.splits_of(name) != {} or name.endswith((".parquet", ".py"))
-
-
 def remove(root: Path, random: Random) -> Done:
     """Remove a file."""
     path = _choose(root, random)
