@@ -18,8 +18,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from rocov2_build.card.blocks import Picture
 from rocov2_build.card.contact_sheet import ACCENT, INK
+from rocov2_build.card.contents import Picture
 from rocov2_shared.files import write_whole
 
 COLORS = {"train": ACCENT, "validation": "#d9822b", "test": "#2fa37c"}

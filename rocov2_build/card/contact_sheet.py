@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 import rocov2
-from rocov2_build.card.blocks import Picture
+from rocov2_build.card.contents import Picture
 from rocov2_build.card.decoding import decode
 from rocov2_build.worker.member import BadImageError
 from rocov2_shared.files import write_whole

@@ -15,7 +15,7 @@ from typing import Any
 import datasets
 
 import rocov2
-from rocov2_build.card.blocks import Contents
+from rocov2_build.card.contents import Contents
 from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.card.texts import template_metadata
 from rocov2_build.raw.releases import RELEASES, SAMPLE

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from rocov2 import CONFIGS, __version__
-from rocov2_build.card.blocks import Contents, Picture
+from rocov2_build.card.contents import Contents, Picture
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.documents import record_documents
 from rocov2_build.card.readme import measure, write_card

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from rocov2_build.card.blocks import Contents, Picture, SplitSize, published_blocks
+from rocov2_build.card.blocks import published_blocks
 from rocov2_build.card.contact_sheet import Example, choose_examples, choose_few, draw_small_sheet
+from rocov2_build.card.contents import Contents, Picture, SplitSize
 from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.card.readme import dataset_infos
 from rocov2_build.card.texts import FRONT_PAGE, LICENSE, TEMPLATE, fill, read_text, sections, split_front_matter

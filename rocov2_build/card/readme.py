@@ -11,7 +11,8 @@ import yaml
 from huggingface_hub import DatasetCardData
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize, built_blocks
+from rocov2_build.card.blocks import built_blocks
+from rocov2_build.card.contents import Contents, SplitSize
 from rocov2_build.card.texts import LICENSE, TEMPLATE, fill, read_text, split_front_matter, template_metadata
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.worker.parquet import portable_features

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize
+from rocov2_build.card.contents import Contents, SplitSize
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.readme import dataset_infos, measure, metadata
 from rocov2_build.checks.footers import Footers

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from rocov2 import CONFIGS, SPLITS
-from rocov2_build.card.blocks import Contents
+from rocov2_build.card.contents import Contents
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.describe import identify_rows
 from rocov2_build.card.documents import record_documents

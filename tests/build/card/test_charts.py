@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocov2_build.card.blocks import Picture
 from rocov2_build.card.charts import write_charts
+from rocov2_build.card.contents import Picture
 from rocov2_build.card.describe import can_draw
 from rocov2_build.convert import Conversion, convert
 from tests.conftest import PROJECT

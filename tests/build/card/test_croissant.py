@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize
+from rocov2_build.card.contents import Contents, SplitSize
 from rocov2_build.card.croissant import LICENSE_URLS, authors, croissant
 from rocov2_build.card.croissant_rai import RAI
 from rocov2_build.check import check_repository

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from rocov2_build.card.blocks import Picture
+from rocov2_build.card.contents import Picture
 from rocov2_build.card.markdown import escape_markdown
 from tests.support.examples import examples
 from tests.support.hostile import TEXTS

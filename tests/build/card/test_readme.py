@@ -18,7 +18,8 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import rocov2
-from rocov2_build.card.blocks import Contents, SplitSize, built_blocks
+from rocov2_build.card.blocks import built_blocks
+from rocov2_build.card.contents import Contents, SplitSize
 from rocov2_build.card.readme import dataset_infos, measure, readme, write_card
 from rocov2_build.card.texts import TEMPLATE, read_text, split_front_matter
 from rocov2_build.convert import Conversion, convert
