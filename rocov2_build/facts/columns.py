@@ -83,6 +83,14 @@ class Columns:
         """
         return count_cells(keys, self.of_split, number, len(self.splits))
 
+    def by_split(self, counts: Numbers) -> dict[str, int]:
+        """Return one number for each split by its name.
+
+        Args:
+            counts: numbers in the order of `splits`.
+        """
+        return {split: int(count) for split, count in zip(self.splits, counts, strict=True)}
+
 
 def count_cells(keys: Numbers, columns: Numbers, number: int, width: int) -> npt.NDArray[np.int64]:
     """How often each pair of a key and a column occurs, [number, width]."""

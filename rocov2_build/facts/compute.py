@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rocov2 import COLUMNS, CONFIGS, LABELS, LICENSES, owner_of
+from rocov2_build.facts.articles import count_articles
 from rocov2_build.facts.columns import (
     Columns,
     Numbers,
@@ -23,14 +24,14 @@ from rocov2_build.facts.columns import (
     encode,
     histogram,
     measure,
-    summarize,
     summarize_splits,
 )
+from rocov2_build.facts.head import measure_head
 from rocov2_build.facts.overlaps import Counts, count_shared, find_duplicates
 from rocov2_build.worker.task import FileFacts
 from rocov2_shared.gc_pause import collector_paused
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of `facts.json`."""
 
 COMMONEST = 20
@@ -90,12 +91,9 @@ def compute_row_facts(repository: Path) -> dict[str, Any]:
         "concepts": _count_concepts(columns),
         "captions": _count_captions(columns),
         "sizes": _count_sizes(columns),
-        "articles": _count_articles(columns),
+        "articles": count_articles(columns),
+        "head": measure_head(columns),
     }
-
-
-def _by_split(counts: Numbers, columns: Columns) -> dict[str, int]:
-    return {split: int(count) for split, count in zip(columns.splits, counts, strict=True)}
 
 
 def _count_labels(columns: Columns, name: str) -> dict[str, dict[str, int]]:
@@ -103,13 +101,13 @@ def _count_labels(columns: Columns, name: str) -> dict[str, dict[str, int]]:
     labels = [*LABELS[name], NONE] if COLUMNS[name].nullable else [*LABELS[name]]
     numbers = np.asarray(columns.read(name).fill_null(len(labels) - 1).to_numpy())
     counts = columns.count(numbers, len(labels))
-    return {label: _by_split(row, columns) for label, row in zip(labels, counts, strict=True)}
+    return {label: columns.by_split(row) for label, row in zip(labels, counts, strict=True)}
 
 
 def _count_licenses(columns: Columns) -> dict[str, dict[str, int]]:
     codes, known = columns.read_codes("license")
     counts = dict(zip(known.to_pylist(), columns.count(codes, len(known)), strict=True))
-    return {name: _by_split(counts[name], columns) for name in [*LICENSES, *sorted(counts)] if name in counts}
+    return {name: columns.by_split(counts[name]) for name in [*LICENSES, *sorted(counts)] if name in counts}
 
 
 def _count_concepts(columns: Columns) -> dict[str, Any]:
@@ -129,9 +127,10 @@ def _count_concepts(columns: Columns) -> dict[str, Any]:
     return {
         "per_image": summarize_splits(lengths, columns),
         "curated_per_image": summarize_splits(curated, columns),
+        "only_curated": columns.by_split(columns.count((lengths <= curated).astype(np.int8), 2)[1]),
         "histogram": histogram(lengths, columns, _CONCEPT_BINS),
         "vocabulary": len(vocabulary),
-        "used": {**_by_split((counts > 0).sum(axis=0), columns), "all": len(cuis)},
+        "used": {**columns.by_split((counts > 0).sum(axis=0)), "all": len(cuis)},
         "used_without_name": sum(not vocabulary.get(cui, {}).get("name") for cui in cuis),
         "in_at_most": {str(most): int((totals <= most).sum()) for most in _RARE},
         "not_in_train": _not_in_train(counts, columns),
@@ -140,7 +139,7 @@ def _count_concepts(columns: Columns) -> dict[str, Any]:
                 "cui": cuis[code],
                 "name": vocabulary.get(cuis[code], {}).get("name"),
                 "kind": vocabulary.get(cuis[code], {}).get("kind"),
-                **_by_split(counts[code], columns),
+                **columns.by_split(counts[code]),
             }
             for code in first
         ],
@@ -203,20 +202,4 @@ def _count_sizes(columns: Columns) -> dict[str, Any]:
     return {
         **{name: summarize_splits(values, columns) for name, values in sides.items()},
         "histogram": {name: histogram(values, columns, _PIXEL_BINS) for name, values in sides.items()},
-    }
-
-
-def _count_articles(columns: Columns) -> dict[str, Any]:
-    codes, known = columns.read_codes("pmcid")
-    counts = columns.count(codes, len(known))
-    elsewhere = columns.read("article_in_other_split")
-    return {
-        "articles": {**_by_split((counts > 0).sum(axis=0), columns), "all": len(known)},
-        "images_per_article": summarize(counts.sum(axis=1)),
-        # Of the whole release; the other numbers count the rows of this repository.
-        "in_other_split": {
-            split: elsewhere.slice(rows.start, rows.stop - rows.start).true_count
-            for split, rows in columns.splits.items()
-        },
-        "shared": count_shared(counts, columns),
     }

@@ -99,10 +99,11 @@ def test_sections_in_order(facts: dict[str, Any]) -> None:
             "captions",
             "sizes",
             "articles",
+            "head",
         ),
         *("modes", "bytes", "duplicates"),
     ]
-    assert facts["format"] == 1
+    assert facts["format"] == 2
 
 
 def test_labels_and_licences(facts: dict[str, Any]) -> None:
@@ -137,6 +138,7 @@ def test_concepts(facts: dict[str, Any]) -> None:
     }
     assert [concepts["per_image"][split]["total"] for split in SPLITS] == [7, 2, 4]
     assert [concepts["curated_per_image"][split]["total"] for split in (*SPLITS, "all")] == [5, 1, 3, 9]
+    assert concepts["only_curated"] == in_splits(1, 1, 1)
     histogram = concepts["histogram"]
     assert histogram["from"] == list(range(21))
     assert histogram["train"] == [0, 0, 2, 1] + [0] * 17
@@ -197,6 +199,8 @@ def test_articles(facts: dict[str, Any]) -> None:
     articles = facts["articles"]
     assert articles["articles"] == in_splits(2, 2, 1) | {"all": 4}
     assert (articles["images_per_article"]["min"], articles["images_per_article"]["mean"]) == (1, 1.75)
+    assert articles["histogram"] == {"from": list(range(1, 11)), "articles": [1, 3] + [0] * 8}
+    assert articles["years"] == {"2020": in_splits(3, 2, 2)}
     assert articles["in_other_split"] == in_splits(1, 1, 0)
     assert articles["shared"] == {
         **{"groups": 3, "images": 6},
@@ -236,6 +240,7 @@ def test_shards_and_row_groups_change_nothing(facts: dict[str, Any], tmp_path: P
     # Shards of the two licence groups alternate, so lists may begin with another row.
     for part in (other, facts := json.loads(json.dumps(facts))):
         part.pop("bytes")
+        part.pop("head")
         for kind in ("exact", "near"):
             part["duplicates"][kind]["listed"] = sorted(map(sorted, part["duplicates"][kind]["listed"]))
     assert other == facts
