@@ -33,6 +33,7 @@ from tests.support.breaking import (
     edit_facts,
     edit_infos,
     forget_verification,
+    listed,
     rehash,
     rewrite,
     seal,
@@ -155,7 +156,7 @@ def test_a_card_with_broken_yaml_is_told(repository: Path) -> None:
 
 def test_another_pattern_in_the_card_is_told(repository: Path) -> None:
     def change(metadata: dict[str, object]) -> None:
-        metadata["configs"][0]["data_files"][0]["path"] = "data/train*"  # type: ignore[index]
+        listed(metadata, "default")["data_files"][0]["path"] = "data/train*"
 
     edit_card(repository, change)
     assert broken(repository) == [("configs", "README.md")]

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -151,6 +151,12 @@ def edit_card(repository: Path, change: Callable[[dict[str, object]], object]) -
     change(metadata)
     path.write_text(f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n{body}")
     seal(repository)
+
+
+def listed(metadata: dict[str, Any], config: str) -> dict[str, Any]:
+    """The entry of a configuration in the card's YAML."""
+    (entry,) = (each for each in metadata["configs"] if each["config_name"] == config)
+    return cast("dict[str, Any]", entry)
 
 
 def edit_infos(repository: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:

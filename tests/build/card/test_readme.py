@@ -123,6 +123,15 @@ def test_other_rows_give_another_description_since_it_is_part_of_the_cache_key()
     assert descriptions["text"].endswith("rows 222222222222")
 
 
+def test_the_card_lists_a_file_without_wildcard_first_and_keeps_default_the_default() -> None:
+    front, _ = split_front_matter(readme(contents()))
+    listed = front["configs"]
+    assert [config["config_name"] for config in listed] == ["text", *(name for name in SIZES if name != "text")]
+    assert "*" not in listed[0]["data_files"][0]["path"]
+    assert [config["config_name"] for config in listed if "default" in config] == ["default"]
+    assert list(dataset_infos(contents())) == list(SIZES)
+
+
 @pytest.mark.parametrize(
     ("release", "part", "title"),
     [

@@ -15,7 +15,7 @@ import rocov2
 from rocov2_build import FORMAT_VERSION
 from rocov2_build.check import check_repository
 from rocov2_build.checks.rules import RULES
-from tests.support.breaking import broken, build, claim_release, edit_card, edit_conversion, edit_infos
+from tests.support.breaking import broken, build, claim_release, edit_card, edit_conversion, edit_infos, listed
 from tests.support.repositories import facts_of
 
 
@@ -81,11 +81,11 @@ def test_a_value_that_nothing_else_says_is_told_by_the_hash_of_all(repository: P
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        (lambda card: card["configs"][1].update(default=True), "configs[1].default"),
-        (lambda card: card["configs"][2].update(data_dir="data"), "configs[2].data_dir"),
-        (lambda card: card["configs"][2].update(columns=["cuis"]), "configs[2].columns"),
-        (lambda card: card["configs"][2]["data_files"][0].update(path="text/*"), "configs[2].data_files[0].path"),
-        (lambda card: card["configs"][2]["data_files"].pop(), "configs[2].data_files[2]"),
+        (lambda card: listed(card, "commercial").update(default=True), "configs[2].default"),
+        (lambda card: listed(card, "text").update(data_dir="data"), "configs[0].data_dir"),
+        (lambda card: listed(card, "text").update(columns=["cuis"]), "configs[0].columns"),
+        (lambda card: listed(card, "text")["data_files"][0].update(path="text/*"), "configs[0].data_files[0].path"),
+        (lambda card: listed(card, "text")["data_files"].pop(), "configs[0].data_files[2]"),
         (lambda card: card["dataset_info"][0]["splits"][0].update(name="dev"), "dataset_info[0].splits[0].name"),
         (lambda card: card.update(license="mit"), "license"),
         (lambda card: card.pop("license_link"), "license_link"),

@@ -10,7 +10,7 @@ import pytest
 
 from rocov2_build.check import check_repository
 from tests.conftest import Seeds
-from tests.support.breaking import edit_card
+from tests.support.breaking import edit_card, listed
 from tests.support.environments import VERSIONS
 from tests.support.mutation_readers import differing_readers, read_with_datasets, read_with_the_project
 from tests.support.mutations import KINDS, Outcome, build_for_mutations, check_mutation, mutations
@@ -99,5 +99,5 @@ def test_a_seed_makes_one_mutation(built: Path, tmp_path: Path) -> None:
 
 def test_a_long_pattern_takes_no_time(built: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(built, tmp_path / "rocov2"))
-    edit_card(root, lambda metadata: metadata["configs"][0]["data_files"][0].update(path="[" * 100_000))  # type: ignore[index]
+    edit_card(root, lambda metadata: listed(metadata, "default")["data_files"][0].update(path="[" * 100_000))
     assert {violation.key for violation in check_repository(root, fast=True)} == {"configs[0].data_files[0].path"}

@@ -33,6 +33,7 @@ from tests.support.breaking import (
     edit_conversion,
     edit_facts,
     forget_verification,
+    listed,
     rehash,
     rewrite,
     set_value,
@@ -90,7 +91,7 @@ def test_a_card_of_no_or_several_languages_is_told(repository: Path, language: o
 
 def edit_pattern(repository: Path, **change: object) -> None:
     def edit(metadata: dict[str, Any]) -> None:
-        metadata["configs"][0]["data_files"][0].update(change)
+        listed(metadata, "default")["data_files"][0].update(change)
 
     edit_card(repository, edit)
 
@@ -112,7 +113,7 @@ def test_several_patterns_of_a_split_are_told(repository: Path, patterns: list[s
 
 def test_a_split_twice_is_told(repository: Path) -> None:
     def edit(metadata: dict[str, Any]) -> None:
-        metadata["configs"][2]["data_files"].append({"split": "test", "path": "text/more.parquet"})
+        listed(metadata, "text")["data_files"].append({"split": "test", "path": "text/more.parquet"})
 
     edit_card(repository, edit)
     assert broken(repository) == [("configs", "README.md"), ("one-pattern", "README.md")]
