@@ -148,7 +148,9 @@ def _cases(built: dict[str, Built], module: Path) -> dict[str, dict[str, Any]]:
     two = {"name": "default", "num_proc": 2}
     cases["processes builder"] = here | {"call": "builder"} | two
     cases["processes load"] = here | {"call": "load", "name": "default", "options": {"num_proc": 2}}
-    cases["no name"] = here | {"call": "load"}
+    for call in ("load", "load_dataset"):
+        for streaming in (False, True):
+            cases[f"no name {call} {streaming}"] = here | {"call": call, "streaming": streaming}
     cases["one split"] = here | {"call": "load", "split": "validation"}
     cases["one streamed split"] = here | {"call": "load", "split": "validation", "streaming": True}
     shard = _first_shard(built["repaired"])
@@ -250,7 +252,8 @@ def test_loading_script(
 
 
 def test_default_arguments(answers: dict[str, Answer], built: dict[str, Built]) -> None:
-    _assert_rows(answers["no name"], built["ordinary"], "default")
+    for call, streaming in product(("load", "load_dataset"), (False, True)):
+        _assert_rows(answers[f"no name {call} {streaming}"], built["ordinary"], "default")
     for answer in (answers["one split"], answers["one streamed split"]):
         assert list(answer) == ["validation"]
         assert answer["validation"]["rows"] == built["ordinary"].rows["default"]["validation"]
