@@ -1,5 +1,6 @@
 """The page behind `rocov2_tasks.explore`, in the order of the data.
 
+words         words of a text, as SQL and as Python
 filters       a filter, as SQL and as Python
 collection    rows of a filter by DuckDB, and their images
 page          the widgets, and what they show

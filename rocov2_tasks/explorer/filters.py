@@ -7,64 +7,22 @@ that is run contains only placeholders for values; SQL that is copied contains q
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import rocov2
-from rocov2_shared.ids import CUI, PMCID, image_id_pattern, is_cui
+from rocov2_shared.ids import is_cui
+from rocov2_tasks.explorer.words import PYTHON, SQL, inner_stars, pattern_of, split_text
 
-MOST_TERMS, MOST_LETTERS = 64, 2_000
-"""Limits of a filter: terms of a text and concepts, and letters of a text. DuckDB plans a query in the square of its
-conditions: thousands of them use all memory."""
-
-_TERM = re.compile(r"""«\s*([^«»]*?)\s*(?:[«»]|$)|["“”„‟]([^"“”„‟]*)(?:["“”„‟]|$)|(\S+)""")
-_IDS: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
-    "image_id": (image_id_pattern(*rocov2.SPLITS.values()), lambda word: word.replace("roco", "ROCO")),
-    "pmcid": (PMCID, str.upper),
-    "cuis": (CUI, str.upper),
-}
-"""By column: the pattern of its ids, and how a word in small letters is spelled there."""
+MOST_TERMS, MOST_LETTERS, MOST_STARS = 64, 2_000, 8
+"""Limits of a filter: terms of a text and concepts, letters of a text, and `*` inside its words. DuckDB plans a query in the
+square of its conditions: thousands of them use all memory. The time of a search doubles with every `*` inside of a word."""
 
 _LOWER = """def lower(text):  # letter by letter, as DuckDB does
     return "".join(map(str.lower, text.replace("İ", "i")))
 
 
 """
-
-
-def lower(text: str) -> str:
-    """Return a text in lower case as DuckDB's `lower()` does it: without the Greek final sigma, and İ becomes i."""
-    return "".join(map(str.lower, text.replace("İ", "i")))
-
-
-def _terms(text: str) -> dict[str, list[str]]:
-    """Return words and phrases by the column in which they are searched: ids in their columns, all others in the caption."""
-    clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
-    found: dict[str, list[str]] = {column: [] for column in (*_IDS, "caption")}
-    for *phrases, word in _TERM.findall(clean):
-        term = lower("".join(phrases) or word)
-        column, value = (_find_id(term) if word else None) or ("caption", term)
-        if value.strip():
-            found[column].append(value)
-    return {column: list(dict.fromkeys(terms)) for column, terms in found.items()}
-
-
-def _find_id(term: str) -> tuple[str, str] | None:
-    """Return the column that `term` is an id of, and the id as it is spelled there; None for any other word."""
-    for column, (pattern, spell) in _IDS.items():
-        if pattern.fullmatch(spell(term)):
-            return column, spell(term)
-    return None
-
-
-def terms(text: str) -> list[str]:
-    """Return what a caption must contain: words, and phrases in double quotes of any shape, in lower case, each once.
-
-    A phrase without a closing quote ends with the text, and a quote within a word (5") belongs to the word. Ids of images,
-    articles and concepts are searched in their own columns.
-    """
-    return _terms(text)["caption"]
 
 
 @dataclass(frozen=True)
@@ -75,12 +33,13 @@ class Filter:
 
     Attributes:
         splits: the row is in one of these.
-        modalities, regions: names of labels; the image has one of them.
+        modalities, regions, directions: names of labels; the image has one of them.
         licenses: the image has one of them.
         commercial: whether the licence must allow commercial use.
         cuis: concepts; the image has all of them.
-        text: words, and phrases in double quotes; the caption contains all of them, in any case. A word that is an id is
-            searched in its column: the row has one of the image ids, one of the PMCIDs, all CUIs.
+        text: words, and phrases in double quotes; the caption contains all of them as whole words, in any case. `*` stands
+            for any letters: `pet*` finds words that begin so. A word that is an id is searched in its column: the row has one
+            of the image ids, one of the PMCIDs, all CUIs.
 
     Raises:
         ValueError: an unknown name, an invalid CUI, or more terms, letters or concepts than allowed.
@@ -93,12 +52,14 @@ class Filter:
     commercial: bool = False
     cuis: tuple[str, ...] = ()
     text: str = ""
+    directions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known: dict[str, Iterable[str]] = {
             "splits": rocov2.SPLITS,
             "modalities": rocov2.MODALITIES,
             "regions": rocov2.REGIONS,
+            "directions": rocov2.DIRECTIONS,
             "licenses": rocov2.LICENSES,
         }
         for field in fields(self):
@@ -109,7 +70,9 @@ class Filter:
             if not is_cui(cui):
                 raise ValueError(f"cuis: {cui!r} is not a CUI, expected C and seven digits")
         _require_few("text", "characters", len(self.text), MOST_LETTERS)
-        _require_few("text", "words and phrases", sum(map(len, _terms(self.text).values())), MOST_TERMS)
+        words = split_text(self.text)
+        _require_few("text", "words and phrases", sum(map(len, words.values())), MOST_TERMS)
+        _require_few("text", "* inside of words", sum(map(inner_stars, words["caption"])), MOST_STARS)
         _require_few("cuis", "concepts", len(self.cuis), MOST_TERMS)
 
 
@@ -142,25 +105,29 @@ def _one_of(column: str, names: Sequence[str]) -> list[Condition]:
     return [Condition(column, f"{column} IN ({marks})", tuple(values), python, note)]
 
 
+def _contains(term: str) -> Condition:
+    """Return the condition that a caption contains a term of `terms`."""
+    search = f"re.search({_python_literal(pattern_of(term, PYTHON))}, lower(caption)) is not None"
+    return Condition("caption", "regexp_matches(lower(caption), ?)", (pattern_of(term, SQL),), search, term)
+
+
 def conditions_of(filter: Filter) -> list[Condition]:
     """Return the conditions of a filter, all of which a row must meet."""
     commercial = [name for name, allowed in rocov2.LICENSES.items() if allowed] if filter.commercial else []
-    text = _terms(filter.text)
+    text = split_text(filter.text)
     return [
         *_one_of("image_id", text["image_id"]),
         *_one_of("pmcid", text["pmcid"]),
         *_one_of("modality", filter.modalities),
         *_one_of("region", filter.regions),
+        *_one_of("direction", filter.directions),
         *_one_of("license", filter.licenses),
         *_one_of("license", commercial),
         *(
             Condition("cuis", "list_contains(cuis, ?)", (cui,), f"{cui!r} in cuis")
             for cui in dict.fromkeys([*filter.cuis, *text["cuis"]])
         ),
-        *(
-            Condition("caption", "contains(lower(caption), ?)", (term,), f"{term!r} in lower(caption)")
-            for term in text["caption"]
-        ),
+        *map(_contains, text["caption"]),
     ]
 
 
@@ -168,25 +135,34 @@ def _quote(value: str | int) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
+def _python_literal(pattern: str) -> str:
+    """Return a regular expression as a literal of Python, with its backslashes as they are where that is possible."""
+    is_raw = pattern.isprintable() and '"' not in pattern and not pattern.endswith("\\")
+    return f'r"{pattern}"' if is_raw else repr(pattern)
+
+
 def _with_values(condition: Condition) -> str:
     parts = condition.sql.split("?")
     return "".join(itertools.chain(*zip(parts, [*map(_quote, condition.values), ""], strict=True)))
 
 
-def _with_notes(texts: Sequence[str], conditions: Sequence[Condition], between: str, comment: str) -> str:
-    notes = [f"  {comment} {condition.note}" if condition.note else "" for condition in conditions]
-    return f"\n{between}".join(text + note for text, note in zip(texts, notes, strict=True))
+def _note_of(condition: Condition) -> str:
+    """Return the note of a condition as far as it can stand in a comment of either language."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in condition.note)
+    return printable.replace("*/", "* /").replace("/*", "/ *")
 
 
 def sql_code(filter: Filter, files: Sequence[str]) -> str:
-    """Return a query of DuckDB for the rows of `filter`, without images, in the Parquet files of its splits."""
+    """Return a query of DuckDB for the rows of `filter`, without images, in the Parquet files of its splits.
+
+    Nothing follows its semicolon, not even a comment: `duckdb.sql(query).show()` would refuse that.
+    """
     tables = ",\n".join(f"    {_quote(file)}" for file in files)
-    select = f"SELECT *\nFROM read_parquet([\n{tables}\n])"
-    conditions = conditions_of(filter)
-    if not conditions:
-        return f"{select};\n"
-    *texts, last = map(_with_values, conditions)
-    return f"{select}\nWHERE {_with_notes([*texts, f'{last};'], conditions, '  AND ', '--')}\n"
+    lines = [f"SELECT *\nFROM read_parquet([\n{tables}\n])"]
+    for condition in conditions_of(filter):
+        note = f"  /* {_note_of(condition)} */" if condition.note else ""
+        lines.append(f"{'AND' if lines[1:] else 'WHERE'} {_with_values(condition)}{note}")
+    return "\n  ".join(lines).replace("\n  WHERE", "\nWHERE", 1) + ";\n"
 
 
 def python_code(filter: Filter, source: str, splits: Sequence[str], note: str = "") -> str:
@@ -204,9 +180,11 @@ def python_code(filter: Filter, source: str, splits: Sequence[str], note: str = 
     if not conditions:
         return f"from datasets import load_dataset\n\n{load}"
     columns = list(dict.fromkeys(condition.column for condition in conditions))
-    tests = _with_notes([condition.python for condition in conditions], conditions, "        and ", "#")
+    lines = [f"{each.python}  # {_note_of(each)}" if each.note else each.python for each in conditions]
+    tests = "\n        and ".join(lines)
+    imports, helper = ("import re\n\n", _LOWER) if "caption" in columns else ("", "")
     return (
-        f"from datasets import load_dataset\n\n\n{_LOWER if 'caption' in columns else ''}"
+        f"{imports}from datasets import load_dataset\n\n\n{helper}"
         f"def wanted({', '.join(columns)}):\n    return (\n        {tests}\n    )\n\n\n"
         f"{note}{load}rows = rows.filter(wanted, input_columns={columns!r})\n"
     )

@@ -15,7 +15,9 @@ from rocov2_tasks.explorer.filters import MOST_LETTERS, MOST_TERMS
 from rocov2_tasks.explorer.packages import need
 
 TITLE = "ROCOv2 explorer"
-TEXT_HINT = 'all of the words; "in quotes" a phrase; an image id, PMCID or CUI finds its images'
+TEXT_HINT = (
+    'all of the words, whole; pet* finds parts; "in quotes" a phrase; an image id, PMCID or CUI finds its images'
+)
 
 _TO_RESULTS = "() => document.getElementById('results').scrollIntoView()"
 _COLUMNS = {"modalities": "modality", "regions": "region", "licenses": "license"}
