@@ -1,4 +1,4 @@
-"""One JPEG: is it complete and undamaged, and how large is it as `datasets` shows it?"""
+"""One JPEG: is it complete and undamaged, how large is it as `datasets` shows it, and what does it look like small?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from rocov2_build.worker.complaints import judge, walk_markers
 from rocov2_build.worker.member import BadImageError
 from rocov2_build.worker.phash import perceptual_hash
+from rocov2_build.worker.scale import Scaled, scale, scaled_size
 from rocov2_build.worker.verification import Verification
-from rocov2_shared.jpeg_segments import DECODABLE, JpegHeaderError, UnsupportedJpegError, is_jpeg, read_header
+from rocov2_shared.jpeg_segments import (
+    DECODABLE,
+    JpegHeader,
+    JpegHeaderError,
+    UnsupportedJpegError,
+    is_jpeg,
+    read_header,
+)
 
 Image.preinit()  # or each worker would import Pillow's plugins for its first image
 # Faults of metadata without consequence; what has one is raised or compared here.
@@ -42,6 +50,7 @@ class ImageFacts(NamedTuple):
         turned: whether Exif or XMP turns or mirrors it.
         benign: what a strict decoder complained about, though the image is complete; "" for almost all.
         perceptual: hash of the pixels as they are stored (`phash.perceptual_hash`); "" unless it was decoded.
+        small: the picture scaled down; None unless it was asked for.
     """
 
     width: int
@@ -50,37 +59,45 @@ class ImageFacts(NamedTuple):
     turned: bool = False
     benign: str = ""
     perceptual: str = ""
+    small: Scaled | None = None
 
 
-def inspect(data: bytes, verify: str = Verification.STRICT) -> ImageFacts:
-    """Check one JPEG and measure it.
+def inspect(data: bytes, verify: str = Verification.STRICT, side: int | None = None) -> ImageFacts:
+    """Check one JPEG, measure it and make a small picture of it.
 
     Args:
         data: the file's bytes.
         verify: how much of it is checked, one of `Verification`.
+        side: shorter side of the small picture in pixels, None for no small picture. A picture that has to be scaled is
+            decoded, whatever `verify` is; without a strict decode only what Pillow refuses is found damaged.
 
     Raises:
         BadImageError: `not-a-jpeg`, `unsupported-jpeg`, `image-too-large`, `damaged-metadata`, `truncated-jpeg` or
             `damaged-jpeg`.
     """
-    width, height, mode, turned = _measure(data, verify == Verification.STRICT)
-    if verify == Verification.NONE:
-        return ImageFacts(width, height, mode, turned)
+    header = _read_header(data)
+    shown = _open(data, turn=verify == Verification.STRICT or side is not None)
+    complaint = perceptual = ""
     if verify == Verification.MARKERS:
         walk_markers(data)
-        return ImageFacts(width, height, mode, turned)
-    grey, complaint = _decode_strictly(data, 1 if min(width, height) < SMALL_SIDE else 8)
-    return ImageFacts(width, height, mode, turned, complaint, perceptual_hash(grey))
+    elif verify == Verification.STRICT:
+        grey, complaint = _decode_strictly(data, 1 if min(shown.width, shown.height) < SMALL_SIDE else 8)
+        perceptual = perceptual_hash(grey)
+    small = None if side is None else _make_small(data, header, shown, side)
+    return ImageFacts(shown.width, shown.height, shown.mode, shown.turned, complaint, perceptual, small)
 
 
-class _Size(NamedTuple):
+class _Shown(NamedTuple):
+    """An image as readers show it; `image` is turned already if it was opened with `turn`."""
+
     width: int
     height: int
     mode: str
     turned: bool
+    image: Image.Image
 
 
-def _measure(data: bytes, strict: bool) -> _Size:
+def _read_header(data: bytes) -> JpegHeader:
     if not is_jpeg(data):
         raise BadImageError("not-a-jpeg", "a JPEG", repr(data[:16]))
     try:
@@ -92,33 +109,47 @@ def _measure(data: bytes, strict: bool) -> _Size:
     if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
         found = f"{header.width} x {header.height}"
         raise BadImageError("image-too-large", f"at most {MAX_PIXELS:,} pixels", found)
+    return header
+
+
+def _open(data: bytes, turn: bool) -> _Shown:
+    """Open an image and find its orientation, which is in Exif or XMP; if `turn`, apply it exactly as `datasets` does."""
     try:
         image = Image.open(io.BytesIO(data), formats=["JPEG"])
     except UnidentifiedImageError as error:
         raise BadImageError("damaged-jpeg", "the header of a JPEG", "a header that Pillow cannot read") from error
     except Exception as error:  # whatever damage makes Pillow raise
         raise BadImageError("damaged-jpeg", "the header of a JPEG", f"{type(error).__name__}: {error}") from error
-    with image:
-        return _turn(image, strict)
-
-
-def _turn(image: Image.Image, strict: bool) -> _Size:
-    """Measure an image with its orientation, which is in Exif or XMP; if `strict`, apply it exactly as `datasets` does."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
         turned = orientation in _TURNS
-        if not strict or orientation is None or orientation == 1:
-            return _Size(*(image.size[::-1] if orientation in _SWAPS else image.size), image.mode, turned)
+        if not turn or orientation is None or orientation == 1:
+            return _Shown(*(image.size[::-1] if orientation in _SWAPS else image.size), image.mode, turned, image)
     except Exception as error:  # Pillow raises various exceptions on damaged metadata
         raise _unreadable(error) from error
     try:
         image.load()
     except Exception as error:
-        raise BadImageError("damaged-jpeg", "a JPEG that decodes", f"{type(error).__name__}: {error}") from error
+        raise _undecodable(error) from error
     try:
-        return _Size(*ImageOps.exif_transpose(image).size, image.mode, turned)
+        upright = ImageOps.exif_transpose(image)
+        return _Shown(*upright.size, upright.mode, turned, upright)
     except Exception as error:
         raise _unreadable(error) from error
+
+
+def _make_small(data: bytes, header: JpegHeader, shown: _Shown, side: int) -> Scaled:
+    size = scaled_size(shown.width, shown.height, side)
+    if size == (shown.width, shown.height):
+        return Scaled(data, *size)
+    try:
+        return scale(shown.image, size, full_chroma=len(set(header.sampling)) == 1)
+    except Exception as error:  # whatever damage makes Pillow raise
+        raise _undecodable(error) from error
+
+
+def _undecodable(error: Exception) -> BadImageError:
+    return BadImageError("damaged-jpeg", "a JPEG that decodes", f"{type(error).__name__}: {error}")
 
 
 def _unreadable(error: Exception) -> BadImageError:
