@@ -117,7 +117,7 @@ def convert(conversion: Conversion) -> None:
     rows = conversion.select(raw.rows, report.faulty_ids)
     shards = [] if is_refused else plan_shards(rows, conversion.layout)
     console.report(*describe_release(raw, conversion.raw, len(shards)))
-    console.report("Tables", describe_tables(report))
+    console.report("Tables", f"{describe_tables(report)} Read in {format_seconds(time.monotonic() - begin)}.")
     if is_refused:
         faults = check_images(raw, conversion.raw, conversion.verify, run=conversion.run, console=console)
         _add_faults(faults, report)
@@ -132,12 +132,15 @@ def convert(conversion: Conversion) -> None:
         return
     plan = conversion.plan(raw)
     building = Building(output, plan)
-    with locked(output), resumable(lambda: building.has_finished_files):
+    with locked(output), resumable(lambda: building.finished_files > 0):
         if is_built(output, plan, conversion.overwrite):
             building.remove()
             console.report("Done", f"{output}/ was already built, from the same release with the same options.")
             return
         building.start(discard=conversion.overwrite)
+        if building.finished_files:
+            files_there = format_count(building.finished_files, "file")
+            console.report("Resumed", f"an earlier run has written {files_there}: those with the right hash are kept.")
 
         def leave_out(faults: list[ImageFault]) -> tuple[pd.DataFrame, list[Shard]]:
             _add_faults(faults, report)
@@ -172,6 +175,7 @@ def convert(conversion: Conversion) -> None:
             warnings=report.warnings,
             left_out=report.problems,
             pictures=pictures,
+            console=console,
         )
         if passed_over:
             console.report("Noted", describe_passed_over(passed_over))

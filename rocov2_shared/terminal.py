@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -60,14 +60,14 @@ def format_seconds(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def echo(text: str = "", err: bool = False) -> None:
+def echo(text: str = "", err: bool = False, end: str = "\n") -> None:
     """Print a text, which may have several lines, on standard output or error; every message of every command ends here.
 
     What could confuse a terminal is escaped, and so is what the stream cannot encode.
     """
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(_shown(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+    click.echo(_shown(text).encode(encoding, "backslashreplace").decode(encoding) + end, nl=False, err=err)
 
 
 def _shown(text: str) -> str:
@@ -79,9 +79,9 @@ def _shown(text: str) -> str:
     return printable(text, keep="\n\t")
 
 
-def say(step: str, text: str) -> None:
+def say(step: str, text: str, end: str = "\n") -> None:
     """Print one line about a step on standard error."""
-    echo(f"{step:<10}{printable(text)}", err=True)
+    echo(f"{step:<10}{printable(text)}", err=True, end=end)
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,24 @@ class Console:
         """Print one line about a step."""
         if not self.quiet:
             say(step, text)
+
+    @contextlib.contextmanager
+    def timed(self, step: str, text: str) -> Iterator[None]:
+        """Print what a step does when it begins, and on the same line how long it took when it is done.
+
+        with console.timed("Card", "README.md and its pictures"):  # Card      README.md and its pictures ... 0:00:03
+            write_card()
+        """
+        if self.quiet:
+            yield
+            return
+        begin, end = time.monotonic(), ""
+        say(step, f"{text} ...", end=" ")
+        try:
+            yield
+            end = format_seconds(time.monotonic() - begin)
+        finally:
+            echo(end, err=True)
 
     def progress(
         self, step: str, total: int, parts: int, unit: str, part: str, show: Callable[[int], str] = "{:,}".format
@@ -133,6 +151,8 @@ class Progress:
         self._quiet = quiet
 
     def __enter__(self) -> Progress:
+        if self._terminal and not self._quiet and self._parts:
+            self._print(0.0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,7 +172,10 @@ class Progress:
         if self._quiet or (now - self._last < self._wait and self._done < self._parts):
             return
         self._last = now
-        line = self.line(now - self._begin)
+        self._print(now - self._begin)
+
+    def _print(self, seconds: float) -> None:
+        line = self.line(seconds)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             sys.stderr.write("\r" + line[:width].ljust(width))
@@ -161,15 +184,17 @@ class Progress:
             echo(line, err=True)
 
     def line(self, seconds: float) -> str:
-        """Return the line to print `seconds` after the beginning."""
+        """Return the line to print `seconds` after the beginning: with the time that is left, at the end that it took."""
         share = self._items / self._total if self._total else 1.0
         bar = "#" * round(share * _BAR_WIDTH)
         rate = max(self._items - self._skipped, 0) / seconds if seconds > 0 else 0.0
-        left = format_seconds((self._total - self._items) / rate) if rate else "?"
+        left = f"{format_seconds((self._total - self._items) / rate) if rate else '?'} left"
+        if self._done >= self._parts:
+            left = f"in {format_seconds(seconds)}"
         return (
             f"{self._step:<10}{bar:.<{_BAR_WIDTH}}  {self._done}/{self._parts} {self._part}  "
             f"{self._show(self._items)}/{self._show(self._total)}  "
-            f"{f'{self._show(round(rate))} {self._unit}'.strip()}/s  {left} left"
+            f"{f'{self._show(round(rate))} {self._unit}'.strip()}/s  {left}"
         )
 
 

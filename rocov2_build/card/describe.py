@@ -23,6 +23,7 @@ from rocov2_build.worker.task import FileFacts
 from rocov2_shared.conversion import ConversionRecord, FileRecord, Noted, write_conversion
 from rocov2_shared.files import write_json
 from rocov2_shared.printable import printable
+from rocov2_shared.terminal import Console
 
 PROJECT = "rocov2-hub"
 _LISTED = 3
@@ -41,6 +42,7 @@ def describe_repository(
     warnings: Mapping[str, int],
     left_out: Iterable[Problem],
     pictures: bool,
+    console: Console,
 ) -> dict[str, str]:
     """Write everything beside the Parquet files of a repository.
 
@@ -52,22 +54,28 @@ def describe_repository(
         warnings: number of cases by code.
         left_out: why rows were left out.
         pictures: whether the card gets its contact sheet and charts, which need matplotlib.
+        console: shows the steps.
 
     Returns:
         The images that the contact sheet passed over since they do not decode: image id, and why.
     """
     sizes = measure(files)
     identity = identify_rows({file.path: file.rows_sha256 for file in files})
-    facts = compute_facts(root, files)
-    write_json(root / "facts.json", facts)
-    drawn = draw_pictures(root, facts) if pictures else Drawn(None, [], {})
+    with console.timed("Facts", "facts.json: counts, overlaps of articles, near-duplicate images"):
+        facts = compute_facts(root, files)
+        write_json(root / "facts.json", facts)
+    drawn = Drawn(None, [], {})
+    if pictures:
+        with console.timed("Pictures", "assets/: contact sheet and charts of the card"):
+            drawn = draw_pictures(root, facts)
     turned = sum(len(file.turned) for file in files)
     contents = Contents(
         sizes, plan["release"], part, identity, facts, plan["inputs"], drawn.sheet, drawn.charts, turned=turned
     )
     passed_over = {_PASSED_OVER: len(drawn.passed_over)} if drawn.passed_over else {}
-    write_card(root, contents)
-    write_json(root / "croissant.json", croissant(contents, files))
+    with console.timed("Card", "README.md, dataset_infos.json, croissant.json"):
+        write_card(root, contents)
+        write_json(root / "croissant.json", croissant(contents, files))
     conversion: ConversionRecord = {
         "project": {"name": PROJECT, "version": __version__},
         "release": plan["release"],

@@ -65,7 +65,7 @@ def build_files(
     raw.forget_members()
     in_order = [done[shard.path] for shard in shards]
     others = table_tasks(raw, rows, in_order)
-    with console.progress("Tables", len(others), len(others), "files", "files") as progress:
+    with console.progress("Text", len(others), len(others), "files", "files") as progress:
         done, _ = run_unfinished(others, dict.fromkeys((task.path for task in others), 1), building, run, progress)
     files = [*in_order, *(done[task.path] for task in others)]
     building.remove_others({file.path for file in files})

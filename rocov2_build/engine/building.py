@@ -203,9 +203,9 @@ class Building:
                     file.unlink()
 
     @property
-    def has_finished_files(self) -> bool:
-        """Return whether there is something to resume."""
-        return self._facts.is_dir() and any(self._facts.iterdir())
+    def finished_files(self) -> int:
+        """Number of files that need not be written again."""
+        return len(list(self._facts.glob("*.json")))
 
     def publish(self, files: list[FileFacts], overwrite: bool = False) -> None:
         """Compare the files with their facts once more, and rename the folder to OUTPUT.

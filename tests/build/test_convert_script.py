@@ -62,24 +62,42 @@ def refused(result: subprocess.CompletedProcess[str], code: int, message: str) -
 def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: Path) -> None:
     result = run(SCRIPT, "raw", *ANY)
     assert (result.returncode, result.stdout) == (0, "")
-    head, tables, *progress, done = result.stderr.splitlines()
+    head, tables, images, *steps, done = result.stderr.splitlines()
     assert re.fullmatch(
         r"ROCOv2 \(unknown release\): 8 images \(4 train, 2 validation, 2 test\), \d+(\.\d)? kB in raw/ -> 4 shards",
         head,
     )
-    assert tables.startswith("Tables    14 files agree. Noted: ")
-    assert progress[0].startswith("Images    ##############  4/4 shards  8/8  ")
+    assert re.fullmatch(r"Tables    14 files agree\. Noted: .*\. Read in 0:00:\d\d\.", tables)
+    assert re.fullmatch(r"Images    ##############  4/4 shards  8/8  \d+ images/s  in 0:00:\d\d", images)
+    assert [line.partition(" ")[0] for line in steps] == ["Text", "Facts", "Card"]
+    assert all(re.search(r"(  in| \.\.\.) 0:00:\d\d$", line) for line in steps)
     assert done.startswith("Done      rocov2/ in 0:00:0")
     assert done.endswith('every image verified. Use: load_dataset("rocov2")')
     again = run(SCRIPT, "raw", *ANY)
     assert again.returncode == 0
     expected = "Done      rocov2/ was already built, from the same release with the same options."
-    assert again.stderr.splitlines() == [head, tables, expected]
+    assert again.stderr.splitlines()[::2] == [head, expected]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("rocov2")] == ["rocov2"]
     other = run(SCRIPT, "raw", *ANY, "--limit", 1)
     refused(other, 1, "Error: rocov2 was built from another plan (limit: null -> 1): add --overwrite to replace it\n")
     assert run(SCRIPT, "raw", *ANY, "--limit", 1, "--overwrite").returncode == 0
     assert [len(rows) for rows in all_rows(tmp_path / "rocov2")["default"].values()] == [1, 1, 1]
+
+
+def test_a_resumed_run_says_what_is_there(
+    raw: Path, call: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rocov2_build.convert.describe_repository", interrupt)
+        assert call("raw", *ANY, "--no-pictures").returncode == 130
+    files = list((tmp_path / "rocov2.building").glob("*/repository/*/*.parquet"))
+    again = call("raw", *ANY, "--no-pictures")
+    assert again.returncode == 0
+    said = f"Resumed   an earlier run has written {len(files)} files: those with the right hash are kept.\n"
+    assert again.stderr.count(said) == again.stderr.count("Resumed") == 1
 
 
 def test_quiet(raw: Path, run: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from rocov2_shared.errors import UserError
 from rocov2_shared.resuming import RESUME, resumable
 from rocov2_shared.system_errors import NO_MEMORY
-from rocov2_shared.terminal import Progress, echo, format_seconds, run, say
+from rocov2_shared.terminal import Console, Progress, echo, format_seconds, run, say
 
 
 def test_time_is_shown() -> None:
@@ -28,6 +28,12 @@ def test_progress_shows_share_rate_and_time_left() -> None:
     assert progress.line(5.0) == "Images    ####..........  1/4 shards  25/100  5 images/s  0:00:15 left"
     progress.add(25, skipped=True)
     assert progress.line(5.0) == "Images    #######.......  2/4 shards  50/100  5 images/s  0:00:10 left"
+
+
+def test_progress_ends_with_the_time_that_it_took() -> None:
+    progress = Progress("Images", total=100, parts=1, unit="images", part="shards", quiet=True)
+    progress.add(100)
+    assert progress.line(5.0) == "Images    ##############  1/1 shards  100/100  20 images/s  in 0:00:05"
 
 
 def test_progress_without_a_rate_does_not_guess() -> None:
@@ -49,6 +55,18 @@ def test_progress_away_from_a_terminal_is_plain_and_ends_with_the_last_part(caps
 def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("Images", total=1, parts=1, unit="images", part="shards", quiet=True) as progress:
         progress.add(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_timed_step_says_what_it_does_before_and_how_long_it_took_after(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().timed("Facts", "counts of a\nb"):
+        assert capsys.readouterr().err == "Facts     counts of a\\nb ... "
+    assert capsys.readouterr().err == "0:00:00\n"
+    with pytest.raises(UserError), Console().timed("Facts", "counts"):
+        raise UserError("x")
+    assert capsys.readouterr().err == "Facts     counts ... \n"
+    with Console(quiet=True).timed("Facts", "counts"):
+        pass
     assert capsys.readouterr() == ("", "")
 
 
