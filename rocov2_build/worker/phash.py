@@ -21,6 +21,10 @@ _SCALE = 64
 # A sum is at most 255 * (GRID * _SCALE)^2 * pixels: exact in a float64, and so by any order of adding, below this.
 MAX_PIXELS = 2**53 // (255 * (GRID * _SCALE) ** 2)
 
+_TILE = 128
+"""Side in pixels of the parts that are multiplied one by one. OpenBLAS shares larger products among threads: that takes 24 ms
+instead of 0.3 for 255 x 300 pixels when another worker has the second processor."""
+
 _COSINES = np.array(
     [
         [round(_SCALE * math.cos(math.pi * frequency * (2 * cell + 1) / (2 * GRID))) for cell in range(GRID)]
@@ -55,7 +59,13 @@ def perceptual_hash(grey: npt.NDArray[np.uint8]) -> str:
     height, width = grey.shape
     if grey.size > MAX_PIXELS:
         raise ValueError(f"{width} x {height} are too many pixels, more than {MAX_PIXELS:,}")
-    coefficients = (_transform(height) @ grey.astype(np.float64) @ _transform(width).T).ravel()
+    rows, columns = _transform(height), _transform(width)
+    sums = np.zeros((FREQUENCIES, FREQUENCIES))
+    for top in range(0, height, _TILE):
+        for left in range(0, width, _TILE):
+            y, x = slice(top, top + _TILE), slice(left, left + _TILE)
+            sums += rows[:, y] @ grey[y, x].astype(np.float64) @ columns[:, x].T
+    coefficients = sums.ravel()
     middle = (coefficients.size - 1) // 2
     median = np.partition(coefficients[1:], middle)[middle]  # without the mean, which is far above the others
     return np.packbits(coefficients > median).tobytes().hex()

@@ -6,11 +6,13 @@ import io
 import math
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from rocov2_build.worker import phash
 from rocov2_build.worker.phash import FREQUENCIES, GRID, MAX_PIXELS, hash_distance, perceptual_hash
 
 
@@ -55,6 +57,33 @@ def test_equals_its_definition_in_fractions(size: tuple[int, int]) -> None:
         values = random.Random(seed).randbytes(width * height)
         rows = [list(values[y * width : (y + 1) * width]) for y in range(height)]
         assert perceptual_hash(np.array(rows, dtype=np.uint8)) == model(rows)
+
+
+@pytest.mark.parametrize("size", [(255, 300), (300, 255), (3, 20_000), (20_000, 3), (20_000, 17), (1_000, 999)])
+def test_parts_add_up_to_the_whole(size: tuple[int, int]) -> None:
+    width, height = size
+    grey = np.random.default_rng(width).integers(0, 256, (height, width), dtype=np.uint8)
+    rows, columns = (phash._transform(length).astype(np.int64) for length in (height, width))
+    found = (rows @ grey.astype(np.int64) @ columns.T).ravel()
+    bits = found > np.sort(found[1:])[(found.size - 2) // 2]
+    assert perceptual_hash(grey) == np.packbits(bits).tobytes().hex()
+
+
+def test_no_multiplication_is_large_enough_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each operand is a plain array to numpy; this one counts the products of every `@`."""
+    seen: list[int] = []
+
+    class Counting(np.ndarray):
+        def __matmul__(self, other: Any) -> Any:
+            seen.append(self.shape[0] * self.shape[1] * other.shape[1])
+            return super().__matmul__(other)
+
+    transform = phash._transform
+    monkeypatch.setattr(phash, "_transform", lambda length: transform(length).view(Counting))
+    for shape in ((255, 300), (255, 3_000), (3, 20_000), (20_000, 3), (1_000, 1_000)):
+        perceptual_hash(np.zeros(shape, dtype=np.uint8))
+    assert len(seen) > 10
+    assert max(seen) <= 2**18
 
 
 def test_sums_of_the_largest_picture_are_exact() -> None:
