@@ -23,8 +23,9 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.conversion.make_release import MEDIAN_BYTES, write_release
+from benchmarks.conversion.make_release import write_release
 from benchmarks.conversion.measure import Usage, machine, run
+from benchmarks.synthetic.figures import MEDIAN_BYTES
 
 PROJECT = Path(__file__).resolve().parents[2]
 FULL, TENTH = 79_789, 8_000

@@ -2,7 +2,7 @@
 
     python benchmarks/conversion/run.py --images 4000 --images 16000 --images 79789 --rounds 5
 
-Makes the synthetic releases that it needs (`make_release.py`, images of 72 kB) in a folder that is removed at the
+Makes the synthetic releases that it needs (`make_release.py`) in a folder that is removed at the
 end, unless `--folder` names one to keep. Every method runs once in every round, in the other order in every other round, and
 once on a release of a few images, which shows its start-up time; above 50,000 images there are half as many rounds of half
 the methods. `--cold` adds a run that has to read the disk (needs root).
@@ -29,7 +29,6 @@ from tests.support.environments import python_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 PEER_VERSION = "5.2.0"
-MEDIAN_BYTES = 62_000
 FEW = 40
 FULL, LARGE = 79_789, 50_000
 
@@ -154,7 +153,7 @@ def main(counts: tuple[int, ...], rounds: int, folder: Path | None, cold: bool) 
         releases = {count: (folder or work) / f"raw{count}" for count in (FEW, *counts)}
         for count, raw in releases.items():
             if not raw.is_dir():
-                write_release(raw, count, seed=0, median=MEDIAN_BYTES)
+                write_release(raw, count, seed=0)
         few = measure_release(releases[FEW], work, rounds, tuple(NAMES))
         for count in counts:
             size = sum(path.stat().st_size for path in releases[count].iterdir())

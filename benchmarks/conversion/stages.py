@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.conversion.make_release import write_release
 from benchmarks.conversion.measure import machine
-from benchmarks.conversion.run import MEDIAN_BYTES
 from rocov2_build.raw.problems import Report
 from rocov2_build.raw.release import read_release
 from rocov2_build.shards.plan import Layout, plan_shards
@@ -77,7 +76,7 @@ def main(images: int, rounds: int) -> None:
     medians: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         raw, output = Path(name, "raw"), Path(name, "output")
-        write_release(raw, images, seed=0, median=MEDIAN_BYTES)
+        write_release(raw, images, seed=0)
         (output / "data").mkdir(parents=True)
         release = read_release(raw, "any", Report())
         largest = max(plan_shards(release.rows, Layout()), key=lambda shard: len(shard.rows))

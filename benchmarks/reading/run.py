@@ -36,7 +36,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.conversion.make_release import POOL, sizes, write_release
 from benchmarks.conversion.measure import machine, run
-from benchmarks.conversion.run import MEDIAN_BYTES
 from benchmarks.reading.goals import NAMES, PEERS, TITLES, Run, beside_peers, goals, runs, tables
 from benchmarks.reading.peers import READERS
 
@@ -105,7 +104,7 @@ class Data:
             total = next(total for total in count(self._images) if sizes(total)["train"] >= self._images)
             work = self.folder / "raw.making"
             shutil.rmtree(work, ignore_errors=True)
-            write_release(work, total, seed=0, median=MEDIAN_BYTES, pool_size=min(POOL, self._images))
+            write_release(work, total, seed=0, pool_size=min(POOL, self._images))
             work.rename(raw)
         # Both groups of licences in 8 shards, for two workers of datasets.
         options = ["--max-shard-size", f"{max(1, self._images // 150)}MB"] if name == "shards" else []
