@@ -22,9 +22,11 @@ import http.client
 import json
 import logging
 import os
+import queue
 import re
 import socket
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -288,8 +290,8 @@ _BUILD = "rocov2 convert RAW"
 # On the Hub a file system reads 5 MiB at a time by default: next to a text column, most of that is image bytes.
 _SMALL_READS = {"hf": {"block_size": 1 << 16}}
 
-# Seconds to wait for the Hub's answer about a dataset. Without a limit a silent network would hold a program for minutes.
-_PATIENCE = 30.0
+HUB_SECONDS = 10.0
+"""How long to wait for the Hub's answer about a dataset: a silent network or name server would hold a program for minutes."""
 
 _RECORDS = ("conversion.json", "dataset_infos.json")
 
@@ -352,6 +354,35 @@ def patiently(call: Callable[[], Any]) -> Any:
                 raise
         wait_for_hub(pause)
     return call()
+
+
+def is_of_hub(path: str) -> bool:
+    """Return whether `path` names a dataset on the Hub: it has the form of such a name, and no folder has it."""
+    path = os.path.expanduser(path)
+    return not os.path.isdir(path) and _HUB_PATH.fullmatch(path) is not None
+
+
+def _within(seconds: float, call: Callable[[], Any]) -> Any:
+    """Return what `call` returns, or raise TimeoutError after `seconds`.
+
+    The limits of HTTP clients leave out the time that the system takes to resolve a name.
+    """
+    outcome: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue()
+
+    def run() -> None:
+        try:
+            outcome.put((call(), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        value, error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -429,7 +460,8 @@ class Repository:
             if datasets.config.HF_HUB_OFFLINE:  # of either variable: huggingface_hub knows only its own
                 raise OfflineModeIsEnabled
             api = HfApi(token=token)
-            info = patiently(lambda: api.dataset_info(repo_id, revision=revision, timeout=_PATIENCE))
+            ask = functools.partial(api.dataset_info, repo_id, revision=revision, timeout=HUB_SECONDS + 1)
+            info = patiently(lambda: _within(HUB_SECONDS, ask))
             files = [sibling.rfilename for sibling in info.siblings or []]
             if all(name in files for name in _RECORDS):
                 # Both are then in the cache, where they are found by this revision when the Hub cannot be reached.

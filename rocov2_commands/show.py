@@ -12,7 +12,7 @@ import click
 from rocov2_commands.command import command
 from rocov2_shared.errors import UserError
 from rocov2_shared.system_errors import describe
-from rocov2_shared.terminal import echo
+from rocov2_shared.terminal import echo, say
 
 
 @command(
@@ -28,8 +28,10 @@ def main(repository: str) -> None:
 
     import rocov2
 
-    # Of the Hub: says what is wrong, and does not wait for long if it is out of reach.
     load: Callable[..., Any] = rocov2.load
+    if rocov2.is_of_hub(repository):
+        limit = f"it gets {rocov2.HUB_SECONDS:g} s to answer"
+        say("Hub", f"{repository} is not a folder here, so {datasets.config.HF_ENDPOINT} is asked: {limit}.")
     if os.path.isdir(repository):
         load = datasets.load_dataset  # shows whatever Parquet files there are, so ask first
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+import rocov2
 from rocov2_commands.show import main
 from rocov2_shared.errors import UserError
 from tests.conftest import Run
@@ -105,6 +107,21 @@ def test_a_missing_shard_and_a_folder_of_another_project_are_named(
     pq.write_table(pa.table({"a": [1]}), other / "a.parquet")
     with pytest.raises(FileNotFoundError, match=r"other is not a built repository, missing conversion\.json"):
         show(other)
+
+
+def test_the_hub_is_asked_for_a_name_of_it_alone_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: never.wait())
+    monkeypatch.setattr(rocov2, "HUB_SECONDS", 0.05)
+    asked = CliRunner().invoke(main, ["org/nothing"])
+    assert isinstance(asked.exception, ConnectionError)
+    assert asked.stderr == (
+        "Hub       org/nothing is not a folder here, so https://huggingface.co is asked: it gets 0.05 s to answer.\n"
+    )
+    never.set()
+    named = CliRunner().invoke(main, ["nothing"])
+    assert isinstance(named.exception, FileNotFoundError)
+    assert named.stderr == ""
 
 
 def test_a_cache_that_cannot_be_made_is_no_damage(

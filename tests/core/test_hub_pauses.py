@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from email.utils import formatdate
 from types import SimpleNamespace
@@ -29,6 +30,23 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(time, "time", lambda: NOW)
     return waited
+
+
+def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()  # as a name server that is silent: no limit of an HTTP client counts then
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: never.wait())
+    monkeypatch.setattr(rocov2, "HUB_SECONDS", 0.05)
+    with pytest.raises(ConnectionError, match=r"cannot be reached for 'org/nothing' \(no answer within 0\.05 s\)"):
+        rocov2.Repository.open("org/nothing")
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("path", "is_of_hub"),
+    [("org/name", True), ("hf://datasets/org/name@v1", True), ("name", False), ("./org/name", False), (".", False)],
+)
+def test_names_of_the_hub(path: str, is_of_hub: bool) -> None:
+    assert rocov2.is_of_hub(path) == is_of_hub
 
 
 @pytest.mark.parametrize(
