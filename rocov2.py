@@ -894,7 +894,7 @@ def load(
         if streaming and _leaves_images_out(columns):
             options.setdefault("storage_options", _SMALL_READS)
         options |= {"split": split, "streaming": streaming, "revision": repository.commit}
-        return patiently(lambda: datasets.load_dataset(hub["id"], name, **options))
+        return patiently(lambda: _load_remote(hub["id"], name, **options))
     if hub:
         prepared = _find_prepared(hub["id"], name, options)
         files = [file for part in repository.counts[name] for file in repository._shards(name, part)]
@@ -908,6 +908,15 @@ def load(
         # description gets a folder of its own there, and none of them reaches the `info` of a dataset.
         options.setdefault("description", repository.identity)
     return datasets.load_dataset(repository.root, name, split=split, streaming=streaming, **options)
+
+
+def _load_remote(repo_id: str, name: str, **options: Any) -> Any:
+    try:
+        return datasets.load_dataset(repo_id, name, **options)
+    except FileNotFoundError:
+        # All files are there: fsspec says that a file is missing if the Hub limits the request that looks for it. If it
+        # still does, the next call raises the Hub's answer, with the pause that it asks for.
+        return datasets.load_dataset(repo_id, name, **options)
 
 
 def _find_prepared(repo_id: str, name: str, options: Mapping[str, Any]) -> Any:
