@@ -2,7 +2,8 @@
 
 words         words of a text, as SQL and as Python
 filters       a filter, as SQL and as Python
-collection    rows of a filter by DuckDB, and their images
+collection    rows of a filter by DuckDB
+images        JPEGs by row number
 page          the widgets, and what they show
 server        the server, which lets the browser load nothing from other hosts
 cards         HTML of an image

@@ -6,11 +6,9 @@ and only the requested images are read.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,65 +19,12 @@ from huggingface_hub import hf_hub_download
 import rocov2
 from rocov2_shared.schemas import differing_columns
 from rocov2_tasks.explorer.filters import Filter, conditions_of, python_code, sql_code
+from rocov2_tasks.explorer.images import AGAIN, Images
 from rocov2_tasks.explorer.packages import need
-from rocov2_tasks.stream.layout import read_layout
-from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
 
 SHOWN_COLUMNS = tuple(rocov2.TEXT_FEATURES)
 
-_READERS = 8
-"""Images, or row groups of the Hub, that are read at the same time."""
-
-PATIENCE = 10.0
-"""Seconds to wait for an image of the Hub before checking whether the Hub still answers."""
-
-_REOPEN = "start the explorer again; if that does not help, run rocov2 check"
-_AGAIN = "download it again, or build the repository again"
-
 Value = TypeVar("Value")
-
-
-class Images:
-    """JPEGs of a split by the number of their row.
-
-    Raises:
-        ValueError: a shard is missing, or does not match `conversion.json`.
-    """
-
-    def __init__(self, repository: rocov2.Repository, split: str) -> None:
-        self._layout = read_layout(repository, "default", split)
-        self._stops = list(itertools.accumulate(group.rows for group in self._layout.groups))
-        self._reader = _with_remedy(lambda: GroupReader(self._layout, ["image"], PATIENCE), _AGAIN)
-        self.rows = self._layout.rows
-        """Number of rows."""
-
-    def read(self, rows: Sequence[int]) -> dict[int, bytes]:
-        """Return JPEGs by row number, byte for byte as released."""
-        by_read: dict[tuple[int, int], list[int]] = {}
-        for row in rows:
-            group = bisect.bisect_right(self._stops, row)
-            # A folder is read image by image. From the Hub a row group is read in one request, and only once.
-            by_read.setdefault((group, 0 if self._layout.remote else row), []).append(row)
-        with ThreadPoolExecutor(_READERS) as pool:
-            parts = pool.map(lambda key: self._read_group(key[0], by_read[key]), by_read)
-            return {row: image for part in parts for row, image in part.items()}
-
-    def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
-        first = self._stops[group] - self._layout.groups[group].rows
-        wanted = min(rows) - first, max(rows) + 1 - first
-        read = _with_remedy(lambda: self._reader.read(group, *wanted), _REOPEN)
-        images = {row: bytes(read.image(row - first)) for row in rows}
-        self._reader.give_back(read)
-        return images
-
-
-def _with_remedy(read: Callable[[], Value], remedy: str) -> Value:
-    try:
-        return read()
-    except ChangedShardError as error:
-        raise ValueError(f"the images cannot be read: {error.fact}: {remedy}") from error
-    except (pa.ArrowException, ArithmeticError, LookupError, RuntimeError, ValueError) as error:  # of damaged pages
-        raise ValueError(f"the images cannot be read: {error or type(error).__name__}: {remedy}") from error
 
 
 def _require_columns(path: str, file: str) -> None:
@@ -90,10 +35,10 @@ def _require_columns(path: str, file: str) -> None:
         found = pq.read_schema(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
+        raise ValueError(f"{path} cannot be read ({reason}): {AGAIN}") from error
     other = differing_columns(found, wanted)
     if other:
-        raise ValueError(f"{path} cannot be read (it has other columns: {', '.join(other[:5])}): {_AGAIN}")
+        raise ValueError(f"{path} cannot be read (it has other columns: {', '.join(other[:5])}): {AGAIN}")
 
 
 class Collection:
@@ -148,7 +93,7 @@ class Collection:
         if found != self._images[split].rows:
             raise ValueError(
                 f"{self.root}/{file} has {found:,} rows, but the split has {self._images[split].rows:,} images: the files "
-                f"are from two builds: {_AGAIN}"
+                f"are from two builds: {AGAIN}"
             )
 
     def _read_file(self, file: str, read: Callable[[str], Value]) -> Value:
@@ -158,7 +103,7 @@ class Collection:
             return read(path)
         except need("duckdb").Error as error:
             reason = str(error).partition("\n")[0]
-            raise ValueError(f"{path} cannot be read ({reason}): {_AGAIN}") from error
+            raise ValueError(f"{path} cannot be read ({reason}): {AGAIN}") from error
 
     def _local(self, file: str) -> str:
         hub = self._repository

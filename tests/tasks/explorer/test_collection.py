@@ -300,8 +300,8 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
 
 IMPATIENT = """
 import sys
-from rocov2_tasks.explorer import collection as module
-module.PATIENCE = 1.0
+from rocov2_tasks.explorer import collection as module, images
+images.PATIENCE = 1.0
 collection = module.Collection("org/rocov2")
 print("open", flush=True)
 sys.stdin.readline()
