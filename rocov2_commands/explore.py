@@ -12,7 +12,8 @@ from rocov2_commands.command import command
 from rocov2_commands.paths import FolderPath
 from rocov2_shared.errors import UserError
 from rocov2_shared.terminal import echo
-from rocov2_tasks.explore import PORT, serve
+from rocov2_tasks.explore import serve
+from rocov2_tasks.explorer import HOST, PORT
 from rocov2_tasks.explorer.packages import require
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -20,7 +21,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 @command(
     "explore",
-    "REPOSITORY is a folder, or ORG/NAME on the Hub (default: rocov2). Needs the extra explore (gradio and duckdb).",
+    "REPOSITORY is a folder, or ORG/NAME on the Hub (default: rocov2). Needs the extra explore (duckdb).",
     ["rocov2", "ORG/NAME --space FOLDER"],
 )
 @click.argument("repository", default="rocov2")
@@ -30,7 +31,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 @click.option(
     "--host",
     metavar="ADDRESS",
-    default="127.0.0.1",
+    default=HOST,
     show_default=True,
     help="Address to listen on. 0.0.0.0 means all addresses of this machine.",
 )
@@ -48,7 +49,7 @@ def main(repository: str, port: int, host: str, space: Path | None) -> None:
         if space is None:
             serve(repository, host, port)
             return
-        require("gradio", "duckdb")
+        require("duckdb")
         from rocov2_tasks.explorer.space import write_space
 
         write_space(space, repository)

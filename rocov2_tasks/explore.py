@@ -1,8 +1,8 @@
 """A page to look through a built repository: filters, images with their texts, and the filter as code to copy.
 
 `python -m rocov2_tasks.explore [REPOSITORY=rocov2] [--port N]` shows it on this machine, `--space FOLDER` writes it as a
-Space of the Hugging Face Hub. It needs the extra `explore` (gradio and duckdb). It downloads nothing, unless the repository
-is on the Hub.
+Space of the Hugging Face Hub. It needs the extra `explore` (duckdb). It downloads nothing, unless the repository is on the
+Hub.
 """
 
 # Imports that take seconds are inside of functions, where an interruption ends the program properly.
@@ -15,12 +15,11 @@ import threading
 from ipaddress import ip_address
 
 from rocov2_shared.terminal import echo
+from rocov2_tasks.explorer import HOST, PORT
 from rocov2_tasks.explorer.packages import require
 
-PORT = 7860
 
-
-def serve(path: str | os.PathLike[str], host: str | None = None, port: int | None = None) -> None:
+def serve(path: str | os.PathLike[str], host: str = HOST, port: int = PORT) -> None:
     """Show the page of a repository until the program is interrupted.
 
         serve("rocov2", port=7860)
@@ -30,30 +29,29 @@ def serve(path: str | os.PathLike[str], host: str | None = None, port: int | Non
         ModuleNotFoundError: the extra `explore` is not installed.
         OSError: the port is in use, or the address is not one of this machine.
     """
-    require("gradio", "duckdb")
-    if port is not None:
-        _require_free((host or "127.0.0.1").strip("[]"), port)
+    require("duckdb")
+    host = host.strip("[]")
+    _require_free(host, port)
     echo(f"Opening {os.fspath(path)} ...", err=True)
     from rocov2_tasks.explorer.collection import Collection
-    from rocov2_tasks.explorer.server import launch
+    from rocov2_tasks.explorer.server import Server
 
     collection = Collection(path)
-    page = launch(collection, host, port)
+    server = Server(collection, host, port)
+    server.start()
     if open_to := _others_reach(host):
-        echo(
-            f"Anyone who reaches {open_to}:{page.server_port} can read the repository; there is no password, and no uploads.",
-            err=True,
-        )
-    echo(f"{page.local_url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
+        reached = f"{open_to}:{server.server_port}"
+        echo(f"Anyone who reaches {reached} can read the repository; there is no password, and no uploads.", err=True)
+    echo(f"{server.url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
     try:
         threading.Event().wait()
     finally:
-        page.close(verbose=False)
+        server.close()
 
 
-def _others_reach(host: str | None) -> str:
+def _others_reach(host: str) -> str:
     """Return the host, or the name of this machine for all of its addresses; "" if only this machine reaches it."""
-    host = (host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]")
+    host = host.strip("[]")
     try:
         address = ip_address(host)
     except ValueError:

@@ -18,6 +18,9 @@ MOST_TERMS, MOST_LETTERS, MOST_STARS = 64, 2_000, 8
 """Limits of a filter: terms of a text and concepts, letters of a text, and `*` inside its words. DuckDB plans a query in the
 square of its conditions: thousands of them use all memory. The time of a search doubles with every `*` inside of a word."""
 
+IMAGE_CONFIGS = tuple(name for name, config in rocov2.CONFIGS.items() if "image" in config.features)
+"""Configurations that have images; a repository may have only some of them."""
+
 _LOWER = """def lower(text):  # letter by letter, as DuckDB does
     return "".join(map(str.lower, text.replace("İ", "i")))
 
@@ -40,6 +43,7 @@ class Filter:
         text: words, and phrases in double quotes; the caption contains all of them as whole words, in any case. `*` stands
             for any letters: `pet*` finds words that begin so. A word that is an id is searched in its column: the row has one
             of the image ids, one of the PMCIDs, all CUIs.
+        config: the configuration that has the row: one with images.
 
     Raises:
         ValueError: an unknown name, an invalid CUI, or more terms, letters or concepts than allowed.
@@ -53,6 +57,7 @@ class Filter:
     cuis: tuple[str, ...] = ()
     text: str = ""
     directions: tuple[str, ...] = ()
+    config: str = "default"
 
     def __post_init__(self) -> None:
         known: dict[str, Iterable[str]] = {
@@ -66,6 +71,8 @@ class Filter:
             for name in getattr(self, field.name) if field.name in known else ():
                 if name not in known[field.name]:
                     raise ValueError(f"{field.name}: unknown {name!r}, expected one of {', '.join(known[field.name])}")
+        if self.config not in IMAGE_CONFIGS:
+            raise ValueError(f"config: unknown {self.config!r}, expected one of {', '.join(IMAGE_CONFIGS)}")
         for cui in self.cuis:
             if not is_cui(cui):
                 raise ValueError(f"cuis: {cui!r} is not a CUI, expected C and seven digits")
@@ -152,13 +159,13 @@ def _note_of(condition: Condition) -> str:
     return printable.replace("*/", "* /").replace("/*", "/ *")
 
 
-def sql_code(filter: Filter, files: Sequence[str]) -> str:
-    """Return a query of DuckDB for the rows of `filter`, without images, in the Parquet files of its splits.
+def sql_code(filter: Filter, files: Sequence[str], columns: str = "*") -> str:
+    """Return a query of DuckDB for the rows of `filter` in the Parquet files of its splits.
 
     Nothing follows its semicolon, not even a comment: `duckdb.sql(query).show()` would refuse that.
     """
     tables = ",\n".join(f"    {_quote(file)}" for file in files)
-    lines = [f"SELECT *\nFROM read_parquet([\n{tables}\n])"]
+    lines = [f"SELECT {columns}\nFROM read_parquet([\n{tables}\n])"]
     for condition in conditions_of(filter):
         note = f"  /* {_note_of(condition)} */" if condition.note else ""
         lines.append(f"{'AND' if lines[1:] else 'WHERE'} {_with_values(condition)}{note}")

@@ -33,11 +33,11 @@ class Images:
         ValueError: a shard is missing, or does not match `conversion.json`.
     """
 
-    def __init__(self, repository: rocov2.Repository, split: str) -> None:
-        self._layout = read_layout(repository, "default", split)
-        self._stops = list(itertools.accumulate(group.rows for group in self._layout.groups))
-        self._reader = _with_remedy(lambda: GroupReader(self._layout, ["image"], PATIENCE), AGAIN)
-        self.rows = self._layout.rows
+    def __init__(self, repository: rocov2.Repository, split: str, config: str = "default") -> None:
+        self.layout = read_layout(repository, config, split)
+        self._stops = list(itertools.accumulate(group.rows for group in self.layout.groups))
+        self._reader = _with_remedy(lambda: GroupReader(self.layout, ["image"], PATIENCE), AGAIN)
+        self.rows = self.layout.rows
         """Number of rows."""
 
     def read(self, rows: Sequence[int]) -> dict[int, bytes]:
@@ -46,13 +46,13 @@ class Images:
         for row in rows:
             group = bisect.bisect_right(self._stops, row)
             # A folder is read image by image. From the Hub a row group is read in one request, and only once.
-            by_read.setdefault((group, 0 if self._layout.remote else row), []).append(row)
+            by_read.setdefault((group, 0 if self.layout.remote else row), []).append(row)
         with ThreadPoolExecutor(_READERS) as pool:
             parts = pool.map(lambda key: self._read_group(key[0], by_read[key]), by_read)
             return {row: image for part in parts for row, image in part.items()}
 
     def _read_group(self, group: int, rows: Sequence[int]) -> dict[int, bytes]:
-        first = self._stops[group] - self._layout.groups[group].rows
+        first = self._stops[group] - self.layout.groups[group].rows
         wanted = min(rows) - first, max(rows) + 1 - first
         read = _with_remedy(lambda: self._reader.read(group, *wanted), _REOPEN)
         images = {row: bytes(read.image(row - first)) for row in rows}

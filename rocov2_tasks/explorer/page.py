@@ -1,95 +1,25 @@
-"""The page of the explorer: its widgets, and what they show."""
+"""The page as HTML: the form of filters, what they find, and an enlarged image.
+
+Elements with `data-part` are those that differ between two addresses: the script replaces them instead of the page.
+"""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+from dataclasses import replace
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import rocov2
-from rocov2_tasks.explorer.address import PER_PAGE, View, make_filter, read_address, write_address
-from rocov2_tasks.explorer.cards import show_cards
+from rocov2_shared.sizes import format_count
+from rocov2_tasks.explorer.address import IMAGES, PAGE, PER_PAGE, View, filter_query, link_to, write_address
+from rocov2_tasks.explorer.cards import Links, show_cards, show_row
 from rocov2_tasks.explorer.collection import Collection
-from rocov2_tasks.explorer.filters import MOST_LETTERS, MOST_TERMS
-from rocov2_tasks.explorer.packages import need
+from rocov2_tasks.explorer.filters import Filter
+from rocov2_tasks.explorer.form import show_form
+from rocov2_tasks.explorer.searching import Explorer, Found
 
 TITLE = "ROCOv2 explorer"
-TEXT_HINT = (
-    'all of the words, whole; pet* finds parts; "in quotes" a phrase; an image id, PMCID or CUI finds its images'
-)
-
-_TO_RESULTS = "() => document.getElementById('results').scrollIntoView()"
-_COLUMNS = {"modalities": "modality", "regions": "region", "licenses": "license"}
-"""Field of a filter -> column with its choices."""
-
-_LABEL_FIELDS = (
-    ("modalities", "modality", "Modality"),
-    ("regions", "region", "Region"),
-    ("licenses", "license", "Licence"),
-    ("splits", "split", "Split"),
-)
-"""Field of a filter, id of its widget, and its label on the page."""
-
-
-class Explorer:
-    """What the page shows of a collection for the values of its fields.
-
-    Each method returns the number of rows, as Markdown; the cards, as HTML; the number of the page; the filter as Python and
-    as SQL; the query of the address; and the view, which the page keeps until the next step.
-    """
-
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
-        self.choices = {field: collection.values(column) for field, column in _COLUMNS.items()}
-        self.choices |= {"splits": list(collection.counts), "cuis": [cui for cui, _, _ in collection.concepts]}
-
-    def search(self, shown: View | None, number: Any, per_page: int, *fields: Any) -> tuple[Any, ...]:
-        """Show the first page of the fields' filter."""
-        return self.show(View(make_filter(fields), 1, per_page))
-
-    def open(self, query: str) -> tuple[Any, ...]:
-        """Show a link; return first the images on a page and the values of the fields."""
-        view = read_address(query, self.choices)
-        return view.per_page, *view.fields, *self.show(view)
-
-    def go(self, shown: View | None, number: Any, per_page: int, *fields: Any) -> tuple[Any, ...]:
-        """Show the page of that number, if the fields still match what is shown; without a number, the same page."""
-        view = self._wanted(shown, per_page, fields)
-        return self.show(View(view.filter, view.page if number is None or view is not shown else int(number), per_page))
-
-    def step(self, by: int, shown: View | None, number: Any, per_page: int, *fields: Any) -> tuple[Any, ...]:
-        """Move by a number of pages from the one that is shown; a number that was typed and not sent is ignored."""
-        view = self._wanted(shown, per_page, fields)
-        return self.show(View(view.filter, view.page + by if view is shown else 1, per_page))
-
-    def any(self, shown: View | None, number: Any, per_page: int, *fields: Any) -> tuple[Any, ...]:
-        """Show a random page of the fields' filter."""
-        filter = make_filter(fields)
-        pages = self._pages(self._collection.count(filter), per_page)
-        return self.show(View(filter, random.randint(1, pages), per_page))  # noqa: S311
-
-    def _wanted(self, shown: View | None, per_page: int, fields: tuple[Any, ...]) -> View:
-        # Text that was typed and not sent is a new search, which starts at its first page.
-        filter = make_filter(fields)
-        return shown if shown and (shown.filter, shown.per_page) == (filter, per_page) else View(filter, 1, per_page)
-
-    def _pages(self, count: int, per_page: int) -> int:
-        return max(1, -(-count // per_page))
-
-    def show(self, view: View) -> tuple[Any, ...]:
-        """Show a view; if its page does not exist, the nearest one."""
-        filter, per_page = view.filter, view.per_page
-        count = self._collection.count(filter)
-        pages = self._pages(count, per_page)
-        page = min(max(view.page, 1), pages)
-        rows = self._collection.rows(filter, (page - 1) * per_page, per_page)
-        cards = show_cards(rows, self._collection.images(rows))
-        images = "image" if count == 1 else "images"
-        found = f"**{count:,}** {images} of {sum(self._collection.counts.values()):,} · page {page:,} of {pages:,}"
-        view = View(filter, page, per_page)
-        codes = self._collection.python(filter), self._collection.sql(filter)
-        return found, cards, page, *codes, write_address(view), view
 
 
 def summary_line(collection: Collection) -> str:
@@ -99,181 +29,100 @@ def summary_line(collection: Collection) -> str:
     if collection.url:
         name = f'<a href="{escape(collection.url)}" target="_blank" rel="noopener noreferrer">{name}</a>'
     article = f'<a href="{rocov2.HOMEPAGE}" target="_blank" rel="noopener noreferrer">about ROCOv2</a>'
-    total = f"{sum(collection.counts.values()):,} images ({splits})"
+    total = f"{format_count(sum(collection.counts.values()), 'image')} ({splits})"
     return f"<p>{name} · {total} · {article} · for research, not for diagnosis</p>"
 
 
-@dataclass(frozen=True)
-class _Widgets:
-    """The widgets of the page that react or show something.
+def _make_links(explorer: Explorer, found: Found) -> Links:
+    view, filter = found.view, found.view.filter
+    version = quote(explorer.collection.identity[:8])
 
-    Attributes:
-        fields: of the filter, in the order of `View.fields`.
-        per_page, number: images on a page, and the number of the page.
-        moves: buttons to other pages.
-        found, cards, python, sql: what a search shows.
-        address: the query of the address, not visible.
-        shown: the view that is shown.
-    """
+    def concept(cui: Any) -> str | None:
+        if cui not in explorer.names or cui in filter.cuis:
+            return None
+        return link_to(View(replace(filter, cuis=(*filter.cuis, cui)), per_page=view.per_page))
 
-    fields: list[Any]
-    per_page: Any
-    number: Any
-    moves: list[Any]
-    found: Any
-    cards: Any
-    python: Any
-    sql: Any
-    address: Any
-    shown: Any
+    def article(pmcid: Any) -> tuple[str, int] | None:
+        others = found.articles.get(pmcid, 0) - 1
+        of_article = View(Filter(text=str(pmcid), config=filter.config), per_page=view.per_page)
+        return (link_to(of_article), others) if others > 0 else None
 
-
-def make_page(collection: Collection) -> Any:
-    """Return the page, as `gradio.Blocks`.
-
-    Raises:
-        ModuleNotFoundError: gradio is not installed.
-    """
-    gr = need("gradio")
-    explorer = Explorer(collection)
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.Markdown(f"# {TITLE}", elem_id="title")
-        gr.HTML(summary_line(collection), elem_id="summary")
-        widgets = _lay_out(gr, explorer, collection)
-        _connect(gr, page, explorer, widgets)
-    return page
-
-
-def _lay_out(gr: Any, explorer: Explorer, collection: Collection) -> _Widgets:
-    """Put the widgets on the page, from top to bottom."""
-    with gr.Row(elem_classes="filters"):
-        text = gr.Textbox(
-            label="Words in the caption",
-            info=TEXT_HINT,
-            placeholder='effusion "pleural space"',
-            max_lines=1,
-            max_length=MOST_LETTERS,
-            submit_btn=True,
-            elem_id="text",
-        )
-        concepts = [(f"{name} · {cui} · {images:,}", cui) for cui, name, images in collection.concepts]
-        cuis = _dropdown(gr, "concepts", "Concepts: name or CUI", concepts)
-    with gr.Row(elem_classes="filters"):
-        chosen = [_dropdown(gr, id, label, explorer.choices[field]) for field, id, label in _LABEL_FIELDS]
-    with gr.Row(elem_classes="options"):
-        commercial = gr.Checkbox(label="Commercial use allowed", elem_id="commercial", container=False)
-        per_page = gr.Radio(
-            [(f"{PER_PAGE[0]} on a page", PER_PAGE[0]), *PER_PAGE[1:]],
-            value=PER_PAGE[0],
-            label="Images on a page",
-            container=False,
-            elem_id="per-page",
-        )
-    with gr.Accordion("This filter as code", open=False, elem_id="code"):
-        with gr.Tab("Python (datasets)"):
-            python = gr.Code(language="python", interactive=False, show_label=False, elem_id="python")
-        with gr.Tab("SQL (DuckDB)"):
-            sql = gr.Code(language="sql", interactive=False, show_label=False, elem_id="sql")
-    with gr.Row(elem_classes="pager", elem_id="results"):
-        found = gr.Markdown(elem_id="found")
-        number = gr.Number(1, label="Page", precision=0, elem_id="page", container=False)
-        moves = [gr.Button(name, size="sm", elem_id=name.lower()) for name in ("Previous", "Next", "Random")]
-    cards = gr.HTML(elem_id="cards")
-    with gr.Row(elem_classes="pager"):
-        moves += [gr.Button(name, size="sm", elem_id=f"{name.lower()}-below") for name in ("Previous", "Next")]
-    return _Widgets(
-        fields=[text, cuis, *chosen, commercial],
-        per_page=per_page,
-        number=number,
-        moves=moves,
-        found=found,
-        cards=cards,
-        python=python,
-        sql=sql,
-        address=gr.Textbox(visible=False),
-        shown=gr.State(),
+    return Links(
+        picture=lambda row: f"image/{filter.config}/{row['split']}/{row['row']}.jpg?v={version}",
+        enlarge=lambda position: link_to(view.enlarge(position)),
+        concept=concept,
+        article=article,
     )
 
 
-def _dropdown(gr: Any, id: str, label: str, choices: Any) -> Any:
-    return gr.Dropdown(
-        choices,
-        multiselect=True,
-        max_choices=MOST_TERMS,
-        label=label,
-        info=None if choices else "none in this repository",
-        elem_id=id,
-        interactive=bool(choices),
-    )
-
-
-def _connect(gr: Any, page: Any, explorer: Explorer, widgets: _Widgets) -> None:
-    """Connect the widgets: which event shows what."""
-    text, *others = widgets.fields
-    inputs = [widgets.shown, widgets.number, widgets.per_page, *widgets.fields]
-    outputs = [
-        widgets.found,
-        widgets.cards,
-        widgets.number,
-        widgets.python,
-        widgets.sql,
-        widgets.address,
-        widgets.shown,
+def _show_pager(found: Found, below: bool) -> str:
+    """Return the links to other pages; above the images also those to any page, and to the ids."""
+    view, end = found.view, "-below" if below else ""
+    moves = {"Previous": ("prev", view.page - 1), "Next": ("next", view.page + 1)}
+    links = [
+        f'<a class="button" id="{name.lower()}{end}" rel="{rel}" href="{escape(link_to(replace(view, page=page, row=0)))}">'
+        f"{name}</a>"
+        if 1 <= page <= found.pages
+        else f'<span class="button" id="{name.lower()}{end}" aria-disabled="true">{name}</span>'
+        for name, (rel, page) in moves.items()
     ]
-    options: dict[str, Any] = {"concurrency_limit": 4, "api_visibility": "private"}
-    options |= {"show_progress": "minimal", "show_progress_on": widgets.cards}  # otherwise every output shows an error
-
-    def on(trigger: Any, show: Any, **more: Any) -> Any:
-        event = gr.on(trigger, _with_errors(gr, show), inputs, outputs, **options, **more)
-        event.success(None, widgets.address, js="query => showAddress(query, true)")
-        return event
-
-    # Only input by the reader: a link sets the fields, too, and shows its own page.
-    choices = [text.submit, *(field.input for field in (*others, widgets.per_page))]
-    on(choices, explorer.search, trigger_mode="always_last")
-    on(widgets.number.submit, explorer.go)
-    steps = {
-        "previous": lambda *values: explorer.step(-1, *values),
-        "next": lambda *values: explorer.step(1, *values),
-        "random": explorer.any,
-    }
-    for move in widgets.moves:
-        name, _, below = move.elem_id.partition("-")
-        turn = on(move.click, steps[name])
-        if below:
-            turn.success(None, js=_TO_RESULTS)
-    opened = page.load(
-        _opener(gr, explorer),
-        widgets.address,
-        [widgets.per_page, *widgets.fields, *outputs],
-        js="() => window.location.search",
-        **options,
+    if below:
+        return "".join(links)
+    query = filter_query(view.filter)
+    query += [(IMAGES, str(view.per_page))] if view.per_page != PER_PAGE[0] else []
+    hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in query)
+    random = escape(link_to(replace(view, page=1, row=0), "random"))
+    ids = escape(link_to(View(view.filter), "ids.csv"))
+    return (
+        f'<form id="jump" action="./" method="get">{hidden}<label for="page">Page</label><input type="number" id="page" '
+        f'name="{PAGE}" value="{view.page}" step="1" inputmode="numeric"></form>{"".join(links)}'
+        f'<a class="button" id="random" href="{random}" title="Any page of what was found">Random</a>'
+        f'<a class="button" id="csv" href="{ids}" download="rocov2-ids.csv" title="Image ids and splits of all images found">'
+        "Ids as CSV</a>"
     )
-    opened.success(None, widgets.address, js="query => showAddress(query, false)")
 
 
-def _with_errors(gr: Any, show: Any) -> Any:
-    """Return a function like `show` whose errors are messages on the page."""
-
-    def show_or_report(*values: Any) -> Any:
-        try:
-            return show(*values)
-        except (ValueError, OSError) as error:
-            # Gradio shows a message as HTML, and this one may contain parts of a link or of a repository.
-            raise gr.Error(escape(str(error)), print_exception=False) from error
-
-    return show_or_report
+def _show_code(found: Found) -> str:
+    parts = (("python", "Python (datasets)", found.python), ("sql", "SQL (DuckDB)", found.sql))
+    return "".join(
+        f'<div class="bar"><h2>{title}</h2><button type="button" class="copy" data-copies="{id}" '
+        f'aria-label="Copy {title}">Copy</button></div><pre id="{id}" tabindex="0" aria-label="{title}">{escape(code)}</pre>'
+        for id, title, code in parts
+    )
 
 
-def _opener(gr: Any, explorer: Explorer) -> Any:
-    """Return a function that shows a link; if the link is invalid, a warning and the first page."""
-    show = _with_errors(gr, explorer.open)
+def _show_enlarged(found: Found, links: Links) -> str:
+    view = found.view
+    if not view.row:
+        return ""
+    row = found.rows[view.row - found.first]
+    return show_row(row, view.row, found.count, links, link_to(view.enlarge(0)))
 
-    def open_link(query: str) -> Any:
-        try:
-            return show(query)
-        except gr.Error as error:
-            gr.Warning(str(error.message))
-            return show("")
 
-    return open_link
+def show_page(explorer: Explorer, found: Found) -> str:
+    """Return the whole page."""
+    links, collection = _make_links(explorer, found), explorer.collection
+    images = "image" if found.count == 1 else "images"
+    total = collection.configs[found.view.filter.config]
+    enlarged = _show_enlarged(found, links)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f'<title>{TITLE}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="style.css">'
+        '<script src="script.js"></script></head><body>'
+        '<a class="skip" href="#results">Skip to the images</a>'
+        f'<header><h1 id="title">{TITLE}</h1><div id="summary">{summary_line(collection)}</div></header>'
+        f'<div class="layout">{show_form(explorer, found)}<main id="results" tabindex="-1">'
+        f'<div id="warning" role="alert" data-part>{escape(found.warning)}</div>'
+        f'<div class="bar"><p id="found" role="status" data-part><b>{found.count:,}</b> {images} of {total:,} · '
+        f"page {found.view.page:,} of {found.pages:,}</p>"
+        f'<nav class="pager" id="pager" aria-label="Pages" data-part>{_show_pager(found, below=False)}</nav></div>'
+        '<details id="code"><summary>This filter as code</summary>'
+        f'<div id="code-text" data-part>{_show_code(found)}</div></details>'
+        f'<div class="cards" id="cards" data-part data-address="{escape(write_address(found.view))}">'
+        f"{show_cards(found.rows, found.first, links)}</div>"
+        f'<nav class="pager" id="pager-below" aria-label="Pages, below" data-part>{_show_pager(found, below=True)}</nav>'
+        "</main></div>"
+        f'<dialog id="view" aria-labelledby="view-title" data-part{" open" if enlarged else ""}>{enlarged}</dialog>'
+        "</body></html>\n"
+    )

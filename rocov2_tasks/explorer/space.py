@@ -16,10 +16,11 @@ import rocov2_shared
 import rocov2_tasks
 from rocov2_shared.folders import new_folder
 from rocov2_shared.output_paths import require_apart
+from rocov2_tasks.explorer import PORT
 from rocov2_tasks.explorer.packages import require
 
 PACKAGES = ("datasets", "huggingface_hub", "pyarrow", "Pillow", "numpy", "fsspec", "click", "duckdb")
-"""Packages that the modules import; the Space brings Gradio, by `sdk_version`."""
+"""Packages that the modules import."""
 
 _SOURCES = [Path(str(package.__file__)).parent for package in (rocov2_shared, rocov2_tasks)]
 
@@ -31,13 +32,23 @@ from rocov2_tasks.explore import serve
 serve({dataset!r}, "0.0.0.0")
 '''
 
+# As the Hub's guide to Spaces with Docker has it: a user with number 1000, who owns the files and the caches.
+DOCKERFILE = """\
+FROM python:{python}-slim
+RUN useradd --create-home --uid 1000 user
+USER user
+WORKDIR /home/user/app
+COPY --chown=user requirements.txt .
+RUN pip install --no-cache-dir --user --requirement requirements.txt
+COPY --chown=user . .
+CMD ["python", "app.py"]
+"""
+
 README = """\
 ---
 title: ROCOv2 explorer
-sdk: gradio
-sdk_version: {gradio}
-python_version: "{python}"
-app_file: app.py
+sdk: docker
+app_port: {port}
 license: apache-2.0
 datasets:
 - {dataset}
@@ -67,7 +78,7 @@ def write_space(folder: Path, dataset: str) -> None:
         FileNotFoundError: the project's licence is missing.
         ModuleNotFoundError: a package of the extra `explore` is not installed.
     """
-    require("gradio", "duckdb")
+    require("duckdb")
     for source in _SOURCES:
         require_apart(folder, source, ("FOLDER", "the code of the project"))
     with new_folder(folder, fill="app.py", argument="FOLDER") as unfinished:
@@ -75,9 +86,11 @@ def write_space(folder: Path, dataset: str) -> None:
 
 
 def _write(folder: Path, dataset: str) -> None:
-    values = {"dataset": dataset, "gradio": version("gradio"), "python": "{}.{}".format(*sys.version_info)}
+    values = {"dataset": dataset, "port": PORT, "python": "{}.{}".format(*sys.version_info)}
     pins = [f"{package}=={version(package)}\n" for package in PACKAGES]
-    texts = {"app.py": APP.format(**values), "README.md": README.format(**values), "requirements.txt": "".join(pins)}
+    templates = {"app.py": APP, "README.md": README, "Dockerfile": DOCKERFILE}
+    texts = {name: template.format(**values) for name, template in templates.items()}
+    texts["requirements.txt"] = "".join(pins)
     for name, text in (texts | {"LICENSE": _license()}).items():
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copy(str(rocov2.__file__), folder)

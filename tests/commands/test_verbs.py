@@ -25,7 +25,7 @@ from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
-SLOW = {"datasets", "pyarrow", "pandas", "PIL", "numpy", "rocov2", "distributed", "gradio", "huggingface_hub"}
+SLOW = {"datasets", "pyarrow", "pandas", "PIL", "numpy", "rocov2", "distributed", "duckdb", "huggingface_hub"}
 """Packages that take long to import."""
 
 

@@ -32,14 +32,24 @@ def served(repository: Path, home: Path, **variables: str) -> Iterator[str]:
 
 
 class Page:
-    """The page in a browser, as a reader uses it."""
+    """The page in a browser, as a reader uses it.
 
-    def __init__(self, driver: Any, address: str, cards: int = 1) -> None:
+    Args:
+        driver: the browser.
+        address: of the page.
+        cards: at least so many are waited for.
+        width: of the window, in pixels.
+        scheme: light or dark.
+    """
+
+    def __init__(self, driver: Any, address: str, cards: int = 1, width: int = 1280, scheme: str = "light") -> None:
         self.driver = driver
+        window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         driver.get(address)
-        self.wait(
-            f"return document.querySelectorAll('#found').length && document.querySelectorAll('.card').length >= {cards}"
-        )
+        self.wait(f"return document.readyState === 'complete' && document.querySelectorAll('.card').length >= {cards}")
 
     def wait(self, script: str) -> Any:
         """The first value of a script that is true."""
@@ -63,7 +73,7 @@ class Page:
 
     def type(self, text: str) -> None:
         """Into the field of text."""
-        self.element("#text input").send_keys(text)
+        self.element("#text").send_keys(text)
 
     def element(self, selector: str) -> Any:
         return self.driver.find_element("css selector", selector)
@@ -77,7 +87,7 @@ class Page:
     def ids(self) -> list[str]:
         """Of the images that are shown."""
         ids: list[str] = self.driver.execute_script(
-            "return [...document.querySelectorAll('.card')].map(card => card.id)"
+            "return [...document.querySelectorAll('.card')].map(card => card.dataset.image)"
         )
         return ids
 
@@ -85,15 +95,26 @@ class Page:
         """Wait until it says so of the number of images."""
         self.wait(f"return document.querySelector('#found')?.innerText.includes({json.dumps(text)})")
 
-    def choose(self, field: str, typed: str) -> None:
-        """Type something into a field with choices, and take the first that is offered."""
-        box = self.element(f"#{field} input")
-        box.click()
-        box.send_keys(typed)
-        self.wait(f"return document.querySelectorAll('#{field} [role=option]').length == 1")
-        box.send_keys("\ue007")
-        box.send_keys("\ue00c")
+    def choose(self, field: str, value: str) -> None:
+        """Tick or untick the box of a choice."""
+        self.element(f"#{field} input[value='{value}']").click()
+
+    def choose_concept(self, typed: str) -> None:
+        """Type a part of a concept, and take the one that is offered."""
+        self.element("#concept-input").send_keys(typed)
+        self.wait(f"return document.querySelectorAll('#offered [data-cui]').length == 1 /* {typed} */")
+        self.press("\ue007")
+
+    @property
+    def enlarged(self) -> str:
+        """The id of the enlarged image; empty for none."""
+        script = "return document.querySelector('dialog:modal h2')?.textContent ?? ''"
+        return str(self.driver.execute_script(script))
+
+    def wait_enlarged(self, image_id: str) -> None:
+        """Wait until that image is enlarged; none for an empty id."""
+        self.wait(f"return (document.querySelector('dialog:modal h2')?.textContent ?? '') === {json.dumps(image_id)}")
 
     def code(self, language: str) -> str:
         """The copied code."""
-        return str(self.driver.execute_script(f"return document.querySelector('#{language} .cm-content').innerText"))
+        return str(self.driver.execute_script(f"return document.getElementById('{language}').textContent"))

@@ -22,9 +22,7 @@ from tests.support.raw import make_raw
 pytestmark = pytest.mark.slow
 
 EXPLORE = [sys.executable, "-m", "rocov2_tasks.explore"]
-with_gradio = pytest.mark.skipif(
-    not (find_spec("gradio") and find_spec("duckdb")), reason="gradio and duckdb (the extra explore) are not installed"
-)
+with_duckdb = pytest.mark.skipif(not find_spec("duckdb"), reason="duckdb (the extra explore) is not installed")
 
 
 def explore(folder: Path, environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -39,7 +37,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_missing_package_names_its_extra(tmp_path: Path, environment: dict[str, str]) -> None:
     program = (
-        "import sys; sys.modules['gradio'] = None; sys.argv = ['explore', *sys.argv[1:]]; "
+        "import sys; sys.modules['duckdb'] = None; sys.argv = ['explore', *sys.argv[1:]]; "
         "from rocov2_commands.main import run_verb; run_verb('explore')"
     )
     for arguments in (["."], ["--space", "space", "org/rocov2"]):
@@ -47,7 +45,7 @@ def test_a_missing_package_names_its_extra(tmp_path: Path, environment: dict[str
             [sys.executable, "-c", program, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 1
-        assert done.stderr.startswith(f"Error: the explorer needs the package gradio: {how_to_install('explore')}")
+        assert done.stderr.startswith(f"Error: the explorer needs the package duckdb: {how_to_install('explore')}")
         assert done.stderr.count("\n") == 1
 
 
@@ -69,7 +67,7 @@ def test_wrong_usage_is_code_2(tmp_path: Path, environment: dict[str, str], argu
     assert not (tmp_path / "out").exists()
 
 
-@with_gradio
+@with_duckdb
 def test_what_is_no_repository_is_one_message(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "folder").mkdir()
     for name, message in [
@@ -85,7 +83,7 @@ def test_what_is_no_repository_is_one_message(tmp_path: Path, environment: dict[
         assert "Traceback" not in done.stderr
 
 
-@with_gradio
+@with_duckdb
 def test_a_taken_port_is_one_message(repository: Path, environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -96,7 +94,7 @@ def test_a_taken_port_is_one_message(repository: Path, environment: dict[str, st
     )
 
 
-@with_gradio
+@with_duckdb
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "::2", "a" * 70])
 def test_a_host_that_is_not_here_is_one_message(repository: Path, environment: dict[str, str], host: str) -> None:
     done = explore(repository.parent, environment, "rocov2", "--host", host)
@@ -106,7 +104,7 @@ def test_a_host_that_is_not_here_is_one_message(repository: Path, environment: d
     )
 
 
-@with_gradio
+@with_duckdb
 @pytest.mark.parametrize("damaged", ["conversion.json", "text/test.parquet", "vocabulary/vocabulary.parquet"])
 def test_a_damaged_file_is_one_line(tmp_path: Path, environment: dict[str, str], damaged: str) -> None:
     folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
@@ -125,7 +123,7 @@ def serve(repository: Path, environment: dict[str, str], *options: str) -> subpr
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@with_gradio
+@with_duckdb
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_it_listens_until_it_is_interrupted(repository: Path, environment: dict[str, str], host: str) -> None:
     if host == "::1" and not _has_ipv6():
@@ -152,8 +150,8 @@ def _has_ipv6() -> bool:
         return False
 
 
-@with_gradio
-@pytest.mark.parametrize("module", ["datasets", "pyarrow", "gradio", "duckdb"])
+@with_duckdb
+@pytest.mark.parametrize("module", ["datasets", "pyarrow", "duckdb"])
 def test_an_interruption_while_it_starts_is_told(
     tmp_path: Path, repository: Path, environment: dict[str, str], module: str
 ) -> None:
@@ -172,7 +170,6 @@ def test_the_wing_that_uses_reads_nothing_of_the_one_that_makes() -> None:
 @pytest.mark.parametrize(
     ("host", "shown"),
     [
-        (None, ""),
         ("127.0.0.1", ""),
         ("127.8.8.8", ""),
         ("localhost", ""),
@@ -185,5 +182,5 @@ def test_the_wing_that_uses_reads_nothing_of_the_one_that_makes() -> None:
         ("node7", "node7"),
     ],
 )
-def test_whoever_listens_on_other_addresses_is_told_who_reaches_it(host: str | None, shown: str) -> None:
+def test_whoever_listens_on_other_addresses_is_told_who_reaches_it(host: str, shown: str) -> None:
     assert _others_reach(host) == shown

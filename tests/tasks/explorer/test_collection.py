@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +198,39 @@ def test_there_are_the_concepts_and_values_that_occur(repository: Path, collecti
     assert all(images == sum(cui in row["cuis"] for row in rows) for cui, _, images in concepts)
     assert [images for _, _, images in concepts] == sorted((images for _, _, images in concepts), reverse=True)
     assert ("C1266909", "C1266909") in {(cui, name) for cui, name, _ in concepts}
-    assert collection.values("license") == ["CC BY", "CC BY-NC"]
-    assert collection.values("modality") == ["CT", "X-ray", "MRI", "ultrasound", "angiography", "PET", "combined"]
-    assert set(collection.values("region")) == {row["region"] for row in rows} - {None}
+    choices = collection.choices
+    assert choices["splits"] == ["train", "validation", "test"]
+    assert choices["licenses"] == ["CC BY", "CC BY-NC"]
+    assert choices["modalities"] == ["CT", "X-ray", "MRI", "ultrasound", "angiography", "PET", "combined"]
+    assert set(choices["regions"]) == {row["region"] for row in rows} - {None}
+    assert set(choices["directions"]) == {row["direction"] for row in rows} - {None}
+
+
+@each_case
+def test_each_choice_is_counted_as_if_it_were_chosen_alone(
+    collection: Collection, filter: Filter, fits: Callable[[Row], bool]
+) -> None:
+    counts = collection.choice_counts(filter)
+    for field, choices in collection.choices.items():
+        for choice in choices:
+            alone: dict[str, Any] = {field: (choice,)}
+            assert counts[field][choice] == collection.count(replace(filter, **alone)), (field, choice)
+    assert counts["commercial"] == {"": collection.count(replace(filter, commercial=True))}
+    rows = collection.rows(filter)
+    concepts = collection.concept_counts(filter)
+    assert concepts == {cui: sum(cui in row["cuis"] for row in rows) for cui, _, _ in collection.concepts}
+    assert list(collection.ids(filter)) == [(row["image_id"], row["split"]) for row in rows]
+
+
+def test_images_of_an_article_are_counted(repository: Path, collection: Collection) -> None:
+    rows = collection.rows(Filter())
+    counts = collection.article_counts(rows[:12])
+    assert counts.keys() == {row["pmcid"] for row in rows[:12]}
+    assert all(count == collection.count(Filter(text=pmcid)) for pmcid, count in counts.items())
+    assert max(counts.values()) > 1
+    free = collection.article_counts(rows[:12], "commercial")
+    assert all(count == collection.count(Filter(text=pmcid, config="commercial")) for pmcid, count in free.items())
+    assert free != counts
 
 
 def test_a_part_has_only_its_splits(tmp_path: Path) -> None:

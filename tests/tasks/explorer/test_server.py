@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 pytest.importorskip("duckdb")
-pytest.importorskip("gradio")
 
 from rocov2_tasks.explorer.collection import Collection
-from rocov2_tasks.explorer.server import launch
+from rocov2_tasks.explorer.filters import Filter
+from rocov2_tasks.explorer.server import Server
 from tests.support.processes import free_port
 from tests.support.raw import make_raw
 
@@ -19,12 +24,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    repository = make_raw(train=3, valid=3, test=3).build(tmp_path_factory.mktemp("server") / "rocov2")
-    port = free_port()
-    page = launch(Collection(repository), "127.0.0.1", port)
-    yield port
-    page.close(verbose=False)
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_raw(train=3, valid=3, test=3).build(tmp_path_factory.mktemp("server") / "rocov2")
+
+
+@pytest.fixture(scope="module")
+def port(repository: Path) -> Iterator[int]:
+    server = Server(Collection(repository), "127.0.0.1", free_port())
+    server.start()
+    yield server.server_port
+    server.close()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +48,33 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         ("/?at=-1&per_page=x&commercial=2", 200),
         ("/?modality=%3Cb%3E&split=%ff", 200),
         ("/?deep_link=../../etc", 200),
-        ("/config?page=2", 200),
+        ("/config?page=2", 404),
+        ("/?view=3", 200),
+        ("/?view=99999999999999999999&config=small", 200),
+        ("/?text=" + "%2A".join("abcdefghijkl"), 200),
+        ("/?text=%00%ff%5C(%5B&concept=", 200),
+        ("/?concept=C0000000", 200),
+        ("/random?at=x", 303),
+        ("/random?modality=radar", 303),
+        ("/ids.csv", 200),
+        ("/ids.csv?modality=radar", 404),
+        ("/ids.csv?text=(((", 200),
+        ("/concepts.json?find=%ff(&text=*", 200),
+        ("/concepts.json?modality=radar", 200),
+        ("/image/default/train/0.jpg", 200),
+        ("/image/default/train/3.jpg", 404),
+        ("/image/default/train/999999999.jpg", 404),
+        ("/image/default/train/99999999999.jpg", 404),
+        ("/image/default/nosplit/0.jpg", 404),
+        ("/image/text/train/0.jpg", 404),
+        ("/image/../../train/0.jpg", 404),
+        ("/style.css", 200),
+        ("/script.js?x", 200),
+        ("/server.py", 404),
+        ("//", 200),
+        ("/?", 200),
+        ("http://example.org/", 404),
+        ("*", 404),
         ("/nope", 404),
         ("/page", 404),
         ("/%00", 404),
@@ -59,35 +94,81 @@ BOUNDARY = b"--x\r\nContent-Disposition: form-data; name=files; filename=a.txt\r
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
-@pytest.mark.parametrize("prefix", ["", "/gradio_api"])
 @pytest.mark.parametrize(
     ("method", "address"),
     [
+        ("POST", "/"),
         ("POST", "/upload"),
-        ("POST", "/upload/"),
-        ("POST", "/upload?upload_id=1"),
-        ("POST", "//upload"),
-        ("POST", "/assets/../upload"),
-        ("GET", "/upload_progress?upload_id=1"),
-        ("POST", "/component_server"),
-        ("POST", "/process_recording"),
-        ("POST", "/run/search"),
-        ("POST", "/call/search"),
+        ("POST", "/ids.csv"),
         ("GET", "/file=pyproject.toml"),
-        ("GET", "/file/pyproject.toml"),
         ("GET", "/proxy=https://example.org"),
-        ("GET", "/monitoring"),
-        ("GET", "/vibe-code"),
+        ("GET", "/rocov2_tasks/explorer/server.py"),
         ("PUT", "/upload"),
-        ("DELETE", "/config"),
-        ("OPTIONS", "/upload"),
+        ("DELETE", "/"),
+        ("OPTIONS", "/"),
+        ("PATCH", "/"),
+        ("NONSENSE", "/"),
+        ("CONNECT", "example.org:80"),
     ],
 )
-def test_nothing_can_be_uploaded_or_read_besides_the_page(port: int, prefix: str, method: str, address: str) -> None:
+def test_nothing_can_be_uploaded_or_read_besides_the_page(port: int, method: str, address: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request(method, prefix + address, BOUNDARY if method == "POST" else None, MULTIPART)
+    connection.request(method, address, BOUNDARY if method == "POST" else None, MULTIPART)
     assert connection.getresponse().status == 404
     connection.close()
+
+
+@pytest.mark.parametrize("address", ["/", "/image/default/train/0.jpg", "/nope"])
+def test_a_head_is_that_of_the_page(port: int, address: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    answers = []
+    for method in ("GET", "HEAD"):
+        connection.request(method, address)
+        answer = connection.getresponse()
+        body = answer.read()
+        answers.append((answer.status, answer.headers["Content-Type"], answer.headers["Content-Length"]))
+        assert len(body) == (int(answer.headers["Content-Length"]) if method == "GET" else 0)
+    assert answers[0] == answers[1]
+    connection.close()
+
+
+def test_an_image_is_given_byte_for_byte(port: int, repository: Path) -> None:
+    collection = Collection(repository)
+    rows = collection.rows(Filter())
+    for row, image in zip(rows, collection.images(rows), strict=True):
+        with urlopen(f"http://127.0.0.1:{port}/image/default/{row['split']}/{row['row']}.jpg") as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg"
+            assert answer.read() == image
+
+
+def test_an_image_that_cannot_be_read_says_why_and_the_others_are_shown(tmp_path: Path) -> None:
+    repository = make_raw(train=3, valid=3, test=3).build(tmp_path / "rocov2")
+    server = Server(Collection(repository), "127.0.0.1", free_port())
+    server.start()
+    for shard in repository.glob("data/test-*"):
+        shard.unlink()
+    statuses = {}
+    with urlopen(server.url) as answer:  # noqa: S310
+        page = answer.read().decode()
+    for address in re.findall(r'<img src="([^"]*)"', page):
+        try:
+            with urlopen(server.url + address) as answer:  # noqa: S310
+                statuses[address.split("/")[2]] = answer.status, ""
+        except HTTPError as error:
+            statuses[address.split("/")[2]] = error.code, error.read().decode()
+    server.close()
+    assert statuses["train"] == statuses["validation"] == (200, "")
+    assert statuses["test"][0] == 404
+    assert "is missing: start the explorer again" in statuses["test"][1]
+
+
+def test_many_searches_at_once_are_all_answered(port: int) -> None:
+    def ask(number: int) -> int:
+        with urlopen(f"http://127.0.0.1:{port}/?text={'abcde'[number % 5]}*&at={number}") as answer:
+            return int(answer.status)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(40))) == {200}
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -95,6 +176,6 @@ def test_a_long_request_is_refused_before_it_is_read(port: int, chunked: bool) -
     connection = http.client.HTTPConnection("127.0.0.1", port)
     parts = (b"x" * 100_000 for _ in range(11))
     body = parts if chunked else b"".join(parts)
-    connection.request("POST", "/gradio_api/queue/join", body, {"Content-Type": "application/json"})
+    connection.request("POST", "/queue/join", body, {"Content-Type": "application/json"})
     assert connection.getresponse().status == 413
     connection.close()

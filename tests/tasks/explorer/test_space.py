@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from rocov2_shared.errors import UserError
-from rocov2_tasks.explorer import space
+from rocov2_tasks.explorer import PORT, space
 from tests.conftest import PROJECT
 from tests.support.repositories import files_of
-from tests.tasks.test_explore import explore, with_gradio
+from tests.tasks.test_explore import explore, with_duckdb
 
 pytestmark = pytest.mark.slow
 
 
-@with_gradio
+@with_duckdb
 def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, str]) -> None:
     from huggingface_hub import RepoCard
 
@@ -29,7 +29,8 @@ def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, 
     folder = tmp_path / "space"
     assert (folder / "LICENSE").read_bytes() == (PROJECT / "LICENSE").read_bytes()
     card = RepoCard.load(folder / "README.md").data
-    assert (card["sdk"], card["app_file"], card["datasets"]) == ("gradio", "app.py", ["org/rocov2"])
+    assert (card["sdk"], card["app_port"], card["datasets"]) == ("docker", PORT, ["org/rocov2"])
+    assert (folder / "Dockerfile").read_text().splitlines()[-1] == 'CMD ["python", "app.py"]'
     pins = dict(line.split("==") for line in (folder / "requirements.txt").read_text().split())
     assert {"datasets", "duckdb", "pyarrow", "huggingface_hub"} <= set(pins)
     # From its own folder alone, and in the end it asks for the dataset.
@@ -46,7 +47,7 @@ def test_a_space_is_whole_and_runs_alone(tmp_path: Path, environment: dict[str, 
     assert json.loads(asked) == ["org/rocov2", "0.0.0.0"]  # noqa: S104
 
 
-@with_gradio
+@with_duckdb
 def test_a_space_never_takes_the_place_of_a_folder(
     tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +67,7 @@ def test_a_space_never_takes_the_place_of_a_folder(
     assert [path.name for path in tmp_path.iterdir() if path.name != "hf_home"] == ["space"]
 
 
-@with_gradio
+@with_duckdb
 def test_an_empty_folder_is_filled_where_one_is(tmp_path: Path, environment: dict[str, str]) -> None:
     new, here = tmp_path / "new", tmp_path / "it's here"
     here.mkdir()
@@ -82,7 +83,7 @@ def test_an_empty_folder_is_filled_where_one_is(tmp_path: Path, environment: dic
     assert "hf upload ORG/SPACE 'a b' . --repo-type space" in done.stdout
 
 
-@with_gradio
+@with_duckdb
 @pytest.mark.parametrize("folder", ["file", "file/space", "file/a/b"])
 def test_a_file_is_no_place_for_a_space(tmp_path: Path, environment: dict[str, str], folder: str) -> None:
     (tmp_path / "file").touch()
@@ -92,7 +93,7 @@ def test_a_file_is_no_place_for_a_space(tmp_path: Path, environment: dict[str, s
 
 
 def test_a_folder_that_was_empty_is_so_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("gradio")
+    pytest.importorskip("duckdb")
     rename = Path.rename
 
     def fail_at_last(path: Path, target: Path) -> Path:
