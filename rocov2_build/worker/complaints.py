@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from rocov2_build.worker.member import BadImageError
 from rocov2_shared.jpeg_segments import Segment, read_header
@@ -146,6 +146,9 @@ def _load(data: bytes, complaint: str) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             image.load()
             return image
+    except UnidentifiedImageError as error:  # its text has an address in memory, another one each time
+        found = f"{complaint}; a header that Pillow cannot read"
+        raise BadImageError("damaged-jpeg", "a JPEG that decodes", found) from error
     except Exception as error:  # whatever damage makes Pillow raise
         raise BadImageError("damaged-jpeg", "a JPEG that decodes", f"{complaint}; {error}") from error
 

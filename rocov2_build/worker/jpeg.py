@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from rocov2_build.worker.complaints import judge, walk_markers
 from rocov2_build.worker.member import BadImageError
+from rocov2_build.worker.opening import MODES, opens_upright
 from rocov2_build.worker.phash import perceptual_hash
 from rocov2_build.worker.scale import Scaled, scale, scaled_size
 from rocov2_build.worker.verification import Verification
@@ -76,12 +77,20 @@ def inspect(data: bytes, verify: str = Verification.STRICT, side: int | None = N
             `damaged-jpeg`.
     """
     header = _read_header(data)
+    factor = 1 if min(header.width, header.height) < SMALL_SIDE else 8
+    decoded = None
+    if verify == Verification.STRICT and side is None and opens_upright(data, header):
+        decoded = _decode(data, factor)
+        if decoded.grey is not None:
+            return ImageFacts(
+                header.width, header.height, MODES[header.components], perceptual=perceptual_hash(decoded.grey)
+            )
     shown = _open(data, turn=verify == Verification.STRICT or side is not None)
     complaint = perceptual = ""
     if verify == Verification.MARKERS:
         walk_markers(data)
     elif verify == Verification.STRICT:
-        grey, complaint = _decode_strictly(data, 1 if min(shown.width, shown.height) < SMALL_SIDE else 8)
+        grey, complaint = _settle(data, factor, decoded or _decode(data, factor))
         perceptual = perceptual_hash(grey)
     small = None if side is None else _make_small(data, header, shown, side)
     return ImageFacts(shown.width, shown.height, shown.mode, shown.turned, complaint, perceptual, small)
@@ -157,28 +166,31 @@ def _unreadable(error: Exception) -> BadImageError:
     return BadImageError("damaged-metadata", expected, f"Pillow: {error or type(error).__name__}")
 
 
-def _decode(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
-    """Grey pixels at 1/`factor` scale; None, and why, when libjpeg-turbo does not decode the image without a warning.
+class _Decoded(NamedTuple):
+    """Grey pixels; None, and why, when libjpeg-turbo does not decode the image without a warning."""
 
-    Grey at 1/8 scale is the cheapest decode that still reads every coefficient.
-    """
+    grey: npt.NDArray[np.uint8] | None
+    complaint: str
+
+
+def _decode(data: bytes, factor: int) -> _Decoded:
+    """Decode an image to grey at 1/`factor` scale: at 1/8 that is the cheapest decode that still reads every coefficient."""
     least = 0 if factor == 1 else 1  # in pixels; without it nothing is scaled, with it all that may be
     try:
         grey = simplejpeg.decode_jpeg(
             data, colorspace="GRAY", min_height=least, min_width=least, min_factor=factor, strict=True
         )
     except ValueError as error:
-        return None, str(error).removeprefix("tjDecompressHeader3(): ")
-    return grey[:, :, 0], ""
+        return _Decoded(None, str(error).removeprefix("tjDecompressHeader3(): "))
+    return _Decoded(grey[:, :, 0], "")
 
 
-def _decode_strictly(data: bytes, factor: int) -> tuple[npt.NDArray[np.uint8], str]:
+def _settle(data: bytes, factor: int, decoded: _Decoded) -> tuple[npt.NDArray[np.uint8], str]:
     """Grey pixels at 1/`factor` scale, and a benign complaint, mostly ""; raises when picture data is lost.
 
     A decode without any complaint has met the marker of the end; only a complaint makes more work.
     """
-    grey, complaint = _decode(data, factor)
-    if grey is not None:
-        return grey, ""
-    grey, picture = judge(data, complaint, lambda rest: _decode(rest, factor))
-    return (np.asarray(picture.convert("L").reduce(factor)) if grey is None else grey), complaint
+    if decoded.grey is not None:
+        return decoded.grey, ""
+    grey, picture = judge(data, decoded.complaint, lambda rest: _decode(rest, factor))
+    return (np.asarray(picture.convert("L").reduce(factor)) if grey is None else grey), decoded.complaint

@@ -195,6 +195,13 @@ def test_lost_bytes_are_never_benign(options: dict[str, Any], seeds: Seeds) -> N
             assert np.array_equal(pixels(lost), whole), (seed, facts.benign)
 
 
+def test_a_rest_that_pillow_cannot_open_is_refused_in_the_same_words_each_time() -> None:
+    data = bytearray(with_segment(noisy(), 0xED, bytes(30)))
+    data[5] = 1  # an impossible length, so that the content is junk
+    found = "Corrupt JPEG data: 30 extraneous bytes before marker 0xe0; a header that Pillow cannot read"
+    assert refusal(bytes(data)) == found
+
+
 def test_a_file_with_very_many_complaints_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     decodes: list[bytes] = []
     monkeypatch.setattr(jpeg, "_decode", remembering(jpeg._decode, decodes))
