@@ -91,6 +91,9 @@ def _describe(contents: Contents) -> dict[str, Any]:
             f"release of ROCOv2, to try tools on. {_LICENSES_APART}",
             "license": [url for name, url in LICENSE_URLS.items() if name != "CC BY"],
             "url": rocov2.HOMEPAGE,
+            "version": rocov2.__version__,
+            "datePublished": _SAMPLE_YEAR,
+            "citeAs": "The sample of the project rocov2-hub. Every image names its source in attribution and url.",
             **common,
             "rai:dataLimitations": "It is made for trying out tools, and is too small for anything else.",
         }
@@ -101,7 +104,8 @@ def _describe(contents: Contents) -> dict[str, Any]:
         "description": f"{rocov2.DESCRIPTION} {_LICENSES_APART}",
         "license": [LICENSE_URLS[name] for name in known],
         "url": release.url if release else rocov2.HOMEPAGE,
-        **({"sameAs": f"https://doi.org/{release.doi}", "version": _version(release.name)} if release else {}),
+        **({"sameAs": f"https://doi.org/{release.doi}"} if release else {}),
+        "version": _version(release.name) if release else f"0.0.0+{contents.identity['default'][:12]}",
         "creator": [{"@type": "sc:Person", "name": name} for name in authors()],
         "datePublished": _cited("year"),
         "citeAs": rocov2.CITATION,
@@ -110,6 +114,7 @@ def _describe(contents: Contents) -> dict[str, Any]:
     }
 
 
+_SAMPLE_YEAR = "2026"
 _LICENSES_APART = "Every image has its own licence, in the field license; attribution names the authors to credit."
 
 
