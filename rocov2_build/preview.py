@@ -17,6 +17,8 @@ from typing import Any
 import datasets
 import pyarrow.parquet as pq
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 import rocov2
 from rocov2_build.card.decoding import decode
@@ -80,6 +82,24 @@ def _page(title: str, body: str, wide: bool = False) -> str:
     )
 
 
+_PICTURE = re.compile(r'<img src="(assets/[\w.-]+)" alt="([^"<>]*)" width="(\d{1,4})">')
+
+
+def _picture(state: StateInline, silent: bool) -> bool:
+    """Read a picture as the card writes it in HTML, as a rule of `markdown_it`."""
+    found = _PICTURE.match(state.src, state.pos)
+    if not found:
+        return False
+    if not silent:
+        token = state.push("image", "img", 0)
+        token.attrs = {"src": found[1], "alt": "", "width": found[3]}
+        text = Token("text", "", 0)
+        text.content = html.unescape(found[2])
+        token.children, token.content = [text], text.content
+    state.pos = found.end()
+    return True
+
+
 def card_page(readme: str) -> str:
     """Return the card as HTML, below the tags and the licence that the Hub shows beside it."""
     metadata, body = split_front_matter(readme)
@@ -90,7 +110,9 @@ def card_page(readme: str) -> str:
         if (value := metadata.get(key))
     )
     # The card of a stranger may contain anything. The Hub cleans its HTML; here all of it is text, as no card needs any.
+    # But its pictures, which have a width.
     markdown = MarkdownIt("gfm-like", {"html": False})
+    markdown.inline.ruler.before("text", "picture", _picture)
     return _page(str(metadata.get("pretty_name", "")), f'<dl class="front">{front}</dl>\n{markdown.render(body)}')
 
 

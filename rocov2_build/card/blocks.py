@@ -8,9 +8,30 @@ import datasets
 
 import rocov2
 from rocov2_build.card.contents import Contents
-from rocov2_build.card.tables import overlap_block, published_statistics, statistics_block
-from rocov2_build.raw.releases import RELEASES, SAMPLE
+from rocov2_build.card.examples import examples_block, output_block, row_block
+from rocov2_build.card.licenses import known_licenses, license_table
+from rocov2_build.card.statistics import published_statistics, statistics_block
+from rocov2_build.card.tables import format_share, head_table, overlap_block
+from rocov2_build.card.versions import (
+    build_notice,
+    cited_block,
+    input_table,
+    method_block,
+    release_table,
+    versions_block,
+)
 from rocov2_shared.sizes import format_count, format_size
+
+USES = {
+    "default": "full pictures: fine-tuning of vision-language models, classification above 256 pixels",
+    "commercial": "products and services that earn money",
+    "apart": "training whose scores on validation and test must not leak",
+    "small": "training at 224 or 256 pixels, notebooks, first experiments",
+    "mini": "tutorials, tests of code, a first look",
+    "text": "captions and concepts alone: statistics, search, language models",
+    "vocabulary": "names of concepts, lists of labels",
+}
+"""For which work a configuration is made."""
 
 
 def schema_table() -> str:
@@ -40,85 +61,27 @@ def label_table() -> str:
     return "\n".join(lines)
 
 
-def license_table(facts: dict[str, Any]) -> str:
-    """Return the licences of the images with their numbers as Markdown."""
-    counted: dict[str, dict[str, int]] = facts["license"]
-    splits = list(facts["images"])
-    lines = [f"| {' | '.join(['licence', 'commercial use', *splits])} |", "| --- " * (2 + len(splits)) + "|"]
-    for name, counts in counted.items():
-        cells = [name, _commercial_use(name), *(f"{counts[split]:,}" for split in splits)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _known_licenses() -> str:
-    lines = ["| licence | commercial use |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {_commercial_use(name)} |" for name in rocov2.LICENSES)])
-
-
-def _commercial_use(name: str) -> str:
-    return "yes" if rocov2.LICENSES[name] else "no"
-
-
 def size_table(contents: Contents) -> str:
-    """Return the configurations and splits that have rows, with their numbers, as Markdown."""
-    sizes = contents.sizes
-    splits = [split for split in (*rocov2.SPLITS, rocov2.VOCABULARY_SPLIT) if any(split in of for of in sizes.values())]
-    lines = [f"| config | what it is | {' | '.join(splits)} | download |", "| --- " * (len(splits) + 3) + "|"]
-    for config, parts in sizes.items():
-        rows = [f"{parts[split].rows:,}" if split in parts else "" for split in splits]
+    """Return the configurations and splits that have rows with their numbers, and how to load each, as Markdown."""
+    splits = contents.splits
+    lines = [f"| config | what it is | for | {' | '.join(splits)} | download |", "| --- " * (len(splits) + 4) + "|"]
+    calls = []
+    for config, parts in contents.sizes.items():
+        summary = rocov2.CONFIGS[config].summary
+        if rocov2.VOCABULARY_SPLIT in parts:
+            summary += f" ({format_count(parts[rocov2.VOCABULARY_SPLIT].rows, 'row')})"
+        rows = [f"{parts[split].rows:,}" if split in parts else "–" for split in splits]
         download = format_size(sum(size.download for size in parts.values()))
-        lines.append(f"| {' | '.join([f'`{config}`', rocov2.CONFIGS[config].summary, *rows, download])} |")
-    return "\n".join(lines)
+        lines.append(f"| {' | '.join([f'`{config}`', summary, USES[config], *rows, download])} |")
+        name = "" if config == "default" else f', "{config}"'
+        calls.append(f'{config} = load_dataset("rocov2"{name}, split="{next(iter(parts))}")')
+    program = "\n".join(["```python", "from datasets import load_dataset", "", *calls, "```"])
+    return "\n".join([*lines, "", program])
 
 
 def _config_table() -> str:
-    lines = ["| config | what it is |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| `{name}` | {definition.summary} |" for name, definition in rocov2.CONFIGS.items())])
-
-
-def _release_table() -> str:
-    splits = list(rocov2.SPLITS)
-    lines = [f"| version of the release | images | {' | '.join(splits)} | note |", "| --- " * (len(splits) + 3) + "|"]
-    for release in RELEASES.values():
-        counts = [sum(release.images.values()), *(release.images[split] for split in splits)]
-        cells = [f"{release.name} ([{release.doi}]({release.url}))", *(f"{count:,}" for count in counts), release.note]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def input_table(contents: Contents) -> str:
-    """Return the files of the raw release with their hashes as Markdown."""
-    if not contents.inputs:
-        return ""
-    lines = ["| file of the release | images | bytes of images | SHA-256 |", "| --- | --- | --- | --- |"]
-    for name, recorded in sorted(contents.inputs.items()):
-        counts = [f"{recorded[key]:,}" if key in recorded else "" for key in ("images", "bytes")]
-        lines.append(f"| {name} | {' | '.join(counts)} | `{recorded.get('sha256') or recorded['fingerprint']}` |")
-    about = (
-        "The SHA-256 of a zip is that of its images' ids, sizes and CRC-32. It does not depend on the order or the "
-        "compression in the zip."
-    )
-    return "\n".join([*lines, "", about])
-
-
-def _build_notice(contents: Contents) -> str:
-    rows = sum(size.rows for size in contents.sizes["default"].values())
-    release_name = contents.release or "an unknown release"
-    source = f"release {release_name}"
-    if contents.release in RELEASES:
-        source += f" ([{RELEASES[contents.release].doi}]({RELEASES[contents.release].url}))"
-    lines = [
-        f"This repository contains {rows:,} images of {source}; hash of its rows `{contents.identity['default'][:12]}`."
-    ]
-    if contents.release == SAMPLE:
-        lines = [
-            f"**This is the project's sample, not ROCOv2**: {rows:,} openly licensed scans in the form of a release, to try "
-            "the tools on."
-        ]
-    if contents.part:
-        lines.append(f"**It is a part of the release** (built with `{contents.part}`).")
-    return " ".join(lines)
+    lines = ["| config | what it is | for |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {it.summary} | {USES[name]} |" for name, it in rocov2.CONFIGS.items())])
 
 
 def _turned_notice(turned: int) -> str:
@@ -131,38 +94,69 @@ def _turned_notice(turned: int) -> str:
     )
 
 
+def head_block(facts: dict[str, Any]) -> str:
+    """Return how the rows are ordered, and how far the head of a split differs from the whole."""
+    text = (
+        "A shard contains images of one group: of one kind of licence, for example. The shards of the groups alternate; "
+        "within a group, train has a fixed shuffled order, validation and test that of the release. **The head of a split or "
+        "of a stream is not a fair sample**; whole rounds of shards are. Here the first tenth differs by up to this:"
+    )
+    return f"{text}\n\n{head_table(facts)}"
+
+
+def concepts_block(facts: dict[str, Any]) -> str:
+    """Return how many images have no concept beyond the curated ones."""
+    parts = [
+        f"{format_share(count, facts['images'][split])} of {split}"
+        for split, count in facts["concepts"]["only_curated"].items()
+    ]
+    return (
+        f"Images without any concept beyond the curated ones: {', '.join(parts)}. A score of the automatic concepts against "
+        "experts is not published."
+    )
+
+
 def built_blocks(contents: Contents) -> dict[str, str]:
     """Return the blocks of a built repository's card by name; a block is empty if there is nothing to show."""
     facts = contents.facts
     return _common_blocks() | {
-        "examples": contents.examples.markdown() if contents.examples else "",
-        "build": _build_notice(contents),
+        "build": build_notice(contents),
+        "examples": examples_block(contents),
+        "row": row_block(contents),
+        "output": output_block(contents),
         "sizes": size_table(contents),
-        "statistics": statistics_block(facts) if facts else "",
-        "pictures": "\n\n".join(chart.markdown() for chart in contents.charts),
+        "head": head_block(facts) if facts else "",
         "turned": _turned_notice(contents.turned),
-        "inputs": input_table(contents),
+        "statistics": statistics_block(facts, contents.charts) if facts else "",
+        "concepts": concepts_block(facts) if facts else "",
         "overlap": overlap_block(facts) if facts else "",
-        "licenses": license_table(facts) if facts else _known_licenses(),
+        "licenses": license_table(facts) if facts else known_licenses(),
+        "releases": release_table(contents),
+        "versions": versions_block(contents),
+        "cited": cited_block(contents),
+        "method": method_block(contents) if contents.plan else "",
+        "inputs": input_table(contents),
     }
 
 
 def published_blocks() -> dict[str, str]:
     """Return the same blocks by what is known without a build; those that describe a build are empty."""
+    describing = ("build", "examples", "row", "output", "head", "turned", "concepts", "overlap", "versions", "method")
     return (
-        dict.fromkeys(("examples", "build", "pictures", "turned", "inputs", "overlap"), "")
+        dict.fromkeys((*describing, "inputs"), "")
         | _common_blocks()
         | {
             "sizes": _config_table(),
             "statistics": published_statistics(),
-            "licenses": _known_licenses(),
+            "licenses": known_licenses(),
+            "releases": release_table(),
+            "cited": cited_block(),
         }
     )
 
 
 def _common_blocks() -> dict[str, str]:
     return {
-        "releases": _release_table(),
         "schema": schema_table(),
         "labels": label_table(),
         "citation": f"```bibtex\n{rocov2.CITATION}```",

@@ -1,7 +1,7 @@
 """The card's charts, drawn from `facts.json`.
 
 Their ground is transparent and their ink has medium brightness, so that they are readable on a light and on a dark page.
-Letters are large enough for a telephone.
+Letters are large enough for charts that are shown 360 pixels wide: two side by side, or one on a telephone.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rocov2_build.card.contact_sheet import ACCENT, INK
 from rocov2_build.card.contents import Picture
+from rocov2_build.facts.articles import UNKNOWN
 from rocov2_shared.files import write_whole
 
 COLORS = {"train": ACCENT, "validation": "#d9822b", "test": "#2fa37c"}
 _GRID = "#7a7f8740"
 _STYLE = {
     "text.parse_math": False,  # a name of a concept may contain dollar signs
-    "font.size": 17,
-    "axes.titlesize": 19,
-    "axes.labelsize": 16,
-    "xtick.labelsize": 15,
-    "ytick.labelsize": 15,
-    "legend.fontsize": 15,
+    "font.size": 22,
+    "axes.titlesize": 26,
+    "axes.labelsize": 22,
+    "xtick.labelsize": 20,
+    "ytick.labelsize": 20,
+    "legend.fontsize": 20,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
@@ -93,8 +94,20 @@ def _regions(axes: Axes, facts: dict[str, Any]) -> str:
     return words
 
 
-def _licenses(axes: Axes, facts: dict[str, Any]) -> str:
-    return _bars(axes, facts["license"], facts["images"])
+def _years(axes: Axes, facts: dict[str, Any]) -> str:
+    years = {year: sum(counts.values()) for year, counts in facts["articles"]["years"].items() if year != UNKNOWN}
+    if not years:
+        return ""
+    total = sum(years.values())
+    span = range(int(min(years)), int(max(years)) + 1)
+    axes.bar(span, [years.get(str(year), 0) / total for year in span], 0.8, color=ACCENT)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.set_xlabel("year in the attribution")
+    axes.set_ylabel("share of the images")
+    axes.grid(axis="x", visible=False)
+    _percent(axes.yaxis)
+    year, count = max(years.items(), key=lambda item: item[1])
+    return f"Images of {span[0]} to {span[-1]}, most of {year}: {_share(count, total)}"
 
 
 def _frequencies(axes: Axes, facts: dict[str, Any]) -> str:
@@ -195,7 +208,7 @@ _CHARTS: dict[str, tuple[str, float, Callable[[Axes, dict[str, Any]], str]]] = {
     "frequencies": ("How often a concept occurs", 5.0, _frequencies),
     "together": ("Concepts that come together", 9.0, _together),
     "sizes": ("Size of the images", 5.0, _sizes),
-    "licenses": ("Licences", 4.4, _licenses),
+    "years": ("Year of the articles", 5.0, _years),
 }
 """By file name: title, height in hundreds of pixels (all are 1,000 wide), and the function that draws it and returns it
 in words ("" if there is nothing to draw)."""

@@ -1,4 +1,4 @@
-"""The contact sheet: real images of every modality with caption, concepts and credit, in one picture."""
+"""The contact sheet: real images of every modality in one picture; the card has their captions and credits beside it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,57 @@ from rocov2_shared.files import write_whole
 CELLS_PER_ROW = 3
 CELLS = 9
 SMALL_CELLS = 6
-_CELL, _GAP, _PICTURE = 400, 16, 300
-# Readable on white and on black: the contrast with both is above 4 to 1.
 INK, ACCENT = "#7a7f87", "#3f87d9"
-_FONTS = {"plain": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "slanted": "DejaVuSans-Oblique.ttf"}
-_SMALL_CELL, _SMALL_LABEL, _SMALL_GAP = (256, 216), 40, 6
-_COLUMNS = ["image_id", "caption", "modality", "concept_names", "license", "attribution", "pmcid", "width", "height"]
-_SHORT = range(25, 111)
-"""Lengths of captions, in characters, that fit a cell."""
-_LONGEST_TEXT = 2_000
-"""Characters of a text that are looked at; a cell shows far fewer."""
+"""Readable on white and on black: the contrast of the first with both is above 4 to 1."""
+
+
+class Cell(NamedTuple):
+    """How large the parts of a sheet are, in pixels.
+
+    Attributes:
+        width, height: of the box that a picture fills.
+        label: height of the line below it.
+        font: size of its letters.
+    """
+
+    width: int
+    height: int
+    label: int
+    font: int
+
+
+LARGE = Cell(396, 300, 64, 46)
+"""The card's sheet is 1,200 pixels wide. On a telephone, 390 pixels wide, its letters are 15 pixels high."""
+SMALL = Cell(256, 216, 40, 28)
+"""The sheet of the project's page is 780 pixels wide, as that page is; on a telephone its letters are half as high."""
+
+_GAP = 6
+_COLUMNS = ["caption", "modality", "pmcid", "width", "height"]
 _MOST_PASSED_OVER = 100
 """Damaged images after which no more are looked at: each needs another row group."""
+
+
+class Limits(NamedTuple):
+    """Which rows may be shown: lengths of the caption in characters, width by height, and the shorter side in pixels."""
+
+    caption: range
+    least_ratio: float
+    most_ratio: float
+    least_side: int
+
+    def allow(self, row: dict[str, Any]) -> bool:
+        """Return whether a row may be shown."""
+        ratio = row["width"] / row["height"]
+        return (
+            len(row["caption"].strip()) in self.caption
+            and self.least_ratio < ratio < self.most_ratio
+            and min(row["width"], row["height"]) >= self.least_side
+        )
+
+
+_GOOD = Limits(range(25, 161), 0.6, 1.8, 150)
+_FAIR = Limits(range(10, 601), 0.3, 3.5, 100)
+"""For modalities of which no row is good: their images often have several parts, and long captions."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +84,6 @@ class Example:
     def modality(self) -> str:
         """Name of its label."""
         return rocov2.label_name(rocov2.FEATURES["modality"], self.row["modality"])
-
-    @property
-    def source(self) -> str:
-        """Licence and article."""
-        return f"{self.row['license']}, {self.row['pmcid']}"
 
 
 class Choice(NamedTuple):
@@ -65,35 +99,69 @@ class Choice(NamedTuple):
 
 
 def choose_examples(repository: Path) -> Choice:
-    """Choose up to `CELLS` images: each modality once, then a second time, in the order of the labels.
+    """Choose up to `CELLS` images of different articles: each modality once, then a second time, in the order of the labels.
 
     They are the first of a split whose caption is short, whose shape fits a cell, whose licence allows commercial use, and
-    which decode without a loss.
+    which decode without a loss. If a modality has no such image, one with a longer caption or another shape is taken.
     """
     found: dict[int, list[Example]] = {}
     passed_over: dict[str, str] = {}
-    for file, group, position, row in _fitting_rows(repository):
-        examples = found.setdefault(row["modality"], [])
-        if len(examples) < 2 and all(example.row["caption"] != row["caption"] for example in examples):
-            with pq.ParquetFile(file) as parquet:
-                data = parquet.read_row_group(group, columns=["image.bytes"])["image"][position].as_py()["bytes"]
-            try:
-                decode(data)
-            except BadImageError as error:
-                passed_over[row["image_id"]] = error.found
-                if len(passed_over) == _MOST_PASSED_OVER:
-                    break
-                continue
-            examples.append(Example(data, row))
-        if len(found) == len(rocov2.MODALITIES) and all(len(examples) == 2 for examples in found.values()):
-            break
+    articles: set[str] = set()
+    for limits, most in ((_GOOD, 2), (_FAIR, 1)):
+        missing = {label for label in range(len(rocov2.MODALITIES)) if len(found.get(label, [])) < most}
+        if missing and len(passed_over) < _MOST_PASSED_OVER:
+            _look_for(repository, limits, dict.fromkeys(missing, most), found, passed_over, articles)
     ordered = [examples for _, examples in sorted(found.items())]
     rounds = [[examples[number] for examples in ordered if len(examples) > number] for number in range(2)]
     chosen = (rounds[0] + rounds[1])[:CELLS]
+    chosen = chosen[: count_shown(len(chosen), len(rounds[0]))]
     return Choice(sorted(chosen, key=lambda example: example.row["modality"]), passed_over)
 
 
-def _fitting_rows(repository: Path) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
+def count_shown(images: int, modalities: int) -> int:
+    """Return how many of the images fill whole rows of the sheet, but not less than one of each modality."""
+    return images if images <= CELLS_PER_ROW else max(modalities, images // CELLS_PER_ROW * CELLS_PER_ROW)
+
+
+def _look_for(
+    repository: Path,
+    limits: Limits,
+    wanted: dict[int, int],
+    found: dict[int, list[Example]],
+    passed_over: dict[str, str],
+    articles: set[str],
+) -> None:
+    """Add the first images that decode, until there are as many of each modality as `wanted` says.
+
+    Args:
+        repository: its folder.
+        limits: which rows may be shown.
+        wanted: number of images by label of the modality.
+        found: takes the images, by the same label.
+        passed_over: takes the images that do not decode: image id, and why.
+        articles: takes the articles of the images; none is shown twice.
+    """
+    for file, group, position, row in _fitting_rows(repository, limits):
+        examples = found.setdefault(row["modality"], [])
+        if len(examples) >= wanted.get(row["modality"], 0) or row["pmcid"] in articles:
+            continue
+        with pq.ParquetFile(file) as parquet:
+            whole = parquet.read_row_group(group).slice(position, 1).to_pylist()[0]
+        data = whole.pop("image")["bytes"]
+        try:
+            decode(data)
+        except BadImageError as error:
+            passed_over[whole["image_id"]] = error.found
+            if len(passed_over) == _MOST_PASSED_OVER:
+                return
+            continue
+        examples.append(Example(data, whole))
+        articles.add(row["pmcid"])
+        if all(len(found.get(label, [])) >= most for label, most in wanted.items()):
+            return
+
+
+def _fitting_rows(repository: Path, limits: Limits) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
     """Yield file, row group, position in it and values of the rows that can be shown."""
     for split in rocov2.SPLITS:
         for file in sorted(repository.glob(rocov2.CONFIGS["commercial"].files(split))):
@@ -101,74 +169,8 @@ def _fitting_rows(repository: Path) -> Iterator[tuple[Path, int, int, dict[str, 
                 for group in range(parquet.num_row_groups):
                     rows = parquet.read_row_group(group, columns=_COLUMNS).to_pylist()
                     for position, row in enumerate(rows):
-                        fits = 0.6 < row["width"] / row["height"] < 1.8 and min(row["width"], row["height"]) >= 150
-                        if fits and len(row["caption"].strip()) in _SHORT:
+                        if limits.allow(row):
                             yield file, group, position, row
-
-
-def _font(kind: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", _FONTS[kind])), size)
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, lines: int) -> list[str]:
-    """Cut a text into lines of a cell's width; an ellipsis replaces what does not fit."""
-    wrapped: list[str] = []
-    words = text[:_LONGEST_TEXT].split()
-    while words and len(wrapped) < lines:
-        line = words.pop(0)
-        while words and font.getlength(f"{line} {words[0]}") <= _CELL - _GAP:
-            line += f" {words.pop(0)}"
-        wrapped.append(line)
-    for number, line in enumerate(wrapped):
-        cut = words and number == len(wrapped) - 1
-        while line and font.getlength(line + ("…" if cut else "")) > _CELL - _GAP:
-            line, cut = line[:-1], True
-        wrapped[number] = line.rstrip(" ,.") + "…" if cut else line
-    return wrapped
-
-
-def draw_sheet(examples: list[Example]) -> Image.Image:
-    """Draw the sheet, `CELLS_PER_ROW` cells wide, on a transparent ground."""
-    plain, bold, slanted, small = _font("plain", 29), _font("bold", 33), _font("slanted", 28), _font("plain", 24)
-    texts = [
-        [
-            ([example.modality], bold, ACCENT, 42),
-            (_wrap(example.row["caption"].strip(), plain, 5), plain, INK, 35),
-            (_wrap(" · ".join(example.row["concept_names"]), slanted, 4), slanted, ACCENT, 34),
-            (_wrap(example.row["attribution"], small, 2), small, INK, 30),
-            (_wrap(example.source, small, 1), small, INK, 30),
-        ]
-        for example in examples
-    ]
-    heights = [sum(len(lines) * step for lines, _, _, step in text) for text in texts]
-    rows = [range(start, min(start + CELLS_PER_ROW, len(examples))) for start in range(0, len(examples), CELLS_PER_ROW)]
-    tall = [_PICTURE + 2 * _GAP + max(heights[number] for number in row) for row in rows]
-    sheet = Image.new("RGBA", (CELLS_PER_ROW * _CELL, max(sum(tall), 1)))
-    draw = ImageDraw.Draw(sheet)
-    top = 0
-    for row, height in zip(rows, tall, strict=True):
-        for column, number in enumerate(row):
-            left = column * _CELL + _GAP // 2
-            _paste(sheet, examples[number].data, left, top)
-            y = top + _PICTURE + _GAP // 2
-            for lines, font, color, step in texts[number]:
-                for line in lines:
-                    draw.text((left, y), line, color, font)
-                    y += step
-        top += height
-    return sheet
-
-
-def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
-    picture = _scale(data, (_CELL - _GAP, _PICTURE))
-    sheet.paste(picture, (left, top + (_PICTURE - picture.height) // 2))
-
-
-def _scale(data: bytes, box: tuple[int, int]) -> Image.Image:
-    """Return the picture as large as the box allows."""
-    picture = decode(data)
-    scale = min(box[0] / picture.width, box[1] / picture.height)
-    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
 
 
 def choose_few(examples: list[Example]) -> list[Example]:
@@ -178,23 +180,35 @@ def choose_few(examples: list[Example]) -> list[Example]:
     return sorted(few, key=lambda example: example.row["modality"])
 
 
-def draw_small_sheet(examples: list[Example]) -> Image.Image:
-    """Draw the images with their modality alone, `CELLS_PER_ROW` cells wide, on a black ground.
+def draw_sheet(examples: list[Example], cell: Cell, numbered: bool = False) -> Image.Image:
+    """Draw the images with their modality, `CELLS_PER_ROW` cells wide, on a black ground.
 
-    Letters are 28 pixels high: half of that on a telephone, which is 390 pixels wide.
+    Args:
+        examples: the images.
+        cell: how large each is.
+        numbered: whether the modality follows the number of the image, from 1.
     """
-    font = _font("bold", 28)
-    (width, height), rows = _SMALL_CELL, -(-len(examples) // CELLS_PER_ROW)
-    step = height + _SMALL_LABEL + _SMALL_GAP
-    sheet = Image.new("RGB", (CELLS_PER_ROW * (width + _SMALL_GAP) - _SMALL_GAP, rows * step - _SMALL_GAP))
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")), cell.font)
+    rows = -(-len(examples) // CELLS_PER_ROW)
+    step = cell.height + cell.label + _GAP
+    sheet = Image.new("RGB", (CELLS_PER_ROW * (cell.width + _GAP) - _GAP, rows * step - _GAP))
     draw = ImageDraw.Draw(sheet)
     for number, example in enumerate(examples):
         row, column = divmod(number, CELLS_PER_ROW)
-        left, top = column * (width + _SMALL_GAP), row * step
-        picture = _scale(example.data, _SMALL_CELL)
-        sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
-        draw.text((left + width / 2, top + height + _SMALL_LABEL / 2), example.modality, "#ffffff", font, anchor="mm")
+        left, top = column * (cell.width + _GAP), row * step
+        picture = _scale(example.data, (cell.width, cell.height))
+        sheet.paste(picture, (left + (cell.width - picture.width) // 2, top + (cell.height - picture.height) // 2))
+        label = f"{number + 1} {example.modality}" if numbered else example.modality
+        draw.text((left + cell.width / 2, top + cell.height + cell.label / 2), label, "#ffffff", font, anchor="mm")
     return sheet
+
+
+def _scale(data: bytes, box: tuple[int, int]) -> Image.Image:
+    """Return the picture as large as the box allows."""
+    picture = decode(data)
+    scale = min(box[0] / picture.width, box[1] / picture.height)
+    size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def write_sheet(repository: Path, examples: list[Example]) -> Picture | None:
@@ -203,6 +217,6 @@ def write_sheet(repository: Path, examples: list[Example]) -> Picture | None:
         return None
     path = "assets/contact_sheet.png"
     with write_whole(repository / path) as file:
-        draw_sheet(examples).save(file, "PNG")
-    shown = "; ".join(f"{example.modality}: {example.row['caption'].strip()}" for example in examples)
-    return Picture(path, f"Examples by modality. {shown}")
+        draw_sheet(examples, LARGE, numbered=True).save(file, "PNG", optimize=True)
+    shown = ", ".join(f"{number} {example.modality}" for number, example in enumerate(examples, 1))
+    return Picture(path, f"Examples by modality: {shown}. The table below has their captions")

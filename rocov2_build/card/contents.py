@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from typing import Any
 
 from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.raw.releases import LATEST, SAMPLE
+
+_RELEASE_NAMES = {SAMPLE: SAMPLE, None: "unknown release"}
 
 
 @dataclass
@@ -29,6 +32,11 @@ class Picture:
         """Return the picture as Markdown; its text may contain captions, and is shown as it is."""
         return f"![{escape_markdown(self.alternative)}]({self.path})"
 
+    def html(self, width: int) -> str:
+        """Return the picture as HTML, `width` pixels wide where there is room: Markdown knows no width."""
+        alternative = html.escape(" ".join(self.alternative.split()))
+        return f'<img src="{self.path}" alt="{alternative}" width="{width}">'
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -40,10 +48,13 @@ class Contents:
         part: options that made it a part of the release (`--limit 100`), None for the whole.
         identity: by configuration, hash of its rows.
         facts: its numbers, as in `facts.json`; None if nothing is built.
-        inputs: by file of the raw release, what identifies its content (`RawRelease.files`).
-        examples: the contact sheet, None if there is none.
+        plan: everything that decided the bytes of its files, as in `conversion.json`.
+        first: its first row, without the image.
+        sheet: the contact sheet, None if there is none.
+        shown: the rows of the images on the sheet, in its order.
         charts: the other pictures.
         turned: number of images that their metadata turn.
+        left_out: number of images of the release that were left out, since they are at fault.
     """
 
     sizes: dict[str, dict[str, SplitSize]]
@@ -51,10 +62,13 @@ class Contents:
     part: str | None = None
     identity: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] | None = None
-    inputs: dict[str, dict[str, int | str]] = field(default_factory=dict)
-    examples: Picture | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] | None = None
+    sheet: Picture | None = None
+    shown: list[dict[str, Any]] = field(default_factory=list)
     charts: list[Picture] = field(default_factory=list)
     turned: int = 0
+    left_out: int = 0
 
     @property
     def partial(self) -> bool:
@@ -65,7 +79,17 @@ class Contents:
     def title(self) -> str:
         """The addition to the title if this is not the whole latest release."""
         marks = [
-            "" if self.release == LATEST else self.release or "unknown release",
+            "" if self.release == LATEST else _RELEASE_NAMES.get(self.release, f"release {self.release}"),
             "partial" if self.partial else "",
         ]
         return f" ({', '.join(filter(None, marks))})" if any(marks) else ""
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of the images that have rows."""
+        return list(self.sizes.get("default", {}))
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return sum(size.rows for size in self.sizes.get("default", {}).values())

@@ -12,11 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import pyarrow.parquet as pq
+
 from rocov2 import CONFIGS, __version__
 from rocov2_build.card.contents import Contents, Picture
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.documents import record_documents
 from rocov2_build.card.readme import measure, write_card
+from rocov2_build.card.versions import PROJECT
 from rocov2_build.facts.compute import compute_facts
 from rocov2_build.raw.problems import Problem, describe_count
 from rocov2_build.worker.task import FileFacts
@@ -25,7 +28,6 @@ from rocov2_shared.files import write_json
 from rocov2_shared.printable import printable
 from rocov2_shared.terminal import Console
 
-PROJECT = "rocov2-hub"
 _LISTED = 3
 """Images that a line names at most."""
 _PASSED_OVER = "passed-over"
@@ -64,13 +66,24 @@ def describe_repository(
     with console.timed("Facts", "facts.json: counts, overlaps of articles, near-duplicate images"):
         facts = compute_facts(root, files)
         write_json(root / "facts.json", facts)
-    drawn = Drawn(None, [], {})
+    drawn = Drawn(None, [], [], {})
     if pictures:
         with console.timed("Pictures", "assets/: contact sheet and charts of the card"):
             drawn = draw_pictures(root, facts)
-    turned = sum(len(file.turned) for file in files)
+    left_out = sorted(left_out)
     contents = Contents(
-        sizes, plan["release"], part, identity, facts, plan["inputs"], drawn.sheet, drawn.charts, turned=turned
+        sizes,
+        plan["release"],
+        part,
+        identity,
+        facts,
+        plan,
+        read_first_row(root),
+        drawn.sheet,
+        drawn.shown,
+        drawn.charts,
+        turned=sum(len(file.turned) for file in files),
+        left_out=len({problem.id for problem in left_out}),
     )
     passed_over = {_PASSED_OVER: len(drawn.passed_over)} if drawn.passed_over else {}
     with console.timed("Card", "README.md, dataset_infos.json, croissant.json"):
@@ -106,13 +119,25 @@ def describe_repository(
                 "file": printable(problem.file),
                 "found": printable(problem.found),
             }
-            for problem in sorted(left_out)
+            for problem in left_out
         ],
         "versions": {name: importlib.metadata.version(name) for name in _TOOLS},
         "plan": plan,
     }
     write_conversion(root, conversion)
     return drawn.passed_over
+
+
+def read_first_row(root: Path) -> dict[str, Any] | None:
+    """Return the first row of a repository without its image, or None if it has no rows."""
+    for split in CONFIGS["text"].splits:
+        path = root / CONFIGS["text"].files(split)
+        if path.is_file():
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(1):
+                    row: dict[str, Any] = batch.to_pylist()[0]
+                    return row
+    return None
 
 
 def describe_passed_over(passed_over: Mapping[str, str]) -> str:
@@ -152,11 +177,13 @@ class Drawn(NamedTuple):
 
     Attributes:
         sheet: the contact sheet, None if no image can be shown.
+        shown: the rows of its images, without the images.
         charts: the charts.
         passed_over: the images that the contact sheet passed over: image id, and why.
     """
 
     sheet: Picture | None
+    shown: list[dict[str, Any]]
     charts: list[Picture]
     passed_over: dict[str, str]
 
@@ -175,4 +202,5 @@ def draw_pictures(root: Path, facts: dict[str, Any]) -> Drawn:
 
     (root / "assets").mkdir(exist_ok=True)
     examples, passed_over = choose_examples(root)
-    return Drawn(write_sheet(root, examples), write_charts(root, facts), passed_over)
+    shown = [example.row for example in examples]
+    return Drawn(write_sheet(root, examples), shown, write_charts(root, facts), passed_over)

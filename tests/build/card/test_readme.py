@@ -20,6 +20,7 @@ from huggingface_hub import DatasetCard
 import rocov2
 from rocov2_build.card.blocks import built_blocks
 from rocov2_build.card.contents import Contents, SplitSize
+from rocov2_build.card.licenses import license_text
 from rocov2_build.card.readme import dataset_infos, measure, readme, write_card
 from rocov2_build.card.texts import TEMPLATE, read_text, split_front_matter
 from rocov2_build.convert import Conversion, convert
@@ -68,7 +69,7 @@ def test_a_copy_of_the_packages_alone_writes_a_card(tmp_path: Path, environment:
     done = subprocess.run(command, cwd=tmp_path / "out", env=settings, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(str(tmp_path / "rocov2_build"))
     assert (tmp_path / "out" / "README.md").read_text() == readme(contents())
-    assert (tmp_path / "out" / "LICENSE.md").read_text() == (PROJECT / "LICENSE.md").read_text()
+    assert (tmp_path / "out" / "LICENSE.md").read_text() == license_text(contents())
 
 
 def test_measure_counts_shards_by_configuration_and_leaves_out_what_has_no_rows() -> None:
@@ -136,7 +137,7 @@ def test_the_card_lists_a_file_without_wildcard_first_and_keeps_default_the_defa
     ("release", "part", "title"),
     [
         ("2.0.1", None, ""),
-        ("1", None, " (1)"),
+        ("1", None, " (release 1)"),
         ("sample", None, " (sample, partial)"),
         (None, None, " (unknown release)"),
         ("2.0.1", "--limit 3", " (partial)"),
@@ -155,8 +156,11 @@ def test_a_built_card_holds_no_part_of_the_project_page() -> None:
     card = readme(contents())
     for word in ("project only", "make sample", "scripts/", "sample/SOURCES.md", "CONTRIBUTING"):
         assert word not in card
-    assert "| config | what it is | train | test | vocabulary | download |" in card
-    assert "| `default` | every image with all its columns | 5 | 2 |  | 1.3 kB |" in card
+    assert "| config | what it is | for | train | test | download |" in card
+    assert re.search(
+        r"^\| `default` \| every image with all its columns \| [^|]+ \| 5 \| 2 \| 1.3 kB \|$", card, re.MULTILINE
+    )
+    assert re.search(r"^\| `vocabulary` \| .* \(9 rows\) \| [^|]+ \| – \| – \| [^|]+ \|$", card, re.MULTILINE)
 
 
 def test_links_of_the_built_card_lead_to_its_own_files(tmp_path: Path) -> None:
