@@ -57,6 +57,7 @@ th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; 
 th { background: var(--soft); white-space: nowrap; }
 th small { display: block; font-weight: normal; opacity: .75; }
 td { min-width: 4rem; max-width: 22rem; }
+td a { overflow-wrap: anywhere; }
 td.number { text-align: right; white-space: nowrap; }
 td img { display: block; width: 100px; }
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; font-size: .875rem; border-radius: 6px; }

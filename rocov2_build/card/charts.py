@@ -179,11 +179,15 @@ def _sizes(axes: Axes, facts: dict[str, Any]) -> str:
     )
 
 
+_TOGETHER = 8
+"""Number of concepts whose pairs are drawn: their names and numbers are legible on a telephone."""
+
+
 def _together(axes: Axes, facts: dict[str, Any]) -> str:
     concepts = facts["concepts"]
-    shown = range(min(len(concepts["commonest"]), 12))
+    shown = range(min(len(concepts["commonest"]), _TOGETHER))
     names = [concepts["commonest"][index]["name"] or concepts["commonest"][index]["cui"] for index in shown]
-    short = [name if len(name) <= 24 else f"{name[:23]}…" for name in names]
+    short = [name if len(name) <= 20 else f"{name[:19]}…" for name in names]
     counts = concepts["together"]["images"]
     shares = [[counts[row][column] / counts[row][row] for column in shown] for row in shown]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -195,18 +199,18 @@ def _together(axes: Axes, facts: dict[str, Any]) -> str:
             share = shares[row][column]
             if share >= 0.01:
                 color = "#ffffff" if share > 0.5 else "#1b3a5c"
-                axes.text(column, row, f"{share:.0%}".rstrip("%"), ha="center", va="center", color=color, fontsize=13)
+                axes.text(column, row, f"{share:.0%}".rstrip("%"), ha="center", va="center", color=color, fontsize=20)
     axes.figure.colorbar(image, ax=axes, format=FuncFormatter(lambda value, _: f"{value:.0%}"), pad=0.02)
     return "For the commonest concepts: how many percent of the images with the concept of a row also have that of a column"
 
 
 _CHARTS: dict[str, tuple[str, float, Callable[[Axes, dict[str, Any]], str]]] = {
-    "modalities": ("Imaging modality", 5.6, _modalities),
+    "modalities": ("Imaging modality", 6.2, _modalities),
     "regions": ("Body region of the X-rays", 6.2, _regions),
     "captions": ("Length of the captions", 5.0, _captions),
     "concepts": ("Concepts per image", 5.0, _concepts),
-    "frequencies": ("How often a concept occurs", 5.0, _frequencies),
-    "together": ("Concepts that come together", 9.0, _together),
+    "frequencies": ("How often a concept occurs", 8.0, _frequencies),
+    "together": ("Concepts that come together", 8.0, _together),
     "sizes": ("Size of the images", 5.0, _sizes),
     "years": ("Year of the articles", 5.0, _years),
 }

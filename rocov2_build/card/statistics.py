@@ -35,7 +35,7 @@ def statistics_block(facts: dict[str, Any], charts: Iterable[Picture] = ()) -> s
     splits = list(facts["images"])
     groups = [
         ("Modality, region and direction", ("modalities", "regions"), [label_table(facts), _ABOUT_XRAYS]),
-        ("Captions", ("captions", "concepts"), [_summary_table(facts, _OF_TEXTS)]),
+        ("Captions and concepts per image", ("captions", "concepts"), [_summary_table(facts, _OF_TEXTS)]),
         (
             "Concepts",
             ("frequencies", "together"),

@@ -262,10 +262,10 @@ def test_what_never_goes_up(path: str) -> None:
     assert not is_allowed(path)
 
 
-def test_the_card_names_the_repository_in_its_python_alone() -> None:
+def test_the_card_names_the_repository_in_its_code_alone() -> None:
     text = (
-        '`load_dataset("rocov2")`\n```python\nx = load_dataset("rocov2", "text")\ny = load_dataset("rocov2-x")\n```\n'
-        "```python torch\nread('rocov2/text/train.parquet', \"rocov2/data\", 'my/rocov2/x')\n```\n`'rocov2/'`\n"
+        'load_dataset("rocov2")\n```python\nx = load_dataset("rocov2", "text")\ny = load_dataset("rocov2-x")\n```\n'
+        "```python torch\nread('rocov2/text/train.parquet', \"rocov2/data\", 'my/rocov2/x')\n```\n'rocov2/'\n"
     )
     expected = text.replace('x = load_dataset("rocov2"', 'x = load_dataset("org/name"')
     for path in ("text/train.parquet", "data"):
@@ -274,7 +274,7 @@ def test_the_card_names_the_repository_in_its_python_alone() -> None:
 
 
 def test_a_card_gets_another_name_and_its_own_back() -> None:
-    text = '```python\nx = load_dataset("rocov2", "text")\nread("rocov2/text/a.parquet")\n```\n`load_dataset("org/name")`\n'
+    text = '```python\nx = load_dataset("rocov2", "text")\nread("rocov2/text/a.parquet")\n```\nload_dataset("org/name")\n'
     named = card_on_the_hub(text, "org/name")
     assert card_in_a_folder(named) == card_in_a_folder(text) == text
     assert card_on_the_hub(named, "other/copy") == card_on_the_hub(text, "other/copy")

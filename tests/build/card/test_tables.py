@@ -67,11 +67,11 @@ def test_charts_stand_in_pairs_below_a_heading(facts: dict[str, Any]) -> None:
     }
     assert {heading: [name for name, _ in pictures] for heading, pictures in found.items() if pictures} == {
         "Modality, region and direction": ["modalities", "regions"],
-        "Captions": ["captions"],
+        "Captions and concepts per image": ["captions"],
         "Concepts": ["together"],
         "Pictures and articles": ["sizes", "years"],
     }
-    assert found["Captions"][0][1] == "&quot;captions&quot; &lt;b&gt;"
+    assert found["Captions and concepts per image"][0][1] == "&quot;captions&quot; &lt;b&gt;"
 
 
 def test_the_head_of_each_split_beside_the_whole() -> None:
