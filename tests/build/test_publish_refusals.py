@@ -274,7 +274,9 @@ def test_the_card_names_the_repository_in_its_code_alone() -> None:
 
 
 def test_a_card_gets_another_name_and_its_own_back() -> None:
-    text = '```python\nx = load_dataset("rocov2", "text")\nread("rocov2/text/a.parquet")\n```\nload_dataset("org/name")\n'
+    text = (
+        '```python\nx = load_dataset("rocov2", "text")\nread("rocov2/text/a.parquet")\n```\nload_dataset("org/name")\n'
+    )
     named = card_on_the_hub(text, "org/name")
     assert card_in_a_folder(named) == card_in_a_folder(text) == text
     assert card_on_the_hub(named, "other/copy") == card_on_the_hub(text, "other/copy")
