@@ -6,7 +6,7 @@ the footer's own bytes.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -16,6 +16,15 @@ from rocov2_shared.parquet_pages import read_struct
 _ROW_GROUPS, _COLUMNS, _METADATA, _ENCRYPTED, _SIZES = 4, 1, 3, 8, 16
 _TEXT_BYTES, _REPETITIONS, _DEFINITIONS = 1, 2, 3
 _TAIL = 8
+
+
+class Described(NamedTuple):
+    """What the schema says of a column. pyarrow makes a new object for each column that it is asked for."""
+
+    path: str
+    physical_type: str
+    max_repetition_level: int
+    max_definition_level: int
 
 
 def require_columns(file: BinaryIO, schema: pq.ParquetSchema) -> None:
@@ -29,11 +38,17 @@ def require_columns(file: BinaryIO, schema: pq.ParquetSchema) -> None:
     size = int.from_bytes(file.read(4), "little")
     file.seek(-_TAIL - size, 2)
     fields = read_struct(file.read(size))
+    described_columns = [
+        Described(column.path, column.physical_type, column.max_repetition_level, column.max_definition_level)
+        for column in schema
+    ]
     for number, group in enumerate(_structures(fields.get(_ROW_GROUPS))):
         columns = _structures(group.get(_COLUMNS))
-        if len(columns) != len(schema):
-            raise ValueError(f"{len(columns):,} columns in row group {number}, but {len(schema):,} in the schema")
-        for column, described in zip(columns, schema, strict=True):
+        if len(columns) != len(described_columns):
+            raise ValueError(
+                f"{len(columns):,} columns in row group {number}, but {len(described_columns):,} in the schema"
+            )
+        for column, described in zip(columns, described_columns, strict=True):
             fault = find_fault(column, described)
             if fault:
                 raise ValueError(f"{fault} of {described.path} in row group {number}")
@@ -47,7 +62,7 @@ def _structure(value: Any) -> dict[int, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def find_fault(column: dict[int, Any], described: pq.ColumnSchema) -> str | None:
+def find_fault(column: dict[int, Any], described: Described | pq.ColumnSchema) -> str | None:
     """Return what of a column chunk contradicts its column, as fields by number; None if nothing does."""
     if _ENCRYPTED in column:
         return "encrypted metadata"

@@ -104,12 +104,25 @@ def _read_struct(data: bytes, offset: int) -> tuple[dict[int, Any], int]:
         offset += 1
         if not byte:
             return fields, offset
-        kind, step = byte & 15, byte >> 4
-        if step:
-            number += step
+        kind = byte & 15
+        if byte > 15:
+            number += byte >> 4
         else:
             number, offset = _read_integer(data, offset)
-        fields[number], offset = (kind == _TRUE, offset) if kind in (_TRUE, _FALSE) else _read_value(data, offset, kind)
+        if _BYTE < kind < _DOUBLE:
+            # Integers are most of all fields, and most of them have one byte: no call for these.
+            value = data[offset]
+            if value < 128:
+                offset += 1
+            else:
+                value, offset = _read_unsigned(data, offset)
+            fields[number] = (value >> 1) ^ -(value & 1)
+        elif kind == _STRUCT:
+            fields[number], offset = _read_struct(data, offset)
+        elif kind in (_TRUE, _FALSE):
+            fields[number] = kind == _TRUE
+        else:
+            fields[number], offset = _read_value(data, offset, kind)
 
 
 def _read_value(data: bytes, offset: int, kind: int) -> tuple[Any, int]:
