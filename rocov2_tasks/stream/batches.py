@@ -16,6 +16,7 @@ import numpy as np
 from rocov2_shared.processors import usable_processors
 from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
+from rocov2_tasks.stream.image_bytes import keep_freed_memory
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Order
 from rocov2_tasks.stream.plain_resize import Pixels
@@ -89,6 +90,27 @@ class Batch:
     error: DamagedImageError | None = None
 
 
+class _Samples:
+    """Which rows the samples of a batch are: by sample, the index of its piece and its row in the row group.
+
+    Attributes:
+        uses: number of samples by piece.
+        run: the rows as a slice, if all are of one piece and follow each other, as in the order of the files.
+    """
+
+    def __init__(self, schedule: Schedule, samples: range) -> None:
+        self.pieces: list[int] = schedule.piece[samples.start : samples.stop].tolist()
+        self.rows: list[int] = schedule.row[samples.start : samples.stop].tolist()
+        self.uses = Counter(self.pieces)
+        self.stop = samples.stop
+        self.run: slice | None = None
+        if len(self.uses) == 1 and self.rows == list(range(self.rows[0], self.rows[0] + len(self.rows))):
+            self.run = slice(self.rows[0], self.rows[0] + len(self.rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class _Pending:
     """A batch whose images are being decoded."""
 
@@ -97,16 +119,13 @@ class _Pending:
         plan: Plan,
         reader: GroupReader,
         schedule: Schedule,
-        samples: range,
+        samples: _Samples,
         loaded: dict[int, Rows],
         pool: Executor,
         costs: Costs,
     ) -> None:
         self._plan, self._reader, self._costs = plan, reader, costs
-        self.pieces = schedule.piece[samples.start : samples.stop].tolist()
-        self._rows = schedule.row[samples.start : samples.stop].tolist()
-        self._loaded = [loaded[piece] for piece in self.pieces]
-        self._groups = [schedule.pieces[piece].group for piece in self.pieces]
+        self.samples, self._loaded, self._schedule = samples, loaded, schedule
         self._out: Pixels | None = None
         self._futures: list[Future[list[Pixels | DamagedImageError]]] = []
         if plan.decoder is not None:
@@ -121,7 +140,7 @@ class _Pending:
         results: list[Pixels | DamagedImageError] = []
         began, damaged = time.perf_counter(), 0
         for number in numbers:
-            data = self._loaded[number].image(self._rows[number])
+            data = self._loaded[self.samples.pieces[number]].image(self.samples.rows[number])
             try:
                 results.append(decoder(data, None if self._out is None else self._out[number]))
             except DamagedImageError as error:
@@ -136,7 +155,7 @@ class _Pending:
         skipped, error = self._find_skipped(images)
         if self._out is not None:
             images = self._out
-        kept = [number for number in range(len(self._rows)) if number not in skipped] if skipped else None
+        kept = [number for number in range(len(self.samples)) if number not in skipped] if skipped else None
         columns = {name: _select(self._column(name, images), kept) for name in self._plan.columns}
         return Batch(columns, skipped, error)
 
@@ -145,8 +164,9 @@ class _Pending:
         if self._futures:
             return [result for future in self._futures for result in future.result()]
         if "image" in self._plan.columns:
-            self._costs.add(images=len(self._rows))
-            return [bytes(rows.image(row)) for rows, row in zip(self._loaded, self._rows, strict=True)]
+            self._costs.add(images=len(self.samples))
+            loaded = self._loaded
+            return self._reader.jpegs(zip(map(loaded.__getitem__, self.samples.pieces), self.samples.rows, strict=True))
         return []
 
     def _find_skipped(self, images: list[Any]) -> tuple[list[int], DamagedImageError | None]:
@@ -161,11 +181,15 @@ class _Pending:
     def _column(self, name: str, images: Any) -> Any:
         if name == "image":
             return images
-        return [rows.columns[name][row] for rows, row in zip(self._loaded, self._rows, strict=True)]
+        values = {piece: rows.columns[name] for piece, rows in self._loaded.items()}
+        if self.samples.run is not None:
+            return values[self.samples.pieces[0]][self.samples.run]
+        return [values[piece][row] for piece, row in zip(self.samples.pieces, self.samples.rows, strict=True)]
 
     def _describe(self, number: int, error: DamagedImageError) -> DamagedImageError:
-        where = self._plan.layout.describe(self._groups[number], self._rows[number])
-        image_id = self._reader.image_id(self._groups[number], self._rows[number])
+        group, row = self._schedule.pieces[self.samples.pieces[number]].group, self.samples.rows[number]
+        where = self._plan.layout.describe(group, row)
+        image_id = self._reader.image_id(group, row)
         message = f"image {image_id} ({where}) cannot be decoded: {error}"
         if not self._plan.skip:
             skip = 'on_error="skip"' + (" and a batch_size" if self._plan.batch_size is None else "")
@@ -207,7 +231,8 @@ def read_batches(
     finalizing = sys.is_finalizing
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
     costs = costs or Costs()
-    reader = GroupReader(plan.layout, plan.columns, costs=costs)
+    keep_freed_memory()
+    reader = GroupReader(plan.layout, plan.columns, costs=costs, whole=plan.decoder is None)
     decoding = ThreadPoolExecutor(plan.threads or usable_processors(local_world_size() * worker.workers), "decode")
     loading = ThreadPoolExecutor(REMOTE_READERS if plan.layout.remote else 1, "load")
     try:
@@ -216,17 +241,18 @@ def read_batches(
         batches = [range(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
         most = max(1, _count_ahead(plan, batches))
         begun = 0
+        following: _Samples | None = None
         for number in range(len(batches)):
             # Wait for the pieces of the requested batch; begin a later batch only if its pieces are loaded.
             while begun < len(batches) and begun <= number + most:
-                following = batches[begun]
-                needed = set(schedule.piece[following.start : following.stop].tolist())
+                following = following or _Samples(schedule, batches[begun])
                 if begun == number:
                     loader.want(following.stop)
-                elif not (number and all(loader.loaded(piece) for piece in needed)):
+                elif not (number and all(map(loader.loaded, following.uses))):
                     break
-                loaded = {piece: loader.get(piece) for piece in needed}
+                loaded = {piece: loader.get(piece) for piece in following.uses}
                 pending.append(_Pending(plan, reader, schedule, following, loaded, decoding, costs))
+                following = None
                 begun += 1
             yield _hand_out(pending.popleft(), loader)  # no reference to the batch is kept here
     finally:
@@ -244,6 +270,6 @@ def _count_ahead(plan: Plan, batches: list[range]) -> int:
 
 def _hand_out(pending: _Pending, loader: Loader) -> Batch:
     batch = pending.finish()
-    for piece, count in Counter(pending.pieces).items():
+    for piece, count in pending.samples.uses.items():
         loader.release(piece, count)
     return batch

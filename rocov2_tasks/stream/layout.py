@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import fsspec
+import pyarrow.parquet as pq
 
 from rocov2 import CONFIGS, Repository, patiently
 from rocov2_shared.conversion import FileRecord, read_conversion
@@ -49,6 +51,13 @@ class RowGroup:
     bytes: int
 
 
+class Footer(NamedTuple):
+    """A footer whose row groups are those of the layout, and the hash of its bytes."""
+
+    hash: bytes
+    metadata: pq.FileMetaData
+
+
 @dataclass(frozen=True)
 class SplitLayout:
     """The row groups of one split of a configuration, in file order.
@@ -56,12 +65,14 @@ class SplitLayout:
     Attributes:
         repository: where its files are.
         fingerprint: hash over the names and hashes of the shards; the same for a folder and its copy on the Hub.
+        footers: footers that were read, by shard: a later epoch parses them again only if their bytes are others.
     """
 
     repository: Repository
     shards: tuple[ShardFile, ...]
     groups: tuple[RowGroup, ...]
     fingerprint: str
+    footers: dict[int, Footer] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def root(self) -> str:

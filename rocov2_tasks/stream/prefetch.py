@@ -16,6 +16,9 @@ from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Located, Order
 from rocov2_tasks.stream.reading import GroupReader, Rows
 
+_SLICES = 64
+"""More than a row group has slices."""
+
 SLICE = 8
 """Rows of the first slice of the first row group, if rows are read in file order; each next slice has twice as many."""
 
@@ -62,8 +65,8 @@ def plan_reading(order: Order, positions: Integers, layout: SplitLayout, images:
     if not positions.size:
         return Schedule((), positions, positions)
     in_slices = not order.shuffle and images
-    slices = _slices_of(located) if in_slices else np.zeros_like(positions)
-    uses = _number_by_need(np.stack([located.windows, located.groups, slices]))
+    keys = located.windows * len(layout.groups) + located.groups
+    uses = _number_by_need(keys * _SLICES + _slices_of(located) if in_slices else keys)
     begins, stops = _bounds_of(uses, located.rows, order.total)
     groups = located.groups[uses.firsts]
     pieces = [
@@ -98,8 +101,8 @@ class _Uses(NamedTuple):
 
 
 def _number_by_need(keys: Integers) -> _Uses:
-    """Number the different columns of `keys` by their first sample."""
-    _, firsts, inverse, counts = np.unique(keys, axis=1, return_index=True, return_inverse=True, return_counts=True)
+    """Number the different `keys`, one for each sample, by their first sample."""
+    _, firsts, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     by_need = np.argsort(firsts, kind="stable")
     number = np.empty_like(by_need)
     number[by_need] = np.arange(len(by_need))

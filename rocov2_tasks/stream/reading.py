@@ -10,11 +10,12 @@ import hashlib
 import io
 import os
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import closing
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,13 +25,16 @@ import pyarrow.parquet as pq
 from rocov2_shared.parquet_footers import require_columns
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_tasks.stream.costs import Costs
-from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans
-from rocov2_tasks.stream.layout import ShardFile, SplitLayout
+from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans, read_at
+from rocov2_tasks.stream.layout import Footer, RowGroup, ShardFile, SplitLayout
 from rocov2_tasks.stream.remote import Held, RemoteFiles, join_ranges
 
 _IMAGE_BYTES = "image.bytes"
 _TAIL = 8
 """Bytes after a footer: its length, and four letters."""
+
+_OPEN_FILES = 16
+"""Local shards that are kept open for pyarrow, at most: opening one takes as long as reading a column of a row group."""
 
 _OTHER_FILE = (
     "the epoch began with another file and would mix two orders. Restore the repository, or begin a new stream "
@@ -61,12 +65,14 @@ class Rows:
         columns: values of all rows of the row group by column, without images.
         buffer: contains the bytes of the images.
         spans: where each image begins and ends in `buffer`.
+        shard: index of the local shard that `spans` are of, if the images are still in the file.
     """
 
     first: int
     columns: dict[str, list[Any]]
-    buffer: bytearray | bytes
+    buffer: memoryview | bytes
     spans: Spans
+    shard: int | None = None
 
     def image(self, row: int) -> memoryview:
         """Return the image of a row, by its number in the row group; valid until the rows are given back."""
@@ -90,6 +96,7 @@ class GroupReader:
         columns: columns to read.
         patience: as for `RemoteFiles`.
         costs: counts what is read.
+        whole: the images are returned as they are, by `jpegs`: of local files their places are found first.
 
     Raises:
         ChangedShardError: a shard is missing, or its size differs from the one in `conversion.json`.
@@ -101,8 +108,9 @@ class GroupReader:
         columns: Sequence[str],
         patience: float | None = None,
         costs: Costs | None = None,
+        whole: bool = False,
     ) -> None:
-        self._layout = layout
+        self._layout, self._whole = layout, whole
         self._costs = costs or Costs()
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
@@ -111,6 +119,7 @@ class GroupReader:
         self._footers: dict[int, pq.FileMetaData] = {}
         self._hashes: dict[int, bytes] = {}
         self._buffers = Buffers()
+        self._tables: OrderedDict[int, pq.ParquetFile] = OrderedDict()
         self._known: WeakValueDictionary[int, _Columns] = WeakValueDictionary()
         self._growing: dict[int, RemoteGroup] = {}
         self._group_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -132,7 +141,7 @@ class GroupReader:
                 return Rows(begin, columns, b"", [])
             opened = self._open(group, growing)
             if columns is None:
-                columns = self._known[group] = self._read_columns(opened.source, footer, row_group.number)
+                columns = self._known[group] = self._read_columns(opened.source, footer, row_group)
         if not self._images:
             return Rows(begin, columns, b"", [])
         if stop == row_group.rows:
@@ -143,11 +152,45 @@ class GroupReader:
         if images is None:
             raise self._changed(self._layout.shards[row_group.shard], f"has no column {_IMAGE_BYTES}", _OTHER_IMAGES)
         try:
+            if self._whole and isinstance(opened, LocalGroup):
+                return Rows(begin, columns, b"", opened.find(images, begin, stop), row_group.shard)
             return Rows(begin, columns, *opened.values(images, begin, stop, self._buffers))
         except ValueError as error:
             shard = self._layout.shards[row_group.shard]
             what = f"does not store images as this project does ({error})"
             raise self._changed(shard, what, _OTHER_IMAGES) from error
+
+    def jpegs(self, places: Iterable[tuple[Rows, int]]) -> list[bytes]:
+        """Return the images of rows, by their numbers in their row groups, each as an object of its own.
+
+        Images that are still in a local file are read now: into the memory that the images before them have left, which
+        takes half as long as into a window of other memory.
+
+        Raises:
+            ChangedShardError: a shard has changed.
+        """
+        with ExitStack() as opened:
+            files: dict[int, FileIO] = {}
+            images = []
+            read = 0
+            for rows, row in places:
+                start, end = rows.spans[row - rows.first]
+                if rows.shard is None:
+                    images.append(bytes(rows.image(row)))
+                    continue
+                file = files.get(rows.shard)
+                if file is None:
+                    file = files[rows.shard] = opened.enter_context(self._open_shard(rows.shard))
+                images.append(read_at(file, start, end - start))
+                read += end - start
+                if len(images[-1]) < end - start:
+                    raise self._changed(self._layout.shards[rows.shard], f"ends before byte {end:,}")
+            self._costs.add(bytes_read=read)
+            return images
+
+    def _open_shard(self, number: int) -> FileIO:
+        self._require_same(number)
+        return open(os.path.join(self._layout.root, self._layout.shards[number].path), "rb", buffering=0)
 
     def image_id(self, group: int, row: int) -> str:
         """Return the image id of a row, for a message."""
@@ -163,18 +206,24 @@ class GroupReader:
 
     def give_back(self, rows: Rows) -> None:
         """Let the buffer of these rows be reused: their images are no longer needed."""
-        if isinstance(rows.buffer, bytearray):
+        if isinstance(rows.buffer, memoryview):
             self._buffers.give_back(rows.buffer)
 
-    def _read_columns(self, source: Any, footer: pq.FileMetaData, number: int) -> _Columns:
+    def _read_columns(self, source: Any, footer: pq.FileMetaData, group: RowGroup) -> _Columns:
         if not self._columns:
             return _Columns()
-        with closing(pq.ParquetFile(source, metadata=footer)) as file:
-            table = file.read_row_group(number, columns=self._columns, use_threads=False)
-        if not self._layout.remote:
-            self._costs.add(
-                bytes_read=sum(end - start for start, end in map(_range, self._other_chunks(footer, number)))
-            )
+        if self._layout.remote:
+            with closing(pq.ParquetFile(source, metadata=footer)) as file:
+                table = file.read_row_group(group.number, columns=self._columns, use_threads=False)
+        else:
+            # Taken out while it is used, since pyarrow does not promise that threads may share it.
+            file = self._tables.pop(group.shard, None) or pq.ParquetFile(source, metadata=footer)
+            table = file.read_row_group(group.number, columns=self._columns, use_threads=False)
+            self._tables[group.shard] = file
+            while len(self._tables) > _OPEN_FILES:
+                self._tables.popitem(last=False)[1].close()
+            ranges = map(_range, self._other_chunks(footer, group.number))
+            self._costs.add(bytes_read=sum(end - start for start, end in ranges))
         return _Columns((name, table[name].to_pylist()) for name in self._columns)
 
     def _other_chunks(self, footer: pq.FileMetaData, number: int) -> list[pq.ColumnChunkMetaData]:
@@ -227,6 +276,7 @@ class GroupReader:
         if hashlib.sha256(self._footer_bytes(shard)).digest() != self._hashes[number]:
             raise self._changed(shard, "has another footer since the stream was made")
         self._states[shard.path] = state
+        self._tables.pop(number, None)
 
     def _changed(self, shard: ShardFile, what: str, meaning: str = _OTHER_FILE) -> ChangedShardError:
         fact = f"{self._layout.root}/{shard.path} {what}"
@@ -238,21 +288,27 @@ class GroupReader:
         with self._footer_locks[number]:
             if number in self._footers:
                 return self._footers[number]
-            shard = self._layout.shards[number]
-            content = self._footer_bytes(shard)
-            try:
-                footer = pq.read_metadata(io.BytesIO(b"PAR1" + content))
-                require_columns(io.BytesIO(content), footer.schema)
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise self._changed(
-                    shard, f"has a damaged footer, or another one than conversion.json records ({error})"
-                ) from error
-            recorded = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
-            if [_rows_and_bytes(footer.row_group(i)) for i in range(footer.num_row_groups)] != recorded:
-                raise self._changed(shard, "has other row groups than conversion.json records")
-            self._hashes[number] = hashlib.sha256(content).digest()
-            self._footers[number] = footer
-            return footer
+            content = self._footer_bytes(self._layout.shards[number])
+            digest = hashlib.sha256(content).digest()
+            known = self._layout.footers.get(number)
+            if known is None or known.hash != digest:
+                known = self._layout.footers[number] = Footer(digest, self._parse_footer(number, content))
+            self._hashes[number], self._footers[number] = known
+            return known.metadata
+
+    def _parse_footer(self, number: int, content: bytes) -> pq.FileMetaData:
+        shard = self._layout.shards[number]
+        try:
+            footer = pq.read_metadata(io.BytesIO(b"PAR1" + content))
+            require_columns(io.BytesIO(content), footer.schema)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._changed(
+                shard, f"has a damaged footer, or another one than conversion.json records ({error})"
+            ) from error
+        recorded = [(group.rows, group.bytes) for group in self._layout.groups if group.shard == number]
+        if [_rows_and_bytes(footer.row_group(i)) for i in range(footer.num_row_groups)] != recorded:
+            raise self._changed(shard, "has other row groups than conversion.json records")
+        return footer
 
     def _footer_bytes(self, shard: ShardFile) -> bytes:
         """Return the end of a shard, from its footer on."""
