@@ -14,6 +14,7 @@ import pytest
 
 from rocov2 import Repository
 from rocov2_tasks.stream import image_bytes
+from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.image_bytes import Buffers
 from rocov2_tasks.stream.layout import SplitLayout, read_layout
 from rocov2_tasks.stream.reading import ChangedShardError, GroupReader
@@ -148,6 +149,57 @@ def test_any_part_of_a_row_group_is_what_pyarrow_reads(built: Path) -> None:
             assert images == [row["image"]["bytes"] for row in expected[begin:stop]]
             assert rows.columns["image_id"][begin] == expected[begin]["image_id"]
             reader.give_back(rows)
+
+
+def test_whole_images_are_read_when_they_are_asked_for(built: Path) -> None:
+    layout = layout_of(built)
+    costs = Costs()
+    reader = GroupReader(layout, COLUMNS, costs=costs, whole=True)
+    parts = [reader.read(group, 1, place.rows) for group, place in enumerate(layout.groups)]
+    places = [(rows, 1 + row) for rows in parts for row in range(len(rows.spans))][::-1]
+    expected = [row["image"]["bytes"] for group in range(len(parts)) for row in truth(layout, group)[1:]][::-1]
+    before = costs.total("bytes_read")
+    assert reader.jpegs(places) == expected
+    assert before < 200_000 < costs.total("bytes_read") - before == sum(map(len, expected))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: change_footer(path), "has another footer since the stream was made"),
+        (Path.unlink, "is missing"),
+        (lambda path: os.truncate(path, 1000), "has 1,000 bytes"),
+    ],
+    ids=["written", "gone", "cut"],
+)
+def test_a_shard_that_changes_before_its_images_are_read_is_told(
+    repository: Path, change: Callable[[Path], object], message: str
+) -> None:
+    layout = layout_of(repository)
+    reader = GroupReader(layout, COLUMNS, whole=True)
+    rows = reader.read(0, 0, 2)
+    change(repository / layout.shards[0].path)
+    with pytest.raises(ChangedShardError, match=rf"{layout.shards[0].path} {message}.*begin a new stream"):
+        reader.jpegs([(rows, 1)])
+
+
+def test_a_footer_is_parsed_again_only_if_its_bytes_are_others(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = layout_of(repository)
+    parsed = []
+
+    def parse(self: GroupReader, number: int, content: bytes) -> pq.FileMetaData:
+        parsed.append(number)
+        return pq.read_metadata(repository / layout.shards[number].path)
+
+    monkeypatch.setattr(GroupReader, "_parse_footer", parse)
+    for _ in range(2):
+        GroupReader(layout, COLUMNS).read(0, 0, 1)
+    assert parsed == [0]
+    change_footer(repository / layout.shards[0].path)
+    GroupReader(layout, COLUMNS).read(0, 0, 1)
+    assert parsed == [0, 0]
 
 
 def test_of_a_part_only_its_images_are_read(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
