@@ -77,13 +77,14 @@ class Collection:
         """Return the splits of a filter that its configuration has, in the order of the repository.
 
         Raises:
-            ValueError: the repository has none of them, or does not have the configuration.
+            ValueError: it has none of them, or the repository does not have the configuration.
         """
         self._configurations.require(filter.config)
         there = [split for split in self.counts if split in self._repository.counts[filter.config]]
         splits = [split for split in there if split in (filter.splits or there)]
-        if not splits and not set(filter.splits) & set(self.counts):
-            raise ValueError(f"{self.root} has no split {' or '.join(filter.splits)}, only {', '.join(self.counts)}")
+        if not splits:
+            name = self.root if filter.config == BASE else f"configuration {filter.config!r} of {self.root}"
+            raise ValueError(f"{name} has no split {' or '.join(filter.splits)}, only {', '.join(there)}")
         return splits
 
     def count(self, filter: Filter) -> int:

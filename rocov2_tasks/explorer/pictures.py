@@ -29,6 +29,10 @@ class Pictures:
         self._lock = threading.Lock()
         self._known: OrderedDict[Key, tuple[Future[list[bytes]], int]] = OrderedDict()
 
+    def close(self) -> None:
+        """Begin to read no more images."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def expect(self, config: str, rows: Sequence[dict[str, Any]]) -> None:
         """Start to read the images of rows, without waiting for them."""
         with self._lock:

@@ -72,6 +72,7 @@ class Pages:
         self._collection = collection
         self._explorer = Explorer(collection)
         self._pictures = Pictures(collection)
+        self.close = self._pictures.close
         self._searches = threading.BoundedSemaphore(_SEARCHES)
         self._texts = {
             path: Answer((files(__package__) / path[1:]).read_bytes(), f"{type}; charset=utf-8")
@@ -139,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request."""
+        if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
+            self.close_connection = True  # its body would be read as the next request
         path, _, query = self.path.partition("?")
         try:
             answer = self.pages.answer(path, query)
@@ -194,7 +197,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, collection: Collection, host: str, port: int) -> None:
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        super().__init__((host, port), type("Handler", (_Handler,), {"pages": Pages(collection)}))
+        self._pages = Pages(collection)
+        super().__init__((host, port), type("Handler", (_Handler,), {"pages": self._pages}))
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self.server_port}/"
 
@@ -211,6 +215,7 @@ class Server(ThreadingHTTPServer):
         """Answer no more."""
         self.shutdown()
         self.server_close()
+        self._pages.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing of browsers that went away before they got their answer."""

@@ -16,7 +16,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from rocov2_tasks.explorer.filters import Filter
+from rocov2_tasks.explorer.filters import IMAGE_CONFIGS, Filter
 from rocov2_tasks.stream.reading import GroupReader
 from tests.support.hub import Hub
 from tests.support.processes import HANG_SECONDS
@@ -146,6 +146,34 @@ def test_the_copied_python_gives_the_same_rows_with_images(
     images = images_by_id(repository)
     wanted = [row["image_id"] for row in collection.rows(filter)]
     assert [(row["image_id"], row["image"]["bytes"]) for row in rows] == [(id, images[id]) for id in wanted]
+
+
+@pytest.mark.parametrize("config", IMAGE_CONFIGS)
+@pytest.mark.parametrize("more", [Filter(), Filter(("test", "train"), text="*e*")], ids=["all", "some"])
+def test_each_configuration_is_searched_shown_and_copied(
+    repository: Path, collection: Collection, config: str, more: Filter, cache: None
+) -> None:
+    parts = all_rows(repository)[config]
+    filter = replace(more, config=config)
+    wanted = [
+        (row["image_id"], row["image"][1])
+        for split, rows in parts.items()
+        for row in rows
+        if split in (filter.splits or parts) and (not filter.text or "e" in row["caption"].lower())
+    ]
+    assert wanted
+    assert collection.configs[config] == sum(map(len, parts.values()))
+    rows = collection.rows(filter)
+    images = collection.images(rows, config)
+    found = [(row["image_id"], hashlib.sha256(image).hexdigest()) for row, image in zip(rows, images, strict=True)]
+    assert found == wanted
+    some = [rows[-1], rows[0]]
+    assert collection.images(some, config) == [images[-1], images[0]]
+    copied = duckdb.connect().sql(collection.sql(filter)).select("image_id").fetchall()
+    assert [image_id for (image_id,) in copied] == [image_id for image_id, _ in wanted]
+    names: dict[str, Any] = {}
+    exec(collection.python(filter), names)  # noqa: S102
+    assert names["rows"]["image_id"][:] == [image_id for image_id, _ in wanted]
 
 
 def test_copied_python_names_only_splits_that_have_commercial_images(tmp_path: Path, cache: None) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -17,6 +19,7 @@ pytest.importorskip("duckdb")
 from rocov2_tasks.explorer.collection import Collection
 from rocov2_tasks.explorer.filters import Filter
 from rocov2_tasks.explorer.server import Server
+from tests.conftest import Seeds
 from tests.support.processes import free_port
 from tests.support.raw import make_raw
 
@@ -160,6 +163,59 @@ def test_an_image_that_cannot_be_read_says_why_and_the_others_are_shown(tmp_path
     assert statuses["train"] == statuses["validation"] == (200, "")
     assert statuses["test"][0] == 404
     assert "is missing: start the explorer again" in statuses["test"][1]
+
+
+PIECES = ["text", "concept", "modality", "config", "split", "at", "view", "per_page", "find", "page", "commercial", "x"]
+ODD = [
+    "=",
+    "&",
+    "%",
+    "%00",
+    "%ff",
+    "%2a",
+    "*",
+    '"',
+    "(",
+    "[",
+    "\\",
+    "/",
+    "..",
+    "?",
+    ";",
+    "+",
+    "-1",
+    "9" * 9,
+    "CT",
+    "C0034606",
+    "train",
+]
+
+
+def test_no_address_is_an_error_of_the_server(port: int, seeds: Seeds) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for seed in seeds(150):
+        random = Random(seed)
+        path = random.choice(["", "", "", "ids.csv", "concepts.json", "random", "image/default/train/1.jpg", "x"])
+        query = "".join(random.choice(PIECES + 3 * ODD) for _ in range(random.randrange(30)))
+        connection.request("GET", f"/{path}?{query}")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status in (200, 303, 404), (path, query)
+    connection.close()
+
+
+def test_a_request_that_is_not_http_does_not_end_the_server(port: int) -> None:
+    for content in (
+        b"\r\n\r\n",
+        b"GET / HTTP/9\r\n\r\n",
+        b"GET /\xff\x00 HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02",
+        b"GET",
+    ):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(content)
+    with urlopen(f"http://127.0.0.1:{port}/") as answer:
+        assert answer.status == 200
 
 
 def test_many_searches_at_once_are_all_answered(port: int) -> None:
