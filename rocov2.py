@@ -194,8 +194,27 @@ FEATURES = _features(COLUMNS)
 TEXT_FEATURES = datasets.Features({name: feature for name, feature in FEATURES.items() if name != "image"})
 VOCABULARY_FEATURES = _features(VOCABULARY_COLUMNS)
 
-# Group of the shards of images -> whether the licences of its images allow commercial use.
-LICENSE_GROUPS = {"commercial": True, "noncommercial": False}
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """What the images of a shard have in common.
+
+    Attributes:
+        commercial: whether their licences allow commercial use.
+        apart: whether no other split of the release has an image of their articles.
+    """
+
+    commercial: bool
+    apart: bool
+
+
+# Group of the shards of images, as it is in their names.
+GROUPS = {
+    "commercial-apart": Group(commercial=True, apart=True),
+    "commercial-shared": Group(commercial=True, apart=False),
+    "noncommercial-apart": Group(commercial=False, apart=True),
+    "noncommercial-shared": Group(commercial=False, apart=False),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,14 +222,18 @@ class ConfigFacts:
     """One configuration of the repository.
 
     Attributes:
-        pattern: its files, relative to the repository, with `{split}` where there are several splits.
+        patterns: by split, its files relative to the repository: a glob, or the path of the one file.
         columns: its columns by name, in file order.
         summary: what a reader gets, in one line.
+        absent: why a repository may not have it; empty if every repository has it.
+        needs: a split without whose rows it is left out; empty if any split will do.
     """
 
-    pattern: str
+    patterns: Mapping[str, str]
     columns: Mapping[str, Column]
     summary: str
+    absent: str = ""
+    needs: str = ""
 
     @functools.cached_property
     def features(self) -> datasets.Features:
@@ -220,54 +243,95 @@ class ConfigFacts:
     @property
     def splits(self) -> list[str]:
         """Names of the splits that this configuration can have (it lists those that have rows)."""
-        return list(SPLITS) if "{split}" in self.pattern else [VOCABULARY_SPLIT]
+        return list(self.patterns)
 
     @property
     def folder(self) -> str:
         """The folder of its files, relative to the repository."""
-        return self.pattern.partition("/")[0]
+        return next(iter(self.patterns.values())).partition("/")[0]
 
     def files(self, split: str) -> str:
         """Return the pattern of the files of one split: a glob, or the path of its one file."""
-        return self.pattern.format(split=split)
+        return self.patterns[split]
 
     def split_of(self, path: str) -> str | None:
         """Return the split that the file at `path`, relative to the repository, belongs to; None if it is not of this config.
 
         The whole path must match the pattern, in which `*` matches no slash.
         """
-        for split in self.splits:
-            pattern = self.files(split)
+        for split, pattern in self.patterns.items():
             if path.endswith(".parquet") and fnmatchcase(path, pattern) and path.count("/") == pattern.count("/"):
                 return split
         return None
 
 
+def _for_splits(pattern: str) -> dict[str, str]:
+    return {split: pattern.format(split=split) for split in SPLITS}
+
+
+_SCALED_COLUMNS = {
+    **COLUMNS,
+    "image": dataclasses.replace(
+        COLUMNS["image"],
+        text="the picture, scaled down, as a JPEG; in the file with the path `<image_id>.jpg`",
+    ),
+}
 _TEXT_COLUMNS = {name: COLUMNS[name] for name in TEXT_FEATURES}
 CONFIGS = {
-    "default": ConfigFacts("data/{split}-*", COLUMNS, "every image with all its columns"),
+    "default": ConfigFacts(_for_splits("data/{split}-*"), COLUMNS, "every image with all its columns"),
     "commercial": ConfigFacts(
-        "data/{split}-*-commercial.parquet", COLUMNS, "only the images whose licence allows commercial use"
+        _for_splits("data/{split}-*-commercial-*"),
+        COLUMNS,
+        "only the images whose licence allows commercial use",
+        absent="none of its rows may be used commercially",
     ),
-    "text": ConfigFacts("text/{split}.parquet", _TEXT_COLUMNS, "the rows of default in the same order, without images"),
+    "apart": ConfigFacts(
+        _for_splits("data/{split}-*") | {"train": "data/train-*-apart.parquet"},
+        COLUMNS,
+        "train without the articles that validation or test has, too; validation and test whole",
+        absent="it has no row of train whose article is in no other split",
+        needs="train",
+    ),
+    "small": ConfigFacts(
+        _for_splits("small/{split}-*"),
+        _SCALED_COLUMNS,
+        "the rows of default in the same order, each picture scaled down",
+        absent="it was built with --small none",
+    ),
+    "mini": ConfigFacts(
+        _for_splits("mini/{split}.parquet"),
+        _SCALED_COLUMNS,
+        "a few rows of small, drawn at random, for tutorials and tests",
+        absent="it was built with --small none",
+    ),
+    "text": ConfigFacts(
+        _for_splits("text/{split}.parquet"), _TEXT_COLUMNS, "the rows of default in the same order, without images"
+    ),
     "vocabulary": ConfigFacts(
-        "vocabulary/vocabulary.parquet", VOCABULARY_COLUMNS, "one row per concept: name, kind, images per split"
+        {VOCABULARY_SPLIT: "vocabulary/vocabulary.parquet"},
+        VOCABULARY_COLUMNS,
+        "one row per concept: name, kind, images per split",
     ),
 }
 FOLDERS = tuple(dict.fromkeys(config.folder for config in CONFIGS.values()))
 
 _SHARD = re.compile(
-    rf"data/(?P<split>\w+)-(?P<index>\d{{5}})-of-(?P<total>\d{{5}})-(?P<group>{'|'.join(LICENSE_GROUPS)})\.parquet"
+    rf"(?P<folder>\w+)/(?P<split>\w+)-(?P<index>\d{{5}})-of-(?P<total>\d{{5}})-(?P<group>{'|'.join(GROUPS)})\.parquet"
 )
 
 
-def shard_path(split: str, index: int, total: int, group: str) -> str:
+def shard_path(split: str, index: int, total: int, group: str, config: str = "default") -> str:
     """Return the path of a shard of images, relative to the repository; `index` counts from 0 to `total` - 1."""
-    return f"data/{split}-{index:05d}-of-{total:05d}-{group}.parquet"
+    return f"{CONFIGS[config].folder}/{split}-{index:05d}-of-{total:05d}-{group}.parquet"
+
+
+def scaled_path(path: str) -> str:
+    """Return the path of the file with the rows of the shard of `default` at `path`, whose pictures are scaled down."""
+    return f"{CONFIGS['small'].folder}/{path.partition('/')[2]}"
 
 
 def shard_group(path: str) -> str | None:
-    """Return the group of `LICENSE_GROUPS` that the shard at `path` holds; None if it is not a shard of images."""
+    """Return the group of `GROUPS` that the shard at `path` contains; None if it is not a shard of images."""
     shard = _SHARD.fullmatch(path)
     return shard["group"] if shard else None
 
@@ -281,6 +345,18 @@ def splits_of(path: str) -> dict[str, str]:
 def owner_of(path: str) -> tuple[str, str] | None:
     """Return the configuration that has all rows of the file at `path`, and the split; None if none has the file."""
     return next(iter(splits_of(path).items()), None)
+
+
+def files_by_config(paths: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """Return the files among `paths` by configuration and split, for the configurations that a repository with them has."""
+    owned = [(path, splits_of(path)) for path in paths]
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, config in CONFIGS.items():
+        files = {split: [path for path, splits in owned if splits.get(name) == split] for split in config.splits}
+        files = {split: each for split, each in files.items() if each}
+        if files and (not config.needs or config.needs in files):
+            found[name] = files
+    return found
 
 
 _HUB = "hf://datasets/"
@@ -522,19 +598,20 @@ class Repository:
         if "*" not in pattern:
             self._require([pattern] if pattern not in self.files else [], split)
             return [pattern]
-        shards = {file: match for file, match in self._data_shards() if match["split"] == split}
+        folder = CONFIGS[config].folder
+        found = ((file, _SHARD.fullmatch(file)) for file in self.files)
+        shards = {
+            file: match for file, match in found if match and (match["folder"], match["split"]) == (folder, split)
+        }
         total = max((int(match["total"]) for match in shards.values()), default=1)
         by_index = {int(match["index"]): file for file, match in shards.items() if int(match["total"]) == total}
-        self._require([shard_path(split, i, total, "*") for i in range(total) if i not in by_index], split)
+        self._require([shard_path(split, i, total, "*", config) for i in range(total) if i not in by_index], split)
         if len(by_index) != len(shards):
             raise FileNotFoundError(
                 f"{self.root}: the shards of split {split!r} come from several builds, found {sorted(shards)}: "
                 f"{self.remedy}"
             )
         return [by_index[i] for i in sorted(by_index) if CONFIGS[config].split_of(by_index[i]) == split]
-
-    def _data_shards(self) -> Iterable[tuple[str, re.Match[str]]]:
-        return ((file, match) for file in self.files for match in [_SHARD.fullmatch(file)] if match)
 
     def _require(self, missing: Sequence[str], split: str) -> None:
         if missing:
@@ -577,7 +654,7 @@ class Repository:
         if config not in self.counts:
             raise ValueError(
                 f"no config {config!r} in {self.root}: it has {', '.join(self.counts)}"
-                + (" (none of its rows may be used commercially)" if config == "commercial" else "")
+                + (f" ({CONFIGS[config].absent})" if config in CONFIGS and CONFIGS[config].absent else "")
             )
         check_split(split, self.counts[config])
         check_columns(columns, config)
@@ -746,7 +823,7 @@ class Rocov2(datasets.ArrowBasedBuilder):
 
     Args:
         data_dir: folder made by `rocov2 convert`, `ORG/NAME`, `hf://datasets/ORG/NAME[@REVISION]`, or an opened one.
-        config_name: `default`, `commercial`, `text` or `vocabulary`.
+        config_name: one of `CONFIGS`.
         columns: the columns to read, None for all.
         cache_dir, token, hash, **options: as `datasets.DatasetBuilder`.
 
@@ -850,7 +927,7 @@ def load(
 
     Args:
         path: folder, `ORG/NAME` on the Hub, or `hf://datasets/ORG/NAME[@REVISION]`.
-        name: `default`, `commercial`, `text` or `vocabulary`.
+        name: one of `CONFIGS`.
         split: `train`, `validation`, `test`, or any split expression of `datasets`; None gives all, in a dictionary.
         streaming: read on demand instead of preparing a copy in the cache.
         columns: the columns to read, None for all; the others' bytes are not read (of a Hub dataset: when streaming).

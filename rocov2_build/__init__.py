@@ -4,5 +4,5 @@ A module here is a command. A folder is what is behind them, named after the ste
 (run by engine) -> facts -> card -> checks -> hub.
 """
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Version of the layout that a build writes; part of every plan, so an older unfinished build is never gone on with."""

@@ -26,6 +26,7 @@ from rocov2_build.raw.problems import Report, describe_count, describe_missing_l
 from rocov2_build.raw.release import RawRelease, describe_release, describe_tables, read_release
 from rocov2_build.raw.releases import LATEST, describe_part
 from rocov2_build.shards.plan import Layout, Shard, describe_plan, plan_shards
+from rocov2_build.worker.scale import scaler_versions
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_build.worker.verification import Verification
 from rocov2_shared.errors import UserError, how_to_install
@@ -86,6 +87,7 @@ class Conversion:
             "splits": sorted(set(self.splits)),
             "verify": self.verify,
             **asdict(self.layout),
+            "scalers": scaler_versions() if self.layout.small else None,
         }
 
 
@@ -155,6 +157,7 @@ def convert(conversion: Conversion) -> None:
             rows,
             shards,
             conversion.verify,
+            conversion.layout,
             building,
             run=conversion.run,
             leave_out=leave_out,

@@ -6,7 +6,7 @@ A test compares each list with the one that it repeats.
 SPLITS = ("train", "validation", "test")
 """Keys of `rocov2.SPLITS`."""
 
-CONFIGS = ("default", "commercial")
+CONFIGS = ("default", "commercial", "apart", "small", "mini")
 """Configurations with images."""
 
 TASKS = ("concepts", "captions")

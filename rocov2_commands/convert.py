@@ -26,6 +26,25 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
+_SIDES = (32, 2_048)
+"""Smallest and largest shorter side of scaled pictures, in pixels: smaller ones show nothing, larger ones are hardly any."""
+
+
+class _Side(click.ParamType[int | None]):
+    """A number of pixels, or none."""
+
+    name = "N|none"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        text = str(value)
+        if text == "none":
+            return None
+        least, most = _SIDES
+        if not re.fullmatch("[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
+            self.fail(f"{text!r} is not a number of pixels from {least} to {most:,}, nor none", param, ctx)
+        return int(text)
+
+
 def _is_given(parameter: str) -> bool:
     return click.get_current_context().get_parameter_source(parameter) is not ParameterSource.DEFAULT
 
@@ -57,6 +76,15 @@ def _is_given(parameter: str) -> bool:
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Convert only the first N images of each split.")
 @click.option(
     "--split", "splits", type=click.Choice(SPLITS), multiple=True, help="Convert only this split. May be repeated."
+)
+@click.option(
+    "--small",
+    type=_Side(),
+    metavar="N|none",
+    default="256",
+    show_default=True,
+    help=f"Shorter side, in pixels, of the pictures of the configurations small and mini, {_SIDES[0]} to {_SIDES[1]:,}; none "
+    "makes neither of them.",
 )
 @click.option(
     "--max-shard-size",
@@ -105,6 +133,7 @@ def main(
     scheduler: str | None,
     limit: int | None,
     splits: tuple[str, ...],
+    small: int | None,
     max_shard_size: int,
     row_group_size: int,
     verify: str,
@@ -139,7 +168,7 @@ def main(
             scheduler=scheduler,
             limit=limit,
             splits=splits,
-            layout=Layout(max_shard_size, row_group_size),
+            layout=Layout(max_shard_size, row_group_size, small),
             verify=verify,
             skip_problems=on_problem == "skip",
             overwrite=overwrite,

@@ -26,7 +26,7 @@ from rocov2_build.raw.problems import Report
 from rocov2_build.raw.release import read_release
 from rocov2_build.shards.plan import Layout, plan_shards
 from rocov2_build.shards.tasks import shard_tasks
-from rocov2_build.worker import jpeg, member, parquet, write
+from rocov2_build.worker import jpeg, member, parquet, shard_file, write
 from rocov2_build.worker.verification import Verification
 
 STAGES = {
@@ -41,9 +41,9 @@ STAGES = {
     "CRC-32": (deflate, "crc32"),
     "SHA-256 of the image": (hashlib, "sha256"),
     "SHA-256 of the file": (write, "file_sha256"),
-    "columns to Arrow": (write, "_assemble"),
+    "columns to Arrow": (shard_file, "_assemble"),
     "Parquet: pages, chunking, writing": (parquet, "write_row_group"),
-    "hash of the rows": (write.RowsHash, "add"),
+    "hash of the rows": (shard_file.RowsHash, "add"),
     "fsync": (os, "fsync"),
 }
 
@@ -81,7 +81,7 @@ def main(images: int, rounds: int) -> None:
         release = read_release(raw, "any", Report())
         largest = max(plan_shards(release.rows, Layout()), key=lambda shard: len(shard.rows))
         for verify in Verification:
-            (task,) = shard_tasks(release, release.rows, [largest], verify)
+            (task,) = shard_tasks(release, release.rows, [largest], verify, None)
             runs = []
             for _ in range(rounds + 1):
                 clock.spent.clear()

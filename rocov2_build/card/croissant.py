@@ -64,7 +64,6 @@ def croissant(contents: Contents, files: list[FileFacts]) -> dict[str, Any]:
         contents: what the repository holds, for its card.
         files: all its Parquet files.
     """
-    configs = list(contents.sizes)
     splits = list(contents.sizes["default"])
     return {
         "@context": _CONTEXT,
@@ -72,11 +71,14 @@ def croissant(contents: Contents, files: list[FileFacts]) -> dict[str, Any]:
         "conformsTo": CONFORMS_TO,
         **_describe(contents),
         "isLiveDataset": False,
-        "distribution": [*map(_file_set, configs), *map(_file_object, files)],
+        "distribution": [
+            *(_file_set(config, list(of)) for config, of in contents.sizes.items()),
+            *map(_file_object, files),
+        ],
         "recordSet": [
             _enumeration("splits", "Splits.", "cr:Split", [{"name": split} for split in splits]),
             *(_labels(column) for column in rocov2.LABELS),
-            *(_record_set(config, splits) for config in configs),
+            *(_record_set(config, list(of)) for config, of in contents.sizes.items()),
         ],
     }
 
@@ -137,16 +139,24 @@ def authors() -> list[str]:
     return [" ".join(reversed(name.split(", "))) for name in names.split(" and ")]
 
 
-def _file_set(config: str) -> dict[str, Any]:
-    pattern = rocov2.CONFIGS[config].files("*")
+def _file_set(config: str, splits: list[str]) -> dict[str, Any]:
+    patterns = _patterns(config, splits)
     return {
         "@type": "cr:FileSet",
         "@id": f"{config}-files",
         "name": f"{config}-files",
         "description": f"Files of the configuration {config}.",
         "encodingFormat": _PARQUET,
-        "includes": pattern if pattern.endswith(".parquet") else f"{pattern}.parquet",
+        "includes": patterns[0] if len(patterns) == 1 else patterns,
     }
+
+
+def _patterns(config: str, splits: list[str]) -> list[str]:
+    """Return the globs of the files of a configuration: one, where the same one serves every split."""
+    definition = rocov2.CONFIGS[config]
+    globs = {split: f"{definition.files(split).removesuffix('.parquet')}.parquet" for split in splits}
+    joined = {glob.replace(f"/{split}", "/*", 1) for split, glob in globs.items()}
+    return list(joined) if len(joined) == 1 and len(globs) > 1 else list(globs.values())
 
 
 def _file_object(file: FileFacts) -> dict[str, Any]:
@@ -213,11 +223,12 @@ def _record_set(config: str, splits: list[str]) -> dict[str, Any]:
 
 
 def _split_field(config: str, splits: list[str]) -> dict[str, Any]:
-    folder, _, rest = rocov2.CONFIGS[config].pattern.partition("{split}")
+    folder = rocov2.CONFIGS[config].folder
+    is_glob = "*" in rocov2.CONFIGS[config].files(splits[0])
     source = {
         "fileSet": {"@id": f"{config}-files"},
         "extract": {"fileProperty": "fullpath"},
-        "transform": {"regex": f"{folder}({'|'.join(splits)}){'-' if rest.startswith('-') else '.'}.*parquet$"},
+        "transform": {"regex": f"{folder}/({'|'.join(splits)}){'-' if is_glob else '.'}.*parquet$"},
     }
     references = {"field": {"@id": "splits/name"}}
     return _field(config, "split", "sc:Text", "split, from the name of the file", references=references, source=source)

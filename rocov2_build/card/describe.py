@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import pyarrow.parquet as pq
 
-from rocov2 import CONFIGS, __version__
+from rocov2 import CONFIGS, __version__, files_by_config
 from rocov2_build.card.contents import Contents, Picture
 from rocov2_build.card.croissant import croissant
 from rocov2_build.card.documents import record_documents
@@ -160,11 +160,12 @@ def identify_rows(rows_sha256: Mapping[str, str]) -> dict[str, str]:
     Args:
         rows_sha256: hash of the rows by file, in the order of the rows.
     """
-    hashes = {
-        name: [sha256 for file, sha256 in rows_sha256.items() if config.split_of(file)]
-        for name, config in CONFIGS.items()
+    return {
+        name: hashlib.sha256(
+            "\n".join(rows_sha256[file] for files in splits.values() for file in files).encode()
+        ).hexdigest()
+        for name, splits in files_by_config(rows_sha256).items()
     }
-    return {name: hashlib.sha256("\n".join(each).encode()).hexdigest() for name, each in hashes.items() if each}
 
 
 def can_draw() -> bool:

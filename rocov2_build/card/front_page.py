@@ -20,6 +20,7 @@ from rocov2_build.card.markdown import escape_markdown
 from rocov2_build.card.readme import dataset_infos
 from rocov2_build.card.texts import FRONT_PAGE, TEMPLATE, fill, read_text, sections, split_front_matter
 from rocov2_build.raw.releases import LATEST, RELEASES
+from rocov2_build.shards.mini import ROWS
 from rocov2_shared.files import write_json, write_text, write_whole
 
 PICTURE = "docs/pictures/sample.jpg"
@@ -30,7 +31,8 @@ def published() -> Contents:
     """Return the latest release as its publication counts it; bytes are unknown before a build."""
     release = RELEASES[LATEST]
     sizes = {split: SplitSize(rows=rows) for split, rows in release.images.items()}
-    return Contents({"default": sizes, "text": sizes}, release.name)
+    mini = {split: SplitSize(rows=min(most, sizes[split].rows)) for split, most in ROWS.items()}
+    return Contents({"default": sizes, "small": sizes, "mini": mini, "text": sizes}, release.name)
 
 
 def front_page(examples: list[Example]) -> str:

@@ -41,16 +41,15 @@ first.
 def measure(files: list[FileFacts]) -> dict[str, dict[str, SplitSize]]:
     """Return the sizes by configuration and split of a repository with these files."""
     sizes: dict[str, dict[str, SplitSize]] = {}
-    for config, definition in rocov2.CONFIGS.items():
-        for split in definition.splits:
-            size = SplitSize()
-            for file in files:
-                if definition.split_of(file.path) == split:
-                    size.rows += file.rows
-                    size.download += file.bytes
-                    size.uncompressed += file.uncompressed
-            if size.rows:
-                sizes.setdefault(config, {})[split] = size
+    by_path = {file.path: file for file in files}
+    for config, splits in rocov2.files_by_config(by_path).items():
+        for split, paths in splits.items():
+            parts = [by_path[path] for path in paths]
+            sizes.setdefault(config, {})[split] = SplitSize(
+                sum(part.rows for part in parts),
+                sum(part.bytes for part in parts),
+                sum(part.uncompressed for part in parts),
+            )
     return sizes
 
 

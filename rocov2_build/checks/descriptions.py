@@ -50,7 +50,8 @@ def describe(check: Check, footers: Footers, records: Records) -> Descriptions:
     present = {file for file in check.files if rocov2.splits_of(file)}
     broken = check.broken() | (records.files.keys() - present)
     broken |= present - records.files.keys() if records.content else set()
-    doubtful = {key for file in broken for key in rocov2.splits_of(file).items()}
+    configs = rocov2.files_by_config(present | records.files.keys())
+    doubtful = {key for file in broken for key in rocov2.splits_of(file).items() if key[0] in configs}
     files = [_facts(check, file, footers, records) for file in records.files or sorted(present)]
     sizes = measure(files)
     for config, split in doubtful:

@@ -17,13 +17,20 @@ from rocov2_build.checks.names import find_files
 from rocov2_build.checks.row_faults import show_value
 from rocov2_build.checks.viewer import check_columns, check_pages
 from rocov2_build.checks.violations import Check
-from rocov2_build.worker.parquet import CHUNKING, CHUNKING_KEY, IMAGE_BYTES, describe_layout, portable_features
+from rocov2_build.worker.parquet import (
+    CHUNKING,
+    CHUNKING_KEYS,
+    IMAGE_BYTES,
+    NEARLY_UNIQUE,
+    describe_layout,
+    portable_features,
+)
 from rocov2_shared.json_values import parse_json
 from rocov2_shared.parquet_footers import require_columns
 
 _SHOWN = 300
 _MAGIC = b"PAR1"
-_KEYS = (b"huggingface", CHUNKING_KEY.encode())
+_KEYS = ("huggingface", *CHUNKING_KEYS)
 
 MAX_ROW_GROUP = 100_000_000
 """Bytes on disk: the Hub's viewer reads at most three times as many for a page."""
@@ -59,10 +66,10 @@ class Footers:
     def uncompressed_bytes(self) -> dict[str, dict[str, int]]:
         """Return the bytes before compression by configuration and split."""
         totals: dict[str, dict[str, int]] = {}
-        for file, size in self.sizes.items():
-            for config, split in rocov2.splits_of(file).items():
-                splits = totals.setdefault(config, {})
-                splits[split] = splits.get(split, 0) + size.uncompressed
+        for config, splits in rocov2.files_by_config(self.sizes).items():
+            totals[config] = {
+                split: sum(self.sizes[file].uncompressed for file in files) for split, files in splits.items()
+            }
         return totals
 
 
@@ -126,17 +133,19 @@ def _check_schema(check: Check, file: str, schema: pa.Schema, features: datasets
 def _check_metadata(check: Check, file: str, places: Sequence[dict[bytes, bytes]], features: datasets.Features) -> None:
     """Check the two copies of the metadata: readers take that of the Arrow schema or that of the file."""
     wanted = {"info": {"features": portable_features(features.to_dict())}}
-    for key, rule, expected in (("huggingface", "features", wanted), (CHUNKING_KEY, "page-index", CHUNKING)):
+    keys = [("huggingface", "features", wanted), *((key, "page-index", CHUNKING) for key in CHUNKING_KEYS)]
+    for key, rule, expected in keys:
         texts = [metadata.get(key.encode(), b"null") for metadata in places]
         wrong = [text for text in texts if not _means(text, expected)]
         if wrong:
             found = show_value(wrong[0].decode(errors="backslashreplace")) if wrong[0] != b"null" else "none"
             check.add(rule, file, expected=f"{key} in the metadata: {json.dumps(expected)[:200]}", found=found)
     # pandas, for one, makes columns an index if the key `pandas` says so.
-    others = {key for metadata in places for key in metadata if key not in _KEYS and not key.startswith(b"ARROW:")}
+    known = {key.encode() for key in _KEYS}
+    others = {key for metadata in places for key in metadata if key not in known and not key.startswith(b"ARROW:")}
     if others:
-        keys = "no keys in the metadata but huggingface and content_defined_chunking"
-        check.add("features", file, expected=keys, found=show_value(min(others)))
+        only = f"no keys in the metadata but {', '.join(_KEYS)}"
+        check.add("features", file, expected=only, found=show_value(min(others)))
 
 
 def _means(text: bytes, expected: object) -> bool:
@@ -169,6 +178,10 @@ def _check_footer(check: Check, file: str, footer: pq.FileMetaData) -> None:
             ):
                 found = f"{column.compression} {' '.join(column.encodings)} in row group {number}"
                 check.add("image-storage", file, expected="UNCOMPRESSED PLAIN, no dictionary", found=found)
+        indexed = [column.path_in_schema for column in columns if column.has_dictionary_page]
+        if unwanted := [name for name in indexed if name in NEARLY_UNIQUE]:
+            found = f"one for {', '.join(unwanted)} in row group {number}"
+            check.add("text-storage", file, expected="no dictionary", found=found)
 
 
 def _one_line(schema: pa.Schema) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import datasets
 
 import rocov2
@@ -46,13 +48,14 @@ def check_numbering(check: Check, records: Records) -> None:
         records: what `conversion.json` records.
     """
     changed = records.files.keys() ^ set(check.files) if records.content else set()
-    for split in rocov2.SPLITS:
-        shards = find_files(check.files, "default", split)
+    for config, split in itertools.product(("default", "small"), rocov2.SPLITS):
+        shards = find_files(check.files, config, split)
         numbers = [file.split("-")[1:4] for file in shards]
         wanted = [[f"{i:05d}", "of", f"{len(shards):05d}"] for i in range(len(shards))]
-        if numbers != wanted and not find_files(sorted(changed), "default", split):
+        if numbers != wanted and not find_files(sorted(changed), config, split):
             found = " ".join("-".join(number) for number in numbers)
-            check.add("numbering", f"data/{split}-*", expected=f"{len(shards)} shards, 0 to N-1 of N", found=found)
+            where = rocov2.CONFIGS[config].files(split)
+            check.add("numbering", where, expected=f"{len(shards)} shards, 0 to N-1 of N", found=found)
 
 
 def check_links(check: Check, records: Records) -> None:

@@ -39,6 +39,8 @@ _PLAN = record(
     verify=choice([value.value for value in Verification]),
     max_shard_size=whole(least=1),
     row_group_size=whole(least=1),
+    small=nullable(whole(least=1)),
+    scalers=nullable(each(text(), keys=text())),
 )
 
 
@@ -157,6 +159,21 @@ def _wrong_counts(conversion: ConversionRecord) -> Iterator[Fault]:
         if release and (images < release.images[split] or (is_whole and rows != release.images[split])):
             count = format_count(release.images[split], "row")
             yield Fault("files", f"the {count} of {split} that release {release.name} has", found)
+        for config in ("small", "mini"):
+            repeated = sum(
+                recorded["rows"]
+                for file, recorded in conversion["files"].items()
+                if rocov2.CONFIGS[config].split_of(file) == split
+            )
+            if plan["small"] is None and repeated:
+                yield Fault("files", f"no rows of {config}, which --small none leaves out", f"{repeated:,}")
+            elif plan["small"] is not None and not (repeated == rows or (config == "mini" and 0 < repeated <= rows)):
+                count = format_count(rows, "row")
+                yield Fault(
+                    "files",
+                    f"{'some of' if config == 'mini' else ''} the {count} of {split} in {config}",
+                    f"{repeated:,}",
+                )
     modes = sum(conversion["image_modes"].values())
     if modes != total:
         yield Fault("image_modes", f"{format_count(total, 'image')} in all", f"{modes:,}")

@@ -28,13 +28,13 @@ class Expected(NamedTuple):
 
     Attributes:
         split: of the file.
-        commercial: whether the licences of its group allow commercial use.
+        group: of its shards; None for a file that has rows of several.
         names: of concepts; None if the vocabulary cannot be read.
         last_id: the last image id of the split in the release; None if that is unknown.
     """
 
     split: str
-    commercial: bool | None
+    group: rocov2.Group | None
     names: Names | None
     last_id: str | None
 
@@ -123,7 +123,9 @@ def check_values(faults: RowFaults, table: pa.Table, expected: Expected) -> None
     if expected.names is not None:
         _check_concept_names(faults, table, expected.names)
     _check_labels(faults, table)
-    _check_license(faults, table, expected.commercial)
+    _check_license(faults, table, expected.group)
+    if expected.group is not None:
+        _check_article(faults, table, expected.group)
     _check_source(faults, table)
 
 
@@ -217,12 +219,22 @@ def _check_labels(faults: RowFaults, table: pa.Table) -> None:
         faults.add("curated", name, wrong, describe)
 
 
-def _check_license(faults: RowFaults, table: pa.Table, commercial: bool | None) -> None:
-    known = pa.array([name for name, allowed in rocov2.LICENSES.items() if allowed is commercial], pa.string())
+def _check_license(faults: RowFaults, table: pa.Table, group: rocov2.Group | None) -> None:
+    names = [name for name, allowed in rocov2.LICENSES.items() if group is None or allowed is group.commercial]
     column = table["license"]
-    wrong = pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, known)))
-    kind = f"a licence that {'allows' if commercial else 'does not allow'} commercial use"
+    wrong = pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, pa.array(names, pa.string()))))
+    kind = f"one of {', '.join(names)}"
+    if group is not None:
+        kind = f"a licence that {'allows' if group.commercial else 'does not allow'} commercial use"
     faults.add("license", "license", wrong, _describe(kind, column))
+
+
+def _check_article(faults: RowFaults, table: pa.Table, group: rocov2.Group) -> None:
+    """Compare the flag with the group of the file: a shard that is `apart` has no image of an article of two splits."""
+    column = table["article_in_other_split"]
+    wrong = pc.fill_null(pc.equal(column, group.apart), False)
+    wanted = f"{str(not group.apart).lower()} in article_in_other_split, as the name of the file says"
+    faults.add("article", "group", wrong, lambda row: (wanted, str(column[row].as_py()).lower()))
 
 
 def _check_source(faults: RowFaults, table: pa.Table) -> None:

@@ -22,8 +22,8 @@ from rocov2_build.checks.statistics import find_wrong_statistics
 from rocov2_build.checks.viewer_values import check_values as check_viewer_values
 from rocov2_build.checks.violations import Check
 from rocov2_build.raw.releases import RELEASES
+from rocov2_build.worker.shard_file import RowsHash
 from rocov2_build.worker.verification import Verification
-from rocov2_build.worker.write import RowsHash
 from rocov2_shared.processors import usable_processors
 
 _VOCABULARY = "vocabulary", rocov2.VOCABULARY_SPLIT
@@ -52,7 +52,7 @@ def check_rows(check: Check, sound: Collection[str], records: Records, decode: b
                 else:
                     splits.setdefault(key, []).append(Part(file, table))
     every = {(name, split) for name, config in rocov2.CONFIGS.items() for split in config.splits}
-    check_sequence(check, splits, every - broken)
+    check_sequence(check, splits, every - broken, records.content["plan"]["small"] if records.content else None)
     if not missing and not any(config == "default" for config, _ in broken):
         _check_together(check, splits, records)
     for config, split in splits.keys() - broken:
@@ -131,7 +131,7 @@ class _Reader:
     def _read_rows(self, file: str, config: str, split: str) -> pa.Table:
         columns = rocov2.CONFIGS[config].columns
         faults = RowFaults(self._check, file)
-        group = rocov2.LICENSE_GROUPS.get(rocov2.shard_group(file) or "")
+        group = rocov2.GROUPS.get(rocov2.shard_group(file) or "")
         expected = Expected(split, group, self._names, _last_id(self._records.release, split))
         contents = _Contents(
             self._records.files.get(file, {}).get("rows_sha256"), self._records.is_verified, self._decode
@@ -187,7 +187,7 @@ class _Contents:
         """Report the faults; images of rows that are not the recorded ones are decoded for that."""
         if self._recorded and self._hash.hexdigest() != self._recorded:
             check.add("changed-file", file, expected=f"rows with the SHA-256 {self._recorded}", found="another")
-            if self._verify == Verification.MARKERS and rocov2.shard_group(file):
+            if self._verify == Verification.MARKERS and self.digests:
                 self._faults = [
                     fault
                     for _, table in _row_groups(check, file)

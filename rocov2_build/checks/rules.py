@@ -159,7 +159,8 @@ RULES = {
     "article": Rule(
         ERROR,
         "content",
-        "article_in_other_split is true for all images of an article that several splits have, else false",
+        "article_in_other_split is true for all images of an article that several splits have, else false, and shards "
+        "contain only rows of their group",
         _BUILD,
     ),
     "license": Rule(
@@ -170,6 +171,14 @@ RULES = {
     "image-mode": Rule(ERROR, _ROWS, "every image has a mode that the viewer can save as JPEG or PNG", _BUILD),
     "image-size": Rule(ERROR, "content", "width and height match the image", _BUILD),
     "text-order": Rule(ERROR, "content", "text contains the rows of data in the same order", _BUILD),
+    "small-order": Rule(ERROR, "content", "small contains the rows of data in the same order", _BUILD),
+    "mini-order": Rule(ERROR, "content", "mini contains rows of small in their order", _BUILD),
+    "scaled-size": Rule(
+        ERROR,
+        "content",
+        "the pictures of small have the size that those of data have when they are scaled down",
+        _BUILD,
+    ),
     "facts": Rule(ERROR, "card", "the numbers in facts.json match the rows", _AGAIN),
     "croissant": Rule(
         ERROR,
@@ -197,6 +206,9 @@ RULES = {
         _BUILD,
     ),
     "row-group-size": Rule(ERROR, _ROWS, "no row group is larger than 100 MB", _SMALLER),
+    "text-storage": Rule(
+        ERROR, "loaders", "columns of nearly unique texts have no dictionary: readers would gain nothing by it", _BUILD
+    ),
     "image-storage": Rule(ERROR, _ROWS, "image bytes are uncompressed, PLAIN, without dictionary", _BUILD),
     "statistics": Rule(
         ERROR,
@@ -204,7 +216,9 @@ RULES = {
         "minimum, maximum and nulls in a footer are those of the rows: tools skip row groups by them",
         _BUILD,
     ),
-    "page-index": Rule(ERROR, _ROWS, "every file has a page index and content-defined chunking", _BUILD),
+    "page-index": Rule(
+        ERROR, _ROWS, "every file has a page index and content-defined chunking, and says so in its metadata", _BUILD
+    ),
     "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total", _SMALLER),
     "release-order": Rule(
         WARNING,

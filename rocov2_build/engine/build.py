@@ -11,8 +11,8 @@ import pandas as pd
 from rocov2_build.engine.building import Building
 from rocov2_build.engine.resume import require_space, run_unfinished
 from rocov2_build.raw.release import RawRelease
-from rocov2_build.shards.plan import Shard
-from rocov2_build.shards.tasks import check_tasks, shard_tasks, table_tasks
+from rocov2_build.shards.plan import Layout, Shard
+from rocov2_build.shards.tasks import check_tasks, mini_tasks, shard_tasks, table_tasks
 from rocov2_build.worker.task import AnyTask, FileFacts, ImageFault
 from rocov2_shared.terminal import Console
 
@@ -30,6 +30,7 @@ def build_files(
     rows: pd.DataFrame,
     shards: list[Shard],
     verify: str,
+    layout: Layout,
     building: Building,
     *,
     run: Run,
@@ -43,6 +44,7 @@ def build_files(
         rows: the rows to build.
         shards: their plan.
         verify: how images are checked, a value of `Verification`.
+        layout: sizes to aim at, and those of the scaled pictures.
         building: the unfinished repository.
         run: runs the tasks.
         leave_out: takes the faults of images and returns the rows without them, and their plan; or raises.
@@ -52,11 +54,11 @@ def build_files(
         Facts of the files, in the order of the rows.
     """
     while True:
-        require_space(int(rows["size"].sum()), building)
+        require_space(rows["size"], layout.small, building)
         images = {shard.path: len(shard.rows) for shard in shards}
         # The largest first: then no worker is left alone with one at the end.
         largest_first = sorted(shards, key=lambda shard: images[shard.path], reverse=True)
-        tasks = shard_tasks(raw, rows, largest_first, verify)
+        tasks = shard_tasks(raw, rows, largest_first, verify, layout.small)
         with console.progress("Images", len(rows), len(shards), "images", "shards") as progress:
             done, faults = run_unfinished(tasks, images, building, run, progress)
         if not faults:
@@ -64,10 +66,14 @@ def build_files(
         rows, shards = leave_out(faults)
     raw.forget_members()
     in_order = [done[shard.path] for shard in shards]
-    others = table_tasks(raw, rows, in_order)
+    others = [*table_tasks(raw, rows, in_order), *mini_tasks(rows, shards, layout, in_order)]
     with console.progress("Text", len(others), len(others), "files", "files") as progress:
         done, _ = run_unfinished(others, dict.fromkeys((task.path for task in others), 1), building, run, progress)
-    files = [*in_order, *(done[task.path] for task in others)]
+    files = [
+        *in_order,
+        *(file.scaled for file in in_order if file.scaled),
+        *(done[task.path] for task in others),
+    ]
     building.remove_others({file.path for file in files})
     return files
 

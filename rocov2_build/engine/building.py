@@ -167,40 +167,41 @@ class Building:
         return self._facts / (path.replace("/", "--") + ".json")
 
     def finished(self, task: Task) -> FileFacts | None:
-        """Return the facts of the file of `task` if it is finished and unchanged since; None if it must be written."""
+        """Return the facts of the files of `task` if they are finished and unchanged since; None if they must be written."""
         record = self._facts_path(task.path)
         if not record.is_file():
             return None
         content = json.loads(record.read_text(encoding="utf-8"))
-        facts = FileFacts(**content["facts"])
-        file = self.repository / task.path
-        same = (
-            content["task"] == _task_id(task)
-            and file.is_file()
-            and file.stat().st_size == facts.bytes
-            and file_sha256(file) == facts.sha256
-        )
-        if not same:
+        facts = FileFacts.parse(content["facts"])
+        if content["task"] != _task_id(task) or not all(map(self._is_unchanged, facts.written)):
             return None
-        self._seen[task.path] = self._state(task.path)
+        for written in facts.written:
+            self._seen[written.path] = self._state(written.path)
         return facts
+
+    def _is_unchanged(self, facts: FileFacts) -> bool:
+        file = self.repository / facts.path
+        return file.is_file() and file.stat().st_size == facts.bytes and file_sha256(file) == facts.sha256
 
     def _state(self, path: str) -> tuple[int, int]:
         stat = (self.repository / path).stat()
         return stat.st_size, stat.st_mtime_ns
 
     def record(self, task: Task, facts: FileFacts) -> None:
-        """Record that the file of `task` is finished."""
-        self._seen[task.path] = self._state(task.path)
+        """Record that the files of `task` are finished."""
+        for written in facts.written:
+            self._seen[written.path] = self._state(written.path)
         write_json(self._facts_path(task.path), {"task": _task_id(task), "facts": dataclasses.asdict(facts)})
 
     def remove_others(self, paths: set[str]) -> None:
-        """Remove data files that are not in `paths`: those of an earlier plan, made before images were left out."""
+        """Remove data files that are not in `paths`, made before images were left out; and folders that have none."""
         for folder in FOLDERS:
             for file in (self.repository / folder).iterdir():
                 if f"{folder}/{file.name}" not in paths:
                     self._facts_path(f"{folder}/{file.name}").unlink(missing_ok=True)
                     file.unlink()
+            if not any((self.repository / folder).iterdir()):
+                (self.repository / folder).rmdir()
 
     @property
     def finished_files(self) -> int:

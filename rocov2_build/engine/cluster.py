@@ -79,11 +79,17 @@ def run_on_cluster(
                 if result is None:
                     continue
                 task = running.pop(future)
-                yield task, _put_in_place(result, task, repository) if isinstance(result, FileFacts) else result
+                yield task, _put_all_in_place(result, task, repository) if isinstance(result, FileFacts) else result
 
 
-def _put_in_place(facts: FileFacts, task: Task | CheckTask, repository: Path) -> FileFacts:
-    path = repository / task.path
+def _put_all_in_place(facts: FileFacts, task: Task | CheckTask, repository: Path) -> FileFacts:
+    if facts.scaled and isinstance(task, ShardTask) and task.scaling:
+        facts = replace(facts, scaled=_put_in_place(facts.scaled, task.scaling.path, repository))
+    return _put_in_place(facts, task.path, repository)
+
+
+def _put_in_place(facts: FileFacts, name: str, repository: Path) -> FileFacts:
+    path = repository / name
     deadline = time.monotonic() + SEEN_SECONDS
     while True:
         try:
@@ -97,7 +103,7 @@ def _put_in_place(facts: FileFacts, task: Task | CheckTask, repository: Path) ->
             time.sleep(0.2)
         else:
             sync_path(path.parent)
-            return replace(facts, path=task.path)
+            return replace(facts, path=name)
 
 
 class _Cluster:

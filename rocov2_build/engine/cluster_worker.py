@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 
+from rocov2_build.worker.scale import scaler_versions
 from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, Task
 from rocov2_build.worker.write import run_task
 from rocov2_shared.errors import UserError
@@ -33,8 +34,11 @@ def versions() -> dict[str, str]:
     for package in ("rocov2_build", "rocov2_shared"):
         for path in sorted((_PROJECT / package).rglob("*.py")):
             source.update(path.relative_to(_PROJECT).as_posix().encode() + path.read_bytes())
-    tools = {name: importlib.metadata.version(name) for name in ("pyarrow", "Pillow", "simplejpeg")}
-    return {"source of the project": source.hexdigest()[:12], **tools}
+    return {
+        "source of the project": source.hexdigest()[:12],
+        "pyarrow": importlib.metadata.version("pyarrow"),
+        **scaler_versions(),
+    }
 
 
 def needs_of(task: Task | CheckTask, repository: Path) -> dict[str, str]:
@@ -63,7 +67,7 @@ def find_faults(needs: dict[str, str]) -> list[str]:
 
 
 def run_apart(needs: dict[str, str], task: Task | CheckTask, repository: str) -> FileFacts | list[ImageFault]:
-    """Run `task` on a worker; its file, `path` of the returned facts, is beside the folder `repository`.
+    """Run `task` on a worker; its files, at the paths of the returned facts, are beside the folder `repository`.
 
     Raises:
         UserError: the worker lacks one of `needs`; one that joins late is checked only here.
@@ -77,8 +81,13 @@ def run_apart(needs: dict[str, str], task: Task | CheckTask, repository: str) ->
         return run_task(task, repository)
     attempts = PurePosixPath("../attempts")
     Path(repository, attempts).mkdir(exist_ok=True)
-    name = f".{PurePosixPath(task.path).name}.{os.urandom(8).hex()}.tmp"  # leftovers are removed with all .tmp
-    return run_task(replace(task, path=str(attempts / name)), repository)
+
+    def attempt(path: str) -> str:
+        return str(attempts / f".{PurePosixPath(path).name}.{os.urandom(8).hex()}.tmp")  # removed with all .tmp
+
+    if isinstance(task, ShardTask) and task.scaling:
+        task = replace(task, scaling=replace(task.scaling, path=attempt(task.scaling.path)))
+    return run_task(replace(task, path=attempt(task.path)), repository)
 
 
 def describe_faults(faults: dict[str, list[str]]) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from rocov2_build.engine.building import Building, describe_differences
 from rocov2_build.engine.output import built_plan, damaged_files, require_free_old
+from rocov2_build.shards.mini import ROWS
 from rocov2_build.worker.task import FileFacts, ImageFault, Task
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_size
@@ -16,6 +19,10 @@ from rocov2_shared.terminal import Progress
 
 _SPARE = 1.05
 """Space to have free, relative to the images: the tables and footers beside them are small."""
+
+_SCALED_BYTES_PER_PIXEL = 0.5
+"""Upper bound of the bytes of scaled pictures, by the pixels of a square with their shorter side; real ones need about half.
+None is counted with more than its own bytes before it is scaled."""
 
 
 def is_built(output: Path, plan: dict[str, Any], overwrite: bool) -> bool:
@@ -44,18 +51,31 @@ def is_built(output: Path, plan: dict[str, Any], overwrite: bool) -> bool:
     raise UserError(f"{output} was built from another plan ({differences}): add --overwrite to replace it")
 
 
-def require_space(image_bytes: int, building: Building) -> None:
+def require_space(sizes: pd.Series, small: int | None, building: Building) -> None:
     """Check that the disk has room for the part of a repository that is not written yet.
+
+    Args:
+        sizes: bytes of each image.
+        small: shorter side of the scaled pictures in pixels, None for none.
+        building: the unfinished repository.
 
     Raises:
         UserError: it has not.
     """
+    images, scaled = int(sizes.sum() * _SPARE), 0
+    if small:
+        most = sizes.clip(upper=small * small * _SCALED_BYTES_PER_PIXEL)
+        mini = most.sort_values(ascending=False).head(sum(ROWS.values()))
+        scaled = int((most.sum() + mini.sum()) * _SPARE)
     written = sum(file.stat().st_size for file in building.repository.rglob("*.parquet"))
-    needed = int(image_bytes * _SPARE) - written
+    needed = images + scaled - written
     free = shutil.disk_usage(building.repository).free
     if needed > free:
+        parts = (
+            f" (up to {format_size(scaled)} of it for small and mini, which --small none leaves out)" if small else ""
+        )
         raise UserError(
-            f"not enough disk space for {building.output}: {format_size(needed)} needed, {format_size(free)} free. "
+            f"not enough disk space for {building.output}: {format_size(needed)} needed{parts}, {format_size(free)} free. "
             "Free some space or choose an OUTPUT on another disk"
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rocov2 import CONFIGS
 from rocov2_build.facts.columns import Columns, Numbers, encode
 from rocov2_build.facts.hash_pairs import BITS, THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
 from rocov2_build.worker.task import FileFacts
@@ -61,7 +62,7 @@ def find_duplicates(columns: Columns, files: list[FileFacts]) -> dict[str, Any]:
         columns: the repository's rows.
         files: its shards of images, in the order of the rows.
     """
-    shards = [file for split in columns.splits for file in files if file.path.startswith(f"data/{split}-")]
+    shards = [file for split in columns.splits for file in files if CONFIGS["default"].split_of(file.path) == split]
     contents, known = encode(pa.array([digest for file in shards for digest in file.images], pa.string()))
     counts = columns.count(contents, len(known))
     ids = columns.read("image_id")

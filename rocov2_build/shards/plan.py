@@ -10,12 +10,13 @@ from itertools import accumulate, pairwise
 
 import pandas as pd
 
-from rocov2 import LICENSE_GROUPS, LICENSES, SPLITS, shard_path
+from rocov2 import GROUPS, LICENSES, SPLITS, shard_path
+from rocov2_build.shards.rounds import deal_rounds, interleave
 from rocov2_shared.errors import UserError
 from rocov2_shared.sizes import format_count, format_size
 
 TRAIN_SHARDS = 8
-"""A licence group in train has a multiple of this many shards once it has several: nodes and workers get equal shares."""
+"""A group in train has a multiple of this many shards once it has as many row groups: nodes get equal shares of it."""
 
 MAX_SHARDS = 2_000
 MAX_ROW_GROUPS = 20_000
@@ -27,10 +28,16 @@ SHUFFLED = ("train",)
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in bytes of image data."""
+    """How the files are cut, and what is in them.
+
+    Attributes:
+        max_shard_size, row_group_size: in bytes of image data.
+        small: shorter side of the pictures of `small` and `mini` in pixels; None for neither of them.
+    """
 
     max_shard_size: int = 300_000_000
     row_group_size: int = 8_000_000
+    small: int | None = 256
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,9 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
         layout: sizes to aim at.
 
     Returns:
-        The shards of each split in the order of their numbers. The two licence groups are interleaved in proportion, so that
-        any prefix is a fair sample of the split. In train, every second, fourth or eighth shard from any start contains
-        equal shares of each group (if both have several shards). No shard and no row group is empty.
+        The shards of each split in the order of their numbers. A shard contains images of one group, and the groups alternate
+        in proportion to their numbers of shards. In train, a node that takes every second, fourth or eighth shard gets an
+        equal share of each group, in every configuration (`rounds`). No shard and no row group is empty.
 
     Raises:
         UserError: the sizes would make more shards or row groups than any reader wants.
@@ -65,33 +72,38 @@ def plan_shards(rows: pd.DataFrame, layout: Layout) -> list[Shard]:
     total = int(rows["size"].sum())
     _require_few("max-shard-size", layout.max_shard_size, total, len(rows), MAX_SHARDS, "shards")
     _require_few("row-group-size", layout.row_group_size, total, len(rows), MAX_ROW_GROUPS, "row groups")
-    commercial = rows["license"].map(LICENSES)
+    commercial, shared = rows["license"].map(LICENSES), rows["article_in_other_split"]
     sizes = rows["size"].tolist()
     ids = rows["image_id"].tolist()
     shards = []
     for split in SPLITS:
-        groups: list[tuple[float, str, list[int]]] = []
-        for name, allowed in LICENSE_GROUPS.items():
-            members = commercial == allowed
-            positions = [int(p) for p in ((rows["split"] == split) & members).to_numpy().nonzero()[0]]
+        parts: dict[str, list[list[int]]] = {}
+        for name, group in GROUPS.items():
+            members = (rows["split"] == split) & (commercial == group.commercial) & (shared != group.apart)
+            positions = [int(p) for p in members.to_numpy().nonzero()[0]]
             if split in SHUFFLED:
-                positions.sort(key=lambda position: hashlib.sha256(ids[position].encode()).digest())
-            parts = _cut_shards([sizes[position] for position in positions], layout, split)
-            groups += [
-                ((i + 0.5) / len(parts), name, [positions[p] for p in range(*part)]) for i, part in enumerate(parts)
-            ]
-        groups.sort(key=lambda group: group[:2])
-        ordered = [group[1:] for group in groups]
-        for index, (name, positions) in enumerate(_deal_evenly(ordered) if split in SHUFFLED else ordered):
-            cuts = _cut_evenly([sizes[position] for position in positions], layout.row_group_size)
+                positions.sort(key=lambda position: shuffling_key(ids[position]))
+            cuts = _cut_shards([sizes[position] for position in positions], layout, split)
+            parts[name] = [positions[start:end] for start, end in cuts]
+        counts = {name: len(each) for name, each in parts.items() if each}
+        order = deal_rounds(counts, TRAIN_SHARDS) if split in SHUFFLED else interleave(counts)
+        left = {name: iter(each) for name, each in parts.items()}
+        for index, name in enumerate(order):
+            positions = next(left[name])
+            cuts = cut_evenly([sizes[position] for position in positions], layout.row_group_size)
             shards.append(
                 Shard(
-                    path=shard_path(split, index, len(groups), name),
+                    path=shard_path(split, index, len(order), name),
                     split=split,
                     row_groups=tuple(tuple(positions[start:end]) for start, end in cuts),
                 )
             )
     return shards
+
+
+def shuffling_key(image_id: str) -> bytes:
+    """Return what the shuffled splits are sorted by: as good as random, and the same in every build."""
+    return hashlib.sha256(image_id.encode()).digest()
 
 
 def _require_few(option: str, size: int, total: int, rows: int, most: int, parts: str) -> None:
@@ -117,50 +129,16 @@ def describe_plan(shards: list[Shard], rows: pd.DataFrame) -> list[tuple[str, st
     return [*lines, ("Dry run", f"{total}; nothing was written.")]
 
 
-def _deal_evenly(shards: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
-    """Reorder shards (group, rows) so that every node gets equal shares of each group.
-
-    The groups keep alternating in proportion, and the shards of a group keep their order.
-    """
-    names = [name for name, _ in shards]
-    period = len(shards) // TRAIN_SHARDS
-    if period % 2 or not period or any(names.count(name) % TRAIN_SHARDS for name in set(names)):
-        return shards
-    left = {name: iter([shard for shard in shards if shard[0] == name]) for name in names}
-    return [next(left[name]) for name in min(_even_orders(names[:period]), key=_drift)]
-
-
-def _even_orders(period: Sequence[str]) -> list[list[str]]:
-    """Return the orders of group names in which every node gets each position of the period once.
-
-    A node of W takes every W-th shard. If the shards are written in lines of `TRAIN_SHARDS`, it takes whole columns. There
-    are as many lines as the period is long. Each line begins `step` positions of the period after the last one: if step and
-    period have no common divisor, a column contains every position once.
-    """
-    length = len(period)
-    return [
-        [period[(line * step + column) % length] for line in range(length) for column in range(TRAIN_SHARDS)]
-        for step in range(1, length)
-        if math.gcd(step, length) == 1
-    ]
-
-
-def _drift(names: Sequence[str]) -> int:
-    """Return how far the groups' shares of a prefix are apart, at worst."""
-    first = next(iter(LICENSE_GROUPS))
-    total = names.count(first)
-    free = accumulate(name == first for name in names)
-    return max(abs(seen * len(names) - total * length) for length, seen in enumerate(free, 1))
-
-
 def _cut_shards(sizes: Sequence[int], layout: Layout, split: str) -> list[tuple[int, int]]:
-    """Cut a licence group into shards of equal numbers of rows, each within the largest size if rows allow it."""
+    """Cut a group into shards of equal numbers of rows, each within the largest size if rows allow it."""
     if not sizes:
         return []
     step = TRAIN_SHARDS if split in SHUFFLED else 1
     most = len(sizes) // step * step or 1
     total = [0, *accumulate(sizes)]
     count = math.ceil(total[-1] / layout.max_shard_size) or 1
+    if len(cut_evenly(sizes, layout.row_group_size)) >= step:
+        count = max(count, step)  # the nodes of a training get equal shares of it, too
     while True:
         if count > 1:
             count = min(math.ceil(count / step) * step, most)
@@ -171,7 +149,7 @@ def _cut_shards(sizes: Sequence[int], layout: Layout, split: str) -> list[tuple[
         count += 1
 
 
-def _cut_evenly(sizes: Sequence[int], target: int) -> list[tuple[int, int]]:
+def cut_evenly(sizes: Sequence[int], target: int) -> list[tuple[int, int]]:
     """Cut a sequence into runs of about equal bytes, none much larger than `target` bytes and none empty."""
     count = min(math.ceil(sum(sizes) / target) or 1, len(sizes))
     step = sum(sizes) / count

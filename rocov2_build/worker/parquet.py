@@ -1,7 +1,8 @@
 """How a Parquet file of the repository is written, so that every reader and the Hub's viewer can use it well.
 
 Image bytes are uncompressed, PLAIN and without a dictionary (a JPEG does not shrink, and a dictionary page would contain
-megabytes); everything else is zstd. A page index and content-defined chunking let the viewer read single pages.
+megabytes); everything else is zstd. Columns whose texts hardly repeat have no dictionary either: it would only be longer than
+its texts. A page index and content-defined chunking let the viewer read single pages.
 This module is imported by the workers: it needs pyarrow alone.
 """
 
@@ -20,9 +21,12 @@ from rocov2_shared.files import write_whole
 
 IMAGE_BYTES = "image.bytes"
 
-# What `datasets` writes by default, and the metadata key under which the viewer looks for it.
+NEARLY_UNIQUE = ("image.path", "image_id", "caption", "pmcid", "url", "cui", "name")
+"""Parquet columns without a dictionary: nearly every row has another text."""
+
+# What `datasets` writes by default. It writes the first key into the metadata; the viewer looks for the second one.
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
-CHUNKING_KEY = "content_defined_chunking"
+CHUNKING_KEYS = ("content_defined_chunking", "use_content_defined_chunking")
 
 
 def portable_features(features: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def portable_features(features: dict[str, Any]) -> dict[str, Any]:
 def repository_schema(schema: pa.Schema, features: dict[str, Any]) -> pa.Schema:
     """The Arrow schema of a file: the types of `schema`, with `features` (JSON) where `datasets` looks for them."""
     info = {"info": {"features": portable_features(features)}}
-    return schema.with_metadata({"huggingface": json.dumps(info), CHUNKING_KEY: json.dumps(CHUNKING)})
+    return schema.with_metadata({"huggingface": json.dumps(info), **dict.fromkeys(CHUNKING_KEYS, json.dumps(CHUNKING))})
 
 
 def leaf_columns(schema: pa.Schema) -> list[str]:
@@ -76,7 +80,7 @@ def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
             file,
             schema,
             compression=dict.fromkeys(others, "zstd") | dict.fromkeys(images, "none"),
-            use_dictionary=others,
+            use_dictionary=[leaf for leaf in others if leaf not in NEARLY_UNIQUE],
             column_encoding=dict.fromkeys(images, "PLAIN"),
             write_statistics=others,
             write_page_index=True,

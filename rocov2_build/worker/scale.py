@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from importlib.metadata import version
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, features
 
 SIDE = 256
 """Shorter side of a small picture in pixels; a picture whose shorter side is not longer keeps its bytes."""
@@ -32,6 +33,15 @@ class Scaled(NamedTuple):
     data: bytes
     width: int
     height: int
+
+
+def scaler_versions() -> dict[str, str]:
+    """Return the versions of everything that decides the bytes of small pictures."""
+    return {
+        "Pillow": version("Pillow"),
+        "libjpeg-turbo": str(features.version("libjpeg_turbo")),
+        "simplejpeg": version("simplejpeg"),
+    }
 
 
 def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:

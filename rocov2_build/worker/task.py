@@ -11,6 +11,19 @@ from rocov2_build.worker.member import Member
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """The file with the rows of a shard whose pictures are scaled down.
+
+    Attributes:
+        path: the file, relative to the repository.
+        side: the shorter side of its pictures, in pixels.
+    """
+
+    path: str
+    side: int
+
+
+@dataclass(frozen=True)
 class ShardTask:
     """All that a worker needs to write one shard of images.
 
@@ -22,6 +35,7 @@ class ShardTask:
         source: zip or folder that holds the images.
         members: the image of each row.
         verify: how much of each image is checked, one of `Verification`.
+        scaling: the second file to write, with the pictures scaled down; None for none.
     """
 
     path: str
@@ -31,6 +45,7 @@ class ShardTask:
     source: str
     members: tuple[Member, ...]
     verify: str
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,23 @@ class TextTask:
     path: str
     schema: bytes
     shards: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class MiniTask:
+    """One `mini/` file, made of rows of the files with scaled pictures of a split.
+
+    Attributes:
+        path: the file, relative to the repository.
+        schema: its Arrow schema, serialized.
+        shards: by file, its path relative to the repository, its SHA-256, and the numbers of its rows to take.
+        row_groups: number of rows of each row group.
+    """
+
+    path: str
+    schema: bytes
+    shards: tuple[tuple[str, str, tuple[int, ...]], ...]
+    row_groups: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +94,7 @@ class CheckTask:
     verify: str
 
 
-Task = ShardTask | TextTask | TableTask
+Task = ShardTask | TextTask | MiniTask | TableTask
 AnyTask = TypeVar("AnyTask", Task, CheckTask)
 
 
@@ -82,6 +114,8 @@ class FileFacts:
         benign: by id, what the strict decoder complained about in images that are complete.
         images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
         perceptual: perceptual hash of each image, to find near-duplicates; empty if the images were not decoded.
+        kept: of a file with scaled pictures, the number of those that were already as small, and are unchanged.
+        scaled: of a shard of images, the facts of the file with the same rows and scaled pictures; None if there is none.
     """
 
     path: str
@@ -96,6 +130,19 @@ class FileFacts:
     benign: dict[str, str] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     perceptual: list[str] = field(default_factory=list)
+    kept: int = 0
+    scaled: FileFacts | None = None
+
+    @classmethod
+    def parse(cls, content: dict[str, Any]) -> FileFacts:
+        """Return the facts that `dataclasses.asdict` made a dictionary of."""
+        scaled = content.get("scaled")
+        return cls(**content | {"scaled": cls.parse(scaled) if scaled else None})
+
+    @property
+    def written(self) -> list[FileFacts]:
+        """The facts of every file that the task has written."""
+        return [self, *([self.scaled] if self.scaled else [])]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One task -> one Parquet file and its facts. Pure functions of a small specification, safe to run twice, anywhere.
+"""One task -> its Parquet files and their facts. Pure functions of a small specification, safe to run twice, anywhere.
 
 This module is imported by the workers: no datasets, no pandas, so that they start fast.
 """
@@ -6,16 +6,15 @@ This module is imported by the workers: no datasets, no pandas, so that they sta
 from __future__ import annotations
 
 import hashlib
-import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,32 +22,50 @@ from rocov2_build.worker import parquet
 from rocov2_build.worker.current import enter, leave
 from rocov2_build.worker.jpeg import ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError, Member, MemberReader
-from rocov2_build.worker.task import CheckTask, FileFacts, ImageFault, ShardTask, Task, TextTask, deserialize
+from rocov2_build.worker.shard_file import Picture, RowsHash, ShardFile, open_shard
+from rocov2_build.worker.task import (
+    CheckTask,
+    FileFacts,
+    ImageFault,
+    MiniTask,
+    ShardTask,
+    Task,
+    TextTask,
+    deserialize,
+)
 from rocov2_build.worker.verification import Verification
 from rocov2_shared.files import file_sha256
+
+SCALED_JOIN = 4
+"""Row groups of a shard whose rows are one row group of the file with scaled pictures: they have a quarter of the bytes."""
 
 _HANDFUL = 8
 """Images that a thread inspects in one go: the decoder, libdeflate and the hash work outside the interpreter's lock."""
 
 
 def run_task(task: Task | CheckTask, repository: str, threads: int = 1) -> FileFacts | list[ImageFault]:
-    """Write the file of `task` under the folder `repository`, and inspect its images in `threads` threads.
+    """Write the files of `task` under the folder `repository`, and inspect its images in `threads` threads.
 
     Returns:
-        Facts of the file, or the faults of its images: then no file is written. A check never writes one.
+        Facts of the files, or the faults of its images: then no file is written. A check never writes one.
     """
     if isinstance(task, CheckTask):
         with MemberReader(Path(task.source)) as reader, ThreadPoolExecutor(threads) as pool:
             results = _inspect_rows(range(len(task.ids)), task.ids, reader, task, pool)
         return [result for result in results.values() if isinstance(result, ImageFault)]
-    path = Path(repository, task.path)
+    root = Path(repository)
     schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
     if isinstance(task, ShardTask):
         # Without decoding, most of the time is spent inside the interpreter's lock, and threads would wait for each other.
-        return _write_shard(task, path, schema, threads if task.verify == Verification.STRICT else 1)
-    if isinstance(task, TextTask):
-        return _write_tables(task.path, path, schema, _text_tables(task, Path(repository), schema))
-    return _write_tables(task.path, path, schema, iter([deserialize(task.rows)]))
+        decodes = task.verify == Verification.STRICT or task.scaling
+        return _write_shard(task, root, schema, threads if decodes else 1)
+    if isinstance(task, MiniTask):
+        tables = _mini_tables(task, root, schema)
+    elif isinstance(task, TextTask):
+        tables = _text_tables(task, root, schema)
+    else:
+        tables = iter([deserialize(task.rows)])
+    return _write_tables(task.path, root, schema, tables)
 
 
 def _inspect_rows(
@@ -67,111 +84,92 @@ def _inspect_rows(
 def _inspect_image(
     reader: MemberReader, image_id: str, member: Member, task: ShardTask | CheckTask
 ) -> tuple[bytes, ImageFacts] | ImageFault:
+    side = task.scaling.side if isinstance(task, ShardTask) and task.scaling else None
     slot = enter(image_id)
     try:
         data = reader.read(member)
-        return data, inspect(data, task.verify)
+        return data, inspect(data, task.verify, side)
     except BadImageError as error:
         return ImageFault(error.code, Path(task.source).name, image_id, error.expected, error.found)
     finally:
         leave(slot)
 
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-class RowsHash:
-    """Hash over the values of rows in order; an image counts by its SHA-256."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, table: pa.Table, images: list[str] | None = None) -> None:
-        columns = [column.to_pylist() for column in table.columns] + ([images] if images else [])
-        for values in zip(*columns, strict=True):
-            self._hash.update(_to_json(values).encode() + b"\n")
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
 class _FaultyImagesError(Exception):
     """Ends the writing of a shard, so that no file is left."""
 
 
-def _write_shard(task: ShardTask, path: Path, schema: pa.Schema, threads: int) -> FileFacts | list[ImageFault]:
+def _write_shard(task: ShardTask, repository: Path, schema: pa.Schema, threads: int) -> FileFacts | list[ImageFault]:
     rows = deserialize(task.rows)
     ids = rows["image_id"].to_pylist()
-    modes: Counter[str] = Counter()
-    hashes: list[str] = []
-    perceptual: list[str] = []
+    images: list[ImageFacts] = []
+    scaled: list[Picture] = []
     faults: list[ImageFault] = []
-    rows_hash = RowsHash()
-    turned: list[str] = []
-    benign: dict[str, str] = {}
     start = 0
     try:
-        with (
-            MemberReader(Path(task.source)) as reader,
-            ThreadPoolExecutor(threads) as pool,
-            parquet.open_writer(path, schema) as writer,
-        ):
-            for length in task.row_groups:
+        with ExitStack() as files:
+            reader = files.enter_context(MemberReader(Path(task.source)))
+            pool = files.enter_context(ThreadPoolExecutor(threads))
+            file = files.enter_context(open_shard(repository / task.path, schema, rows))
+            scaled_file = _open_scaled(task, repository, schema, rows, files)
+            for number, length in enumerate(task.row_groups, 1):
                 group = range(start, start + length)
                 start += length
                 results = _inspect_rows(group, ids, reader, task, pool)
                 faults += [result for result in results.values() if isinstance(result, ImageFault)]
-                ordered = [result for row in group if not isinstance(result := results[row], ImageFault)]
                 if faults:  # go on to find the others, but there will be no file
                     continue
-                table = _assemble(rows, group, ordered, schema)
-                parquet.write_row_group(writer, table)
-                digests = [hashlib.sha256(data).hexdigest() for data, _ in ordered]
-                rows_hash.add(table.drop_columns(["image"]), digests)
-                hashes += [digest[:32] for digest in digests]
-                perceptual += [image.perceptual for _, image in ordered if image.perceptual]
-                modes.update(image.mode for _, image in ordered)
-                known = [(ids[row], image) for row, (_, image) in zip(group, ordered, strict=True)]
-                turned += [image_id for image_id, image in known if image.turned]
-                benign |= {image_id: image.benign for image_id, image in known if image.benign}
+                ordered = [result for row in group if not isinstance(result := results[row], ImageFault)]
+                file.write([Picture(data, image.width, image.height) for data, image in ordered])
+                if scaled_file is not None:
+                    scaled += [Picture(*image.small) for _, image in ordered if image.small]
+                    if number % SCALED_JOIN == 0 or number == len(task.row_groups):
+                        scaled_file.write(scaled)
+                        scaled.clear()
+                images += [image._replace(small=None) for _, image in ordered]
             if faults:
                 raise _FaultyImagesError
     except _FaultyImagesError:
         return faults
-    facts = _file_facts(task.path, path, rows_hash.hexdigest())
-    facts.modes, facts.turned, facts.benign = dict(sorted(modes.items())), turned, benign
-    facts.images, facts.perceptual = hashes, perceptual
+    facts = _file_facts(task.path, repository, file.rows_hash.hexdigest())
+    facts.modes = dict(sorted(Counter(image.mode for image in images).items()))
+    facts.turned = [image_id for image_id, image in zip(ids, images, strict=True) if image.turned]
+    facts.benign = {image_id: image.benign for image_id, image in zip(ids, images, strict=True) if image.benign}
+    facts.images = [digest[:32] for digest in file.digests]
+    facts.perceptual = [image.perceptual for image in images if image.perceptual]
+    if task.scaling and scaled_file:
+        facts.scaled = _file_facts(task.scaling.path, repository, scaled_file.rows_hash.hexdigest())
+        facts.scaled.kept = sum(one == other for one, other in zip(file.digests, scaled_file.digests, strict=True))
     return facts
 
 
-def _assemble(rows: pa.Table, group: range, images: list[tuple[bytes, ImageFacts]], schema: pa.Schema) -> pa.Table:
-    known = rows.slice(group.start, len(group))
-    columns = dict(zip(known.column_names, known.columns, strict=True))
-    paths = [f"{image_id}.jpg".encode() for image_id in columns["image_id"].to_pylist()]
-    kind = schema.field("image").type
-    columns["image"] = pa.StructArray.from_arrays(
-        [
-            _variable_array([data for data, _ in images], kind.field("bytes").type),
-            _variable_array(paths, kind.field("path").type),
-        ],
-        fields=list(kind),
-    )
-    columns["width"] = _int32_array([image.width for _, image in images])
-    columns["height"] = _int32_array([image.height for _, image in images])
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+def _open_scaled(
+    task: ShardTask, repository: Path, schema: pa.Schema, rows: pa.Table, files: ExitStack
+) -> ShardFile | None:
+    if task.scaling is None:
+        return None
+    return files.enter_context(open_shard(repository / task.scaling.path, schema, rows))
 
 
-# pyarrow.array() would import pandas to see whether it is given something of it: a quarter of a second in every worker.
+def _mini_tables(task: MiniTask, repository: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    taken = [table for path, _, numbers in task.shards for table in _take(repository / path, numbers)]
+    rows = pa.concat_tables(taken).replace_schema_metadata(schema.metadata)
+    start = 0
+    for length in task.row_groups:
+        yield rows.slice(start, length)
+        start += length
 
 
-def _variable_array(values: list[bytes], kind: pa.DataType) -> pa.Array:
-    offsets = np.zeros(len(values) + 1, dtype=np.int32)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))])
-
-
-def _int32_array(values: list[int]) -> pa.Array:
-    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.array(values, dtype=np.int32))])
+def _take(path: Path, numbers: Sequence[int]) -> Iterator[pa.Table]:
+    """Yield the rows of a file with these ascending numbers; a row group without any is not read."""
+    with closing(pq.ParquetFile(path)) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            here = numbers[bisect_left(numbers, start) : bisect_left(numbers, end)]
+            if here:
+                yield file.read_row_group(group).take([number - start for number in here])
+            start = end
 
 
 def _text_tables(task: TextTask, repository: Path, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -180,23 +178,33 @@ def _text_tables(task: TextTask, repository: Path, schema: pa.Schema) -> Iterato
             yield file.read(columns=schema.names).replace_schema_metadata(schema.metadata)
 
 
-def _write_tables(relative: str, path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileFacts:
+def _write_tables(path: str, repository: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileFacts:
     rows_hash = RowsHash()
-    with parquet.open_writer(path, schema) as writer:
+    with parquet.open_writer(repository / path, schema) as writer:
         for table in tables:
             parquet.write_row_group(writer, table.cast(schema))
-            rows_hash.add(table)
-    return _file_facts(relative, path, rows_hash.hexdigest())
+            rows_hash.add(*_split_images(table))
+    return _file_facts(path, repository, rows_hash.hexdigest())
 
 
-def _file_facts(relative: str, path: Path, rows_sha256: str) -> FileFacts:
-    footer = pq.read_metadata(path)
+def _split_images(table: pa.Table) -> tuple[pa.Table, list[str] | None]:
+    """Return the other columns, and the SHA-256 of each picture."""
+    if "image" not in table.column_names:
+        return table, None
+    pictures = table["image"].combine_chunks().field("bytes")
+    digests = [hashlib.sha256(picture.as_buffer()).hexdigest() for picture in pictures]
+    return table.drop_columns(["image"]), digests
+
+
+def _file_facts(path: str, repository: Path, rows_sha256: str) -> FileFacts:
+    file = repository / path
+    footer = pq.read_metadata(file)
     groups: list[Any] = [footer.row_group(i) for i in range(footer.num_row_groups)]
     return FileFacts(
-        path=relative,
+        path=path,
         rows=footer.num_rows,
-        bytes=path.stat().st_size,
-        sha256=file_sha256(path),
+        bytes=file.stat().st_size,
+        sha256=file_sha256(file),
         uncompressed=sum(group.total_byte_size for group in groups),
         rows_sha256=rows_sha256,
         layout=parquet.describe_layout(footer),

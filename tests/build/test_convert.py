@@ -79,12 +79,12 @@ def test_files_of_the_repository(built: Path) -> None:
     ]
     groups = [path.split("-")[0] + path[path.rindex("-") :] for path in shards]
     assert {group: groups.count(group) for group in groups} == {
-        "data/test-commercial.parquet": 2,
-        "data/test-noncommercial.parquet": 1,
-        "data/train-commercial.parquet": 8,
-        "data/train-noncommercial.parquet": 8,
-        "data/validation-commercial.parquet": 2,
-        "data/validation-noncommercial.parquet": 1,
+        "data/test-commercial-shared.parquet": 2,
+        "data/test-noncommercial-shared.parquet": 1,
+        "data/train-commercial-apart.parquet": 8,
+        "data/train-noncommercial-apart.parquet": 8,
+        "data/validation-commercial-shared.parquet": 2,
+        "data/validation-noncommercial-shared.parquet": 1,
     }
     assert left_beside(built) == {"rocov2"}
 

@@ -112,7 +112,7 @@ def test_dry_run_writes_nothing(raw: Path, run: Run, tmp_path: Path) -> None:
     before = files_of(tmp_path)
     result = run(SCRIPT, "raw", *ANY, "--dry-run")
     assert (result.returncode, result.stdout) == (0, "")
-    assert "data/train-00000-of-00002-commercial.parquet  3 images, 1 row group, " in result.stderr
+    assert "data/train-00000-of-00002-commercial-apart.parquet  3 images, 1 row group, " in result.stderr
     assert "Dry run   6 shards" in result.stderr or re.search(
         r"Dry run +\d shards, .*; nothing was written\.", result.stderr
     )

@@ -292,14 +292,14 @@ def test_changes_are_told_from_hashes(hub: WritingHub, repository: HubRepository
         path: upload.source.read_bytes() if isinstance(upload.source, Path) else upload.source
         for path, upload in by_path.items()
     }
-    old = {"data/train-00009-of-00010-commercial.parquet": b"old", "notes.txt": b"theirs"}
+    old = {"data/train-00009-of-00010-commercial-apart.parquet": b"old", "notes.txt": b"theirs"}
     changed = {"text/test.parquet": b"other", "LICENSE.md": b"other"}
     del contents["conversion.json"]
     hub.commit(ID, "main", {**contents, **old, **changed})
     changes = compare(uploads, repository.files("main"))
     assert [upload.path for upload in changes.new] == ["conversion.json"]
     assert [upload.path for upload in changes.changed] == ["LICENSE.md", "text/test.parquet"]
-    assert changes.removed == ["data/train-00009-of-00010-commercial.parquet"]
+    assert changes.removed == ["data/train-00009-of-00010-commercial-apart.parquet"]
     assert changes.kept == ["notes.txt"]
     assert len(changes.unchanged) == len(uploads) - 3
 

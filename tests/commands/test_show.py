@@ -20,12 +20,12 @@ from tests.conftest import Run
 from tests.support.breaking import OTHER, rewrite, set_value
 from tests.support.raw import make_raw
 
-FIRST = "data/train-00000-of-00002-commercial.parquet"
+FIRST = "data/train-00000-of-00002-commercial-apart.parquet"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_raw(train=9, valid=3, test=3).build(tmp_path_factory.mktemp("show") / "rocov2")
+    return make_raw(train=9, valid=3, test=3, shared=False).build(tmp_path_factory.mktemp("show") / "rocov2")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def _retype(table: pa.Table) -> pa.Table:
         (lambda root: _cut(root, FIRST), f"{FIRST} of .* cannot be read .*`rocov2 check .*` reports all that is wrong"),
         (
             lambda root: _cut(root, OTHER.replace("test", "train")),
-            "train-00001-of-00002-noncommercial.parquet of .* cannot",
+            "train-00001-of-00002-noncommercial-apart.parquet of .* cannot",
         ),
         (lambda root: (root / FIRST).write_bytes(b""), f"{FIRST} of .* cannot be read .*0 bytes"),
         (lambda root: rewrite(root, FIRST, _retype), rf"{FIRST} of .* has other columns than it should \(width\)"),

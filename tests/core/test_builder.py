@@ -26,7 +26,8 @@ ROWS = {"train": 48, "validation": 6, "test": 6}
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with several shards and row groups."""
-    return make_raw(train=48).build(tmp_path_factory.mktemp("built") / "rocov2", shard=6_000, row_group=1_500)
+    layout = {"shard": 6_000, "row_group": 1_500, "small": 256}
+    return make_raw(train=48, shared=False).build(tmp_path_factory.mktemp("built") / "rocov2", **layout)
 
 
 def _builder(repository: Path | str, cache: Path, **options: Any) -> rocov2.Rocov2:
@@ -34,7 +35,7 @@ def _builder(repository: Path | str, cache: Path, **options: Any) -> rocov2.Roco
 
 
 def _shards(repository: Path, split: str, config: str = "default") -> list[str]:
-    pattern = f"data/{split}-*-commercial.parquet" if config == "commercial" else f"data/{split}-*"
+    pattern = f"data/{split}-*-commercial-*" if config == "commercial" else f"data/{split}-*"
     return [str(path) for path in sorted(repository.glob(pattern))]
 
 
@@ -47,6 +48,9 @@ def test_info(repository: Path, tmp_path: Path, config: str) -> None:
     assert counts == {
         "default": ROWS,
         "commercial": {"train": 32, "validation": 4, "test": 4},
+        "apart": ROWS,
+        "small": ROWS,
+        "mini": ROWS,
         "text": ROWS,
         "vocabulary": {"vocabulary": 23},
     }.get(config)
@@ -93,7 +97,7 @@ class _CountingFile(io.FileIO):
 def test_only_the_named_columns_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: list[str] | None
 ) -> None:
-    raw = make_raw(12, 1, 1, noncommercial=False)
+    raw = make_raw(12, 2, 2, noncommercial=False, shared=False)
     for number, image in enumerate(raw.splits["train"]):
         image.data = _noise(number)
     (file,) = _shards(raw.build(tmp_path / "rocov2", row_group=400_000), "train")

@@ -8,24 +8,33 @@ import pytest
 
 import rocov2
 
-COMMERCIAL = "data/train-00000-of-00002-commercial.parquet"
-OTHERS = "data/train-00001-of-00002-noncommercial.parquet"
+COMMERCIAL = "data/train-00000-of-00002-commercial-apart.parquet"
+OTHERS = "data/train-00001-of-00002-noncommercial-apart.parquet"
 
 
 @pytest.mark.parametrize(
     ("path", "splits"),
     [
-        (COMMERCIAL, {"default": "train", "commercial": "train"}),
-        (OTHERS, {"default": "train"}),
-        ("data/validation-00000-of-00001-commercial.parquet", {"default": "validation", "commercial": "validation"}),
+        (COMMERCIAL, {"default": "train", "commercial": "train", "apart": "train"}),
+        (OTHERS, {"default": "train", "apart": "train"}),
+        ("data/train-00001-of-00002-noncommercial-shared.parquet", {"default": "train"}),
+        ("data/train-00001-of-00002-commercial-shared.parquet", {"default": "train", "commercial": "train"}),
+        ("data/test-00001-of-00002-noncommercial-shared.parquet", {"default": "test", "apart": "test"}),
+        ("small/test-00001-of-00002-noncommercial-shared.parquet", {"small": "test"}),
+        ("mini/train.parquet", {"mini": "train"}),
+        ("mini/train-00000-of-00001-commercial-apart.parquet", {}),
+        (
+            "data/validation-00000-of-00001-commercial-apart.parquet",
+            {"default": "validation", "commercial": "validation", "apart": "validation"},
+        ),
         ("text/test.parquet", {"text": "test"}),
         ("vocabulary/vocabulary.parquet", {"vocabulary": "vocabulary"}),
-        ("data/train-00000-of-00002-commercial.parquet.tmp", {}),
-        ("data/train/00000-of-00002-commercial.parquet", {}),
-        ("data/train-0/0-commercial.parquet", {}),
-        ("data/valid-00000-of-00001-commercial.parquet", {}),
+        ("data/train-00000-of-00002-commercial-apart.parquet.tmp", {}),
+        ("data/train/00000-of-00002-commercial-apart.parquet", {}),
+        ("data/train-0/0-commercial-apart.parquet", {}),
+        ("data/valid-00000-of-00001-commercial-apart.parquet", {}),
         ("text/train-00000.parquet", {}),
-        ("other/data/train-00000-of-00002-commercial.parquet", {}),
+        ("other/data/train-00000-of-00002-commercial-apart.parquet", {}),
         ("README.md", {}),
     ],
 )
@@ -37,15 +46,20 @@ def test_a_file_belongs_to_the_splits_whose_whole_pattern_it_matches(path: str, 
 
 
 @pytest.mark.parametrize("split", rocov2.SPLITS)
-@pytest.mark.parametrize("group", rocov2.LICENSE_GROUPS)
+@pytest.mark.parametrize("group", rocov2.GROUPS)
 def test_a_shard_belongs_to_its_group_and_split(split: str, group: str) -> None:
     path = rocov2.shard_path(split, 7, 16, group)
     assert rocov2.shard_group(path) == group
     assert rocov2.CONFIGS["default"].split_of(path) == split
-    assert (rocov2.CONFIGS["commercial"].split_of(path) == split) is rocov2.LICENSE_GROUPS[group]
+    facts = rocov2.GROUPS[group]
+    assert (rocov2.CONFIGS["commercial"].split_of(path) == split) is facts.commercial
+    assert (rocov2.CONFIGS["apart"].split_of(path) == split) is (facts.apart or split != "train")
+    assert rocov2.splits_of(rocov2.scaled_path(path)) == {"small": split}
 
 
-@pytest.mark.parametrize("path", ["text/train.parquet", COMMERCIAL + ".tmp", "data/train-0-of-2-commercial.parquet"])
+@pytest.mark.parametrize(
+    "path", ["text/train.parquet", COMMERCIAL + ".tmp", "data/train-0-of-2-commercial-apart.parquet"]
+)
 def test_no_other_file_has_a_group(path: str) -> None:
     assert rocov2.shard_group(path) is None
 
@@ -61,7 +75,7 @@ def test_files_of_a_configuration_lie_in_its_folder(config: str) -> None:
 def test_the_patterns_of_a_configuration_do_not_overlap() -> None:
     for facts in rocov2.CONFIGS.values():
         for split in facts.splits:
-            example = facts.files(split).replace("*", "00000-of-00001-commercial")
+            example = facts.files(split).replace("*", "00000-of-00001-commercial-apart")
             assert [other for other in facts.splits if fnmatch(example, facts.files(other))] == [split]
 
 

@@ -160,7 +160,8 @@ def test_without_the_hub_the_cache_is_used(
     (name, message) = answers[f"part {call} {streaming}"]["error"]
     assert name == "FileNotFoundError"
     assert (
-        "and the snapshot in the cache is incomplete, missing data/train-00000-of-00016-commercial.parquet, " in message
+        "and the snapshot in the cache is incomplete, missing data/train-00000-of-00016-commercial-apart.parquet, "
+        in message
     )
     command = f"hf download org/part --repo-type dataset --revision {visit.commit}"
     assert message.endswith(f". When the Hub can be reached, download it first: `{command}`")

@@ -93,7 +93,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
     raw.image("valid", 0).data = jpeg(50, 30, orientation=6)
     raw.image("valid", 1).data = jpeg(50, 30, "CMYK")
     raw.image("train", 5).data = jpeg(50, 30, "RGB", progressive=True)
-    several = {"shard": 6_000, "row_group": 1_500}
+    several = {"shard": 6_000, "row_group": 1_500, "small": 256}
     one_sided = make_raw(seed=1)
     for image in one_sided.splits["valid"]:
         image.attribution = "CC BY-NC Müller et al. (2001)"
@@ -197,7 +197,7 @@ def _assert_rows(answer: Answer, built: Built, config: str, columns: list[str] |
 
 def test_fixture_is_worth_its_name(built: dict[str, Built]) -> None:
     shards = sorted(path.name for path in (built["ordinary"].repository / "data").glob("train-*"))
-    assert len(shards) == 16
+    assert len(shards) == 25
     assert {split: len(rows) for split, rows in built["no-commercial-in-validation"].rows["commercial"].items()} == {
         "train": 14,
         "test": 6,

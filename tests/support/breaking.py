@@ -24,15 +24,15 @@ from rocov2_build.check import check_repository
 from rocov2_build.facts.compute import compute_row_facts, measure_files
 from rocov2_build.raw.releases import RELEASES, SAMPLE, describe_part, images_file
 from rocov2_build.worker import parquet
+from rocov2_build.worker.shard_file import RowsHash
 from rocov2_build.worker.task import FileFacts
-from rocov2_build.worker.write import RowsHash
 from rocov2_shared.conversion import hash_content
 from rocov2_shared.files import file_sha256
 from tests.support.raw import make_raw
 from tests.support.repositories import facts_of
 
-SHARD = "data/test-00000-of-00002-commercial.parquet"
-OTHER = "data/test-00001-of-00002-noncommercial.parquet"
+SHARD = "data/test-00000-of-00002-commercial-shared.parquet"
+OTHER = "data/test-00001-of-00002-noncommercial-shared.parquet"
 TEXT = "text/test.parquet"
 
 

@@ -16,7 +16,7 @@ from tests.support.mutation import Done
 from tests.support.repositories import facts_of
 
 _UNREAD = "no reader looks for a file of this name, and no pattern matches it"
-_SHARD = "data/test-00000-of-00002-commercial.parquet"
+_SHARD = "data/test-00000-of-00002-commercial-shared.parquet"
 
 
 def _choose(root: Path, random: Random, ending: str = "") -> Path:
@@ -98,7 +98,11 @@ def exchange_names(root: Path, random: Random) -> Done:
 
 
 MATCHED = [
-    *("data/train-more.parquet", "data/test-00002-of-00002-commercial.parquet", "data/validation-x-commercial.parquet"),
+    *(
+        "data/train-more.parquet",
+        "data/test-00002-of-00002-commercial-shared.parquet",
+        "data/validation-x-commercial-shared.parquet",
+    ),
     *("data/train-more.csv", "data/train-more.json", "data/train-more.txt", "data/test-.arrow", "data/train-x.PARQUET"),
     *("data/train-more.zip", "data/train-x.parquet.gz", "data/test-notes", "data/validation-00000-of-00001.parquet"),
     *("data/train-\n.parquet", "data/train-\udcff.parquet", "data/test-' OR 1.parquet", "data/train-*.parquet"),

@@ -159,19 +159,27 @@ class RawRelease:
         write_csv(folder / "license_information.csv", [LICENSE_HEADER, *rows], line_end)
         return folder
 
-    def build(self, output: Path, *, shard: int = 300_000_000, row_group: int = 8_000_000, **options: Any) -> Path:
+    def build(
+        self,
+        output: Path,
+        *,
+        shard: int = 300_000_000,
+        row_group: int = 8_000_000,
+        small: int | None = None,
+        **options: Any,
+    ) -> Path:
         """Convert the release to the repository `output`, in this process.
 
         Args:
             output: folder to make.
             shard, row_group: largest sizes, in bytes of images.
+            small: shorter side of the pictures of `small` and `mini`; without it there are none.
             options: those of `Conversion`.
         """
         with tempfile.TemporaryDirectory() as folder:
             settings: dict[str, Any] = {"release": "any", "quiet": True} | options
-            convert_here(
-                Conversion(self.write(Path(folder, "raw")), output, layout=Layout(shard, row_group), **settings)
-            )
+            layout = Layout(shard, row_group, small)
+            convert_here(Conversion(self.write(Path(folder, "raw")), output, layout=layout, **settings))
         return output
 
 
@@ -191,7 +199,14 @@ def write_zip(path: Path, members: list[tuple[str, bytes]], compression: int = z
 
 
 def make_raw(
-    train: int = 20, valid: int = 6, test: int = 6, *, seed: int = 0, noncommercial: bool = True, side: int = 40
+    train: int = 20,
+    valid: int = 6,
+    test: int = 6,
+    *,
+    seed: int = 0,
+    noncommercial: bool = True,
+    shared: bool = True,
+    side: int = 40,
 ) -> RawRelease:
     """A release whose images differ in everything that rows have; ids have holes, some articles are in two splits.
 
@@ -199,6 +214,7 @@ def make_raw(
         train, valid, test: numbers of images.
         seed: of the pictures.
         noncommercial: whether every third image is CC BY-NC.
+        shared: whether some articles are in several splits; otherwise the shards have two groups at most.
         side: width of the pictures in pixels, about.
     """
     splits: dict[str, list[RawImage]] = {}
@@ -209,7 +225,8 @@ def make_raw(
             manual, modality, region, direction = MANUAL[position % len(MANUAL)]
             automatic = [cui for cui in AUTOMATIC[: 1 + position % len(AUTOMATIC)] if cui not in manual]
             license = "CC BY-NC" if noncommercial and position % 3 == 2 else "CC BY"
-            pmcid = f"PMC{number // 2 if split == 'train' else position}"  # articles of train come again elsewhere
+            # Articles of train come again elsewhere.
+            pmcid = f"PMC{number // 2 if split == 'train' or not shared else position}"
             images.append(
                 RawImage(
                     id=f"ROCOv2_2023_{split}_{position + position // 3 + 1:06d}",
@@ -236,17 +253,22 @@ Rows = list[dict[str, Any]]
 def expected_rows(raw: RawRelease, repository: Path, limit: int | None = None) -> dict[str, dict[str, Rows]]:
     """What readers have to see of a release, by configuration and split: worked out anew, by nothing of the project.
 
-    Labels are names; an image is its path and the SHA-256 of its bytes. How the two licence groups alternate is read from
-    the names of the shards of `repository`, which was built with `limit`.
+    Labels are names; an image is its path and the SHA-256 of its bytes. How the groups of shards alternate is read from
+    the names of the shards of `repository`, which was built with `limit`. The pictures are smaller than those of `small`.
     """
     seen = {(image.pmcid, split) for split, images in raw.splits.items() for image in images}
     articles = [pmcid for pmcid, _ in seen]
     default: dict[str, list[RawImage]] = {}
     for split, name in (("train", "train"), ("valid", "validation"), ("test", "test")):
-        groups = [path.stem.rpartition("-")[2] for path in sorted((repository / "data").glob(f"{name}-*"))]
+        groups = [path.stem.split("-", 4)[4] for path in sorted((repository / "data").glob(f"{name}-*"))]
         parts = {}
         for group in set(groups):
-            images = [image for image in raw.splits[split][:limit] if ("-NC" in image.attribution) == (group[0] == "n")]
+            images = [
+                image
+                for image in raw.splits[split][:limit]
+                if ("-NC" in image.attribution) == (group[0] == "n")
+                and (articles.count(image.pmcid) > 1) == group.endswith("shared")
+            ]
             if split == "train":
                 images.sort(key=lambda image: hashlib.sha256(image.id.encode()).digest())
             cuts = [len(images) * i // groups.count(group) for i in range(groups.count(group) + 1)]
@@ -258,9 +280,12 @@ def expected_rows(raw: RawRelease, repository: Path, limit: int | None = None) -
         for name, images in default.items()
     }
     free = {name: [row for row in part if row["license"] == "CC BY"] for name, part in rows.items()}
+    apart = rows | {"train": [row for row in rows.get("train", []) if not row["article_in_other_split"]]}
     return {
         "default": rows,
         "commercial": {name: part for name, part in free.items() if part},
+        **({"apart": apart} if apart["train"] else {}),
+        **({"small": rows, "mini": rows} if (repository / "small").exists() else {}),
         "text": {name: [{k: v for k, v in row.items() if k != "image"} for row in part] for name, part in rows.items()},
         "vocabulary": {"vocabulary": _expected_vocabulary(default, raw.names)},
     }

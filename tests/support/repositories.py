@@ -51,7 +51,7 @@ def all_rows(repository: Path) -> dict[str, dict[str, Rows]]:
         config: {
             split: [_readable(row) for file in files for row in pq.read_table(file).to_pylist()]
             for split in facts.splits
-            if (files := sorted(repository.glob(facts.pattern.format(split=split))))
+            if (files := sorted(repository.glob(facts.files(split))))
         }
         for config, facts in CONFIGS.items()
     }

@@ -18,13 +18,13 @@ from tests.support.environments import VERSIONS, child_environment, python_of, r
 from tests.support.hub import Hub, HubError, Request, Response, Snapshot
 from tests.support.raw import RawRelease, make_raw
 
-OTHER_CONFIGS = ("commercial", "text", "vocabulary")
+OTHER_CONFIGS = tuple(config for config in rocov2.CONFIGS if config != "default")
 CALLS = ("load_dataset", "load", "builder")
 OWN_CALLS = ("load", "builder")
 ID, URL = "org/rocov2", "hf://datasets/org/rocov2"
 COLUMNS = ["image_id", "caption"]
 LIMITED = "org/limited"
-MISSING = "data/train-00003-of-00016-noncommercial.parquet"
+MISSING = "data/train-00003-of-00016-noncommercial-apart.parquet"
 REFUSED = {
     "private": HubError(401, "Repository not found", "RepoNotFound"),
     "gated": HubError(403, "Access is restricted", "GatedRepo"),
@@ -96,10 +96,14 @@ class RefusingHub(Hub):
 
 def make_sources(home: Path) -> Sources:
     """Build the repositories in a folder."""
-    raw, later_raw, large_raw = make_raw(48), make_raw(48, seed=1), make_raw(24, 1, 1, noncommercial=False)
+    raw, later_raw, large_raw = (
+        make_raw(48, shared=False),
+        make_raw(48, seed=1, shared=False),
+        make_raw(24, 2, 2, noncommercial=False, shared=False),
+    )
     for number, image in enumerate(large_raw.splits["train"]):
         image.data = _noise(number)
-    layout = {"shard": 6_000, "row_group": 1_500}
+    layout = {"shard": 6_000, "row_group": 1_500, "small": 256}
     ordinary = raw.build(home / "ordinary", **layout)
     broken = Path(shutil.copytree(ordinary, home / "broken"))
     (broken / MISSING).unlink()

@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def a_shard(repository: Path) -> Path:
-    return max((repository / "data").glob("train-*-commercial.parquet"))
+    return max((repository / "data").glob("train-*-commercial-*"))
 
 
 def refused(repository: Path, output: Path, options: ExportOptions = TARS) -> str:

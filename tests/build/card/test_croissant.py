@@ -71,7 +71,7 @@ def stored(repository: Path, config: str) -> Rows:
     rows = []
     facts = rocov2.CONFIGS[config]
     for split in facts.splits:
-        for file in sorted(repository.glob(facts.pattern.format(split=split))):
+        for file in sorted(repository.glob(facts.files(split))):
             for row in pq.read_table(file, partitioning=None).to_pylist():
                 if "image" in row:
                     row["image"] = plain(Image.open(io.BytesIO(row["image"]["bytes"])))

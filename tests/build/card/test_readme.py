@@ -75,9 +75,9 @@ def test_a_copy_of_the_packages_alone_writes_a_card(tmp_path: Path, environment:
 def test_measure_counts_shards_by_configuration_and_leaves_out_what_has_no_rows() -> None:
     sizes = measure(
         [
-            file("data/train-00000-of-00002-commercial.parquet", 3),
-            file("data/train-00001-of-00002-noncommercial.parquet", 2),
-            file("data/test-00000-of-00001-noncommercial.parquet", 1),
+            file("data/train-00000-of-00002-commercial-apart.parquet", 3),
+            file("data/train-00001-of-00002-noncommercial-shared.parquet", 2),
+            file("data/test-00000-of-00001-noncommercial-shared.parquet", 1),
             file("text/train.parquet", 5),
             file("vocabulary/vocabulary.parquet", 9),
         ]
@@ -85,9 +85,17 @@ def test_measure_counts_shards_by_configuration_and_leaves_out_what_has_no_rows(
     assert sizes == {
         "default": {"train": SplitSize(5, 50, 100), "test": SplitSize(1, 10, 20)},
         "commercial": {"train": SplitSize(3, 30, 60)},
+        "apart": {"train": SplitSize(3, 30, 60), "test": SplitSize(1, 10, 20)},
         "text": {"train": SplitSize(5, 50, 100)},
         "vocabulary": {"vocabulary": SplitSize(9, 90, 180)},
     }
+
+
+@pytest.mark.parametrize(
+    "path", ["data/train-00000-of-00001-commercial-shared.parquet", "data/test-00000-of-00001-commercial-apart.parquet"]
+)
+def test_without_a_row_of_train_that_is_apart_there_is_no_configuration_apart(path: str) -> None:
+    assert list(measure([file(path, 3)])) == ["default", "commercial"]
 
 
 def test_the_cards_yaml_is_what_datasets_reads_of_it(tmp_path: Path) -> None:
@@ -107,7 +115,7 @@ def test_the_cards_yaml_is_what_datasets_reads_of_it(tmp_path: Path) -> None:
     assert (infos["default"].download_size, infos["default"].dataset_size) == (1300, 2400)
     configs = datasets.utils.metadata.MetadataConfigs.from_dataset_card_data(data)
     assert configs.get_default_config_name() == "default"
-    assert configs["commercial"]["data_files"] == [{"split": "train", "path": "data/train-*-commercial.parquet"}]
+    assert configs["commercial"]["data_files"] == [{"split": "train", "path": "data/train-*-commercial-*"}]
 
 
 def test_lists_are_spelled_so_that_old_versions_read_them() -> None:

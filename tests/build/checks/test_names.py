@@ -21,7 +21,9 @@ def repository(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "rocov2"))
 
 
-@pytest.mark.parametrize("name", ["data/test-more.parquet", "data/train-x-commercial.parquet", "text/more.parquet"])
+@pytest.mark.parametrize(
+    "name", ["data/test-more.parquet", "data/train-x-commercial-apart.parquet", "text/more.parquet"]
+)
 def test_a_file_too_many_is_the_first_to_be_named(repository: Path, name: str) -> None:
     shutil.copy(repository / SHARD, repository / name)
     first = check_repository(repository)[0]

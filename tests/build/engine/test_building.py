@@ -414,7 +414,7 @@ def test_facts_of_two_folders_do_not_meet(building: Building) -> None:
 
 def test_remove_others(building: Building) -> None:
     kept = build(building, task(1))
-    build(building, task(2, "data/train-00000-of-00002-commercial.parquet"))
+    build(building, task(2, "data/train-00000-of-00002-commercial-apart.parquet"))
     building.remove_others({kept.path})
     assert [path.name for path in building.repository.rglob("*.parquet")] == ["train.parquet"]
     assert [path.name for path in building.repository.parent.glob("facts/*")] == ["text--train.parquet.json"]

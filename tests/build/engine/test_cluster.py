@@ -380,7 +380,7 @@ def test_a_file_that_is_not_seen_here_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(cluster, "SEEN_SECONDS", 0.1)
     facts = FileFacts("../attempts/.a.tmp", 1, 1, "", 1, "")
     with pytest.raises(UserError, match=r"a worker wrote .*/\.a\.tmp, but no such file is seen here"):
-        cluster._put_in_place(facts, TextTask("a", b"", ()), tmp_path)
+        cluster._put_in_place(facts, "a", tmp_path)
 
 
 def test_without_the_extra_its_name_is_told(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

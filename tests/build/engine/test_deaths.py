@@ -36,7 +36,7 @@ def run_fragile(task: Any, repository: str, threads: int) -> FileFacts | list[Im
     """A task in a process that certain images end; `local.run_task` for these tests."""
     plain = jpeg_module.inspect
 
-    def inspect(data: bytes, verify: str) -> ImageFacts:
+    def inspect(data: bytes, verify: str, side: int | None) -> ImageFacts:
         for number, (_, comment) in ((signal.SIGSEGV, CRASHES), (signal.SIGKILL, KILLS)):
             if comment in data:
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

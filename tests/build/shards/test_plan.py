@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,20 +14,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rocov2 import LICENSES, SPLITS
+from rocov2 import GROUPS, LICENSES, SPLITS
 from rocov2_build.shards.plan import Layout, Shard, plan_shards
 from rocov2_shared.errors import UserError
 from tests.support.examples import examples
 
-PATH = re.compile(r"data/(train|validation|test)-(\d{5})-of-(\d{5})-(commercial|noncommercial)\.parquet")
+PATH = re.compile(r"data/(train|validation|test)-(\d{5})-of-(\d{5})-((?:non)?commercial-(?:apart|shared))\.parquet")
 
 Row = tuple[str, str, str, int]
-"""Split, image id, licence, size."""
+"""Split, image id, licence, size; an id that ends in `+` is of an article that another split has, too."""
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
     """The rows as the planner takes them."""
-    return pd.DataFrame(rows, columns=["split", "image_id", "license", "size"])
+    table = pd.DataFrame(rows, columns=["split", "image_id", "license", "size"])
+    return table.assign(article_in_other_split=[row[1].endswith("+") for row in rows])
+
+
+def group_of(row: Row) -> str:
+    """The name of the group of a row."""
+    return f"{'' if LICENSES[row[2]] else 'non'}commercial-{'shared' if row[1].endswith('+') else 'apart'}"
 
 
 @st.composite
@@ -38,7 +46,10 @@ def releases(draw: st.DrawFn) -> tuple[list[Row], Layout]:
             draw(st.sampled_from([["CC BY"], ["CC BY-NC"], ["CC BY", "CC BY-NC"], list(LICENSES)]))
         )
         count = draw(st.integers(0, 60))
-        rows += [(split, f"{split}_{i:06}", draw(licenses), draw(st.integers(1, largest))) for i in range(count)]
+        ends = st.sampled_from(draw(st.sampled_from([[""], ["+"], ["", "+"], ["", "", "", "+"]])))
+        rows += [
+            (split, f"{split}_{i:06}{draw(ends)}", draw(licenses), draw(st.integers(1, largest))) for i in range(count)
+        ]
     total = sum(size for *_, size in rows) or 1
     layout = Layout(max(1, total // draw(st.integers(1, 100))), max(1, total // draw(st.integers(1, 200))))
     return rows, layout
@@ -46,23 +57,30 @@ def releases(draw: st.DrawFn) -> tuple[list[Row], Layout]:
 
 @dataclass(frozen=True)
 class Group:
-    """The shards of one split and licence group, in order, with the positions of the group's rows."""
+    """The shards of one split and group, in order, with the positions of the group's rows."""
 
     split: str
-    free: bool
+    name: str
     shards: list[Shard]
     rows: list[int]
+
+
+def name_of(shard: Shard) -> str:
+    """The name of the group of a shard."""
+    found = PATH.fullmatch(shard.path)
+    assert found
+    return found[4]
 
 
 def groups_of(rows: Sequence[Row], shards: list[Shard]) -> list[Group]:
     """All groups that have rows."""
     found = []
     for split in SPLITS:
-        for free, name in ((True, "-commercial."), (False, "-noncommercial.")):
-            own = [shard for shard in shards if shard.split == split and name in shard.path]
-            members = [i for i, row in enumerate(rows) if row[0] == split and LICENSES[row[2]] == free]
+        for name in GROUPS:
+            own = [shard for shard in shards if shard.split == split and name == name_of(shard)]
+            members = [i for i, row in enumerate(rows) if row[0] == split and group_of(row) == name]
             if own or members:
-                found.append(Group(split, free, own, members))
+                found.append(Group(split, name, own, members))
     return found
 
 
@@ -79,7 +97,7 @@ def test_every_row_once_and_nothing_empty(release: tuple[list[Row], Layout]) -> 
     assert all(group for shard in shards for group in shard.row_groups)
     for shard in shards:
         assert {rows[row][0] for row in shard.rows} == {shard.split}
-        assert {LICENSES[rows[row][2]] for row in shard.rows} == {"-commercial." in shard.path}
+        assert {group_of(rows[row]) for row in shard.rows} == {name_of(shard)}
 
 
 @EVERY_PLAN
@@ -124,8 +142,11 @@ def test_counts_and_sizes_of_shards(release: tuple[list[Row], Layout]) -> None:
         assert max(lengths) - min(lengths) <= 1
         sizes = [sum(rows[row][3] for row in shard.rows) for shard in group.shards]
         assert max(sizes) <= 1.1 * layout.max_shard_size or count == most
-        if sum(sizes) <= layout.max_shard_size:
+        row_groups = min(-(-sum(sizes) // layout.row_group_size), len(group.rows))
+        if sum(sizes) <= layout.max_shard_size and (group.split != "train" or row_groups < 8):
             assert count == 1
+        if group.split == "train" and row_groups >= 8:
+            assert count % 8 == 0
 
 
 @EVERY_PLAN
@@ -143,21 +164,18 @@ def test_sizes_of_row_groups(release: tuple[list[Row], Layout]) -> None:
 
 @EVERY_PLAN
 @given(releases())
-def test_every_prefix_is_a_fair_sample(release: tuple[list[Row], Layout]) -> None:
+def test_the_groups_alternate_in_proportion(release: tuple[list[Row], Layout]) -> None:
     rows, layout = release
     shards = plan_shards(frame(rows), layout)
     for split in SPLITS:
-        own = [shard for shard in shards if shard.split == split]
-        free = ["-commercial." in shard.path for shard in own]
-        counts = free.count(True), free.count(False)
-        if not all(counts):
+        names = [name_of(shard) for shard in shards if shard.split == split]
+        if split == "train":  # its rounds have a test of their own
             continue
-        for length in range(len(own) + 1):
-            taken = free[:length].count(True), free[:length].count(False)
-            # The same part of both groups, to within half a shard of each; in train, where eight nodes get the same, one
-            # and a half.
-            most = 1.5 if split == "train" else 0.5
-            assert abs(taken[0] / counts[0] - taken[1] / counts[1]) <= most / counts[0] + most / counts[1] + 1e-9
+        for one, other in itertools.combinations(dict.fromkeys(names), 2):
+            for length in range(len(names) + 1):
+                seen, others = names[:length].count(one), names[:length].count(other)
+                shares = seen / names.count(one), others / names.count(other)
+                assert abs(shares[0] - shares[1]) <= 0.5 / names.count(one) + 0.5 / names.count(other) + 1e-9
 
 
 @EVERY_PLAN
@@ -196,35 +214,18 @@ def test_a_small_plan() -> None:
     assert by_hash == [1, 3, 0, 2]
     assert plan_shards(frame(rows), Layout(max_shard_size=20, row_group_size=10)) == [
         # Four rows cannot fill eight shards: one, although it is larger.
-        Shard("data/train-00000-of-00001-commercial.parquet", "train", ((1,), (3,), (0,), (2,))),
-        Shard("data/validation-00000-of-00003-commercial.parquet", "validation", ((5,), (6,))),
-        Shard("data/validation-00001-of-00003-noncommercial.parquet", "validation", ((4,),)),
-        Shard("data/validation-00002-of-00003-commercial.parquet", "validation", ((7,), (8,))),
-        Shard("data/test-00000-of-00001-noncommercial.parquet", "test", ((9,),)),
+        Shard("data/train-00000-of-00001-commercial-apart.parquet", "train", ((1,), (3,), (0,), (2,))),
+        Shard("data/validation-00000-of-00003-commercial-apart.parquet", "validation", ((5,), (6,))),
+        Shard("data/validation-00001-of-00003-noncommercial-apart.parquet", "validation", ((4,),)),
+        Shard("data/validation-00002-of-00003-commercial-apart.parquet", "validation", ((7,), (8,))),
+        Shard("data/test-00000-of-00001-noncommercial-apart.parquet", "test", ((9,),)),
     ]
 
 
-def test_shards_of_train_come_in_eights() -> None:
-    rows: list[Row] = [("train", f"t{i}", "CC BY-NC" if i < 20 else "CC BY", 10) for i in range(100)]
-    names = [shard.path.split("-")[-1] for shard in plan_shards(frame(rows), Layout(100, 50))]
-    assert names == [
-        *["commercial.parquet", "noncommercial.parquet"] * 4,
-        *["noncommercial.parquet", "commercial.parquet"] * 4,
-    ]
-
-
-@pytest.mark.parametrize("groups", [(8, 8), (16, 8), (24, 8), (40, 24), (8, 56), (16, 16), (40, 0), (88, 40)])
-@pytest.mark.parametrize("nodes", [2, 4, 8])
-def test_nodes_get_equal_shares_of_both_groups(groups: tuple[int, int], nodes: int) -> None:
-    rows: list[Row] = [
-        ("train", f"{license}{i}", license, 10)
-        for license, shards in zip(("CC BY", "CC BY-NC"), groups, strict=True)
-        for i in range(shards * 2)
-    ]
-    paths = [shard.path for shard in plan_shards(frame(rows), Layout(20, 10))]
-    for node in range(nodes):
-        own = ["-commercial." in path for path in paths[node::nodes]]
-        assert (own.count(True) * nodes, own.count(False) * nodes) == groups
+def test_a_group_of_train_has_eight_shards_as_soon_as_it_has_eight_row_groups() -> None:
+    rows: list[Row] = [("train", f"t{i}", "CC BY", 10) for i in range(64)]
+    for row_group, count in ((80, 8), (81, 8), (90, 8), (92, 1), (640, 1)):
+        assert len(plan_shards(frame(rows), Layout(10_000, row_group))) == count, row_group
 
 
 @pytest.mark.parametrize(
@@ -245,29 +246,28 @@ def test_row_groups(sizes: list[int], target: int, groups: tuple[tuple[int, ...]
 
 
 def test_the_default_sizes() -> None:
-    assert Layout() == Layout(max_shard_size=300_000_000, row_group_size=8_000_000)
+    assert Layout() == Layout(max_shard_size=300_000_000, row_group_size=8_000_000, small=256)
 
 
 def test_the_size_of_the_release() -> None:
     rows: list[Row] = [
-        *(("train", f"train_{i:06}", "CC BY-NC" if i % 5 == 0 else "CC BY", 79_000) for i in range(59_958)),
-        *(("validation", f"valid_{i:06}", "CC BY-NC" if i % 5 == 0 else "CC BY", 79_000) for i in range(9_904)),
+        (split, f"{split}_{i:06}{'+' if i % 60 == 0 else ''}", "CC BY-NC" if i % 4 == 0 else "CC BY", 79_000)
+        for split, count in (("train", 59_958), ("validation", 9_904))
+        for i in range(count)
     ]
     shards = plan_shards(frame(rows), Layout())
-    counts = {
-        (split, name): sum(shard.split == split and shard.path.endswith(f"-{name}.parquet") for shard in shards)
-        for split in ("train", "validation")
-        for name in ("commercial", "noncommercial")
-    }
+    counts = Counter((shard.split, name_of(shard)) for shard in shards)
     assert counts == {
-        ("train", "commercial"): 16,
-        ("train", "noncommercial"): 8,
-        ("validation", "commercial"): 3,
-        ("validation", "noncommercial"): 1,
+        ("train", "commercial-apart"): 16,
+        ("train", "noncommercial-apart"): 8,
+        ("train", "noncommercial-shared"): 8,
+        ("validation", "commercial-apart"): 2,
+        ("validation", "noncommercial-apart"): 1,
+        ("validation", "noncommercial-shared"): 1,
     }
     assert max(len(shard.rows) for shard in shards) * 79_000 < 1.1 * 300_000_000
     groups = [len(group) * 79_000 for shard in shards for group in shard.row_groups]
-    assert 7_000_000 < min(groups) <= max(groups) < 8_100_000
+    assert 4_000_000 < min(groups) <= max(groups) < 8_100_000
 
 
 @pytest.mark.parametrize(

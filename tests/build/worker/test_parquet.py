@@ -107,7 +107,7 @@ def test_metadata_of_the_schema(tmp_path: Path, config: str, spelling: str) -> N
     path = write(tmp_path / "a.parquet", schema.empty_table())
     found = pq.read_schema(path)
     assert found.remove_metadata() == features.arrow_schema.remove_metadata()
-    assert set(found.metadata) == {b"huggingface", b"content_defined_chunking"}
+    assert set(found.metadata) == {b"huggingface", b"content_defined_chunking", b"use_content_defined_chunking"}
     stated = json.loads(found.metadata[b"huggingface"])
     assert list(stated) == ["info"]
     assert list(stated["info"]) == ["features"]
@@ -118,6 +118,7 @@ def test_metadata_of_the_schema(tmp_path: Path, config: str, spelling: str) -> N
     for name in lists:
         assert stated["info"]["features"][name] == {"feature": VALUE, "_type": "Sequence"}
     assert json.loads(found.metadata[b"content_defined_chunking"]) == CHUNKING
+    assert json.loads(found.metadata[b"use_content_defined_chunking"]) == CHUNKING
     assert CHUNKING == {"min_chunk_size": 262_144, "max_chunk_size": 1_048_576, "norm_level": 0}
 
 

@@ -27,7 +27,7 @@ from tests.support.raw import RawImage, RawRelease, jpeg, make_raw
 
 DATA = config_schema("default")
 TEXT = config_schema("text")
-SHARD = "data/train-00000-of-00001-commercial.parquet"
+SHARD = "data/train-00000-of-00001-commercial-apart.parquet"
 GROUPS = (3, 1, 4)
 
 
