@@ -3,9 +3,10 @@
     python benchmarks/conversion/peers.py from_generator RAW OUTPUT
 
 Each reads the zips and tables of RAW and writes Parquet files with image, id, caption and concepts to OUTPUT. None checks
-its input; `pillow` decodes every image, as one who wants to be sure would. `inflate` and `limit` write nothing: the first is
-what reading the zips costs alone, the second the least that a strict verification of every image can cost, with the
-fastest libraries for both (it needs the project's own environment).
+its input; `pillow` decodes every image, as one who wants to be sure would. `inflate`, `limit` and `limit_small` write
+nothing: the first is what reading the zips costs alone, the second the least that a strict verification of every image can
+cost with the fastest libraries, the third the least with a small picture of each, scaled and encoded as the project does
+it (these two need the project's own environment).
 """
 
 from __future__ import annotations
@@ -105,17 +106,39 @@ def pillow(raw: Path, output: Path) -> None:
             job.result()
 
 
-def _decode_part(raw: Path, split: str, part: int) -> None:
+def _jpegs_of(raw: Path, split: str, part: int) -> Iterator[bytes]:
+    """Every `PROCESSES`-th JPEG of a split, read and inflated the fastest way."""
     import deflate
-    import simplejpeg
 
     path = raw / f"{split}_images.zip"
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         for entry in archive.infolist()[part::PROCESSES]:
             file.seek(entry.header_offset + 26)
             file.seek(int.from_bytes(file.read(2), "little") + int.from_bytes(file.read(2), "little"), 1)
-            data = bytes(deflate.deflate_decompress(file.read(entry.compress_size), entry.file_size))
-            simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+            yield bytes(deflate.deflate_decompress(file.read(entry.compress_size), entry.file_size))
+
+
+def _decode_part(raw: Path, split: str, part: int) -> None:
+    import simplejpeg
+
+    for data in _jpegs_of(raw, split, part):
+        simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+
+
+def _scale_part(raw: Path, split: str, part: int) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    import simplejpeg
+    from PIL import Image
+
+    from rocov2_build.worker.scale import SIDE, scale, scaled_size
+
+    for data in _jpegs_of(raw, split, part):
+        height, width, space, sampling = simplejpeg.decode_jpeg_header(data)
+        pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY" if space == "Gray" else "RGB", strict=True)
+        image = Image.fromarray(pixels[:, :, 0] if space == "Gray" else pixels)
+        size = scaled_size(width, height, SIDE)
+        if size != (width, height):
+            scale(image, size, full_chroma=sampling == "444")
 
 
 def limit(raw: Path, output: Path) -> None:
@@ -126,7 +149,15 @@ def limit(raw: Path, output: Path) -> None:
             job.result()
 
 
-METHODS = {"inflate": inflate, "from_generator": from_generator, "pillow": pillow, "limit": limit}
+def limit_small(raw: Path, output: Path) -> None:
+    """Inflate, decode strictly, resize and encode, in as many processes as the project's own conversion."""
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        jobs = [pool.submit(_scale_part, raw, split, part) for split in SPLITS for part in range(PROCESSES)]
+        for job in jobs:
+            job.result()
+
+
+METHODS = {method.__name__: method for method in (inflate, from_generator, pillow, limit, limit_small)}
 
 if __name__ == "__main__":
     method, raw_folder, output_folder = sys.argv[1:]
