@@ -10,6 +10,7 @@ import rocov2
 from rocov2_build.card.contents import Contents
 from rocov2_build.card.examples import examples_block, output_block, row_block
 from rocov2_build.card.licenses import known_licenses, license_table
+from rocov2_build.card.scaled import small_block
 from rocov2_build.card.statistics import published_statistics, statistics_block
 from rocov2_build.card.tables import format_share, head_table, overlap_block
 from rocov2_build.card.versions import (
@@ -94,14 +95,39 @@ def _turned_notice(turned: int) -> str:
     )
 
 
-def head_block(facts: dict[str, Any]) -> str:
-    """Return how the rows are ordered, and how far the head of a split differs from the whole."""
+def head_block(contents: Contents, facts: dict[str, Any]) -> str:
+    """Return how the rows are ordered, how far the head of a split differs from the whole, and which sample is fair."""
+    mini = ""
+    if "mini" in contents.sizes:
+        rows = ", ".join(f"{size.rows:,} of {split}" for split, size in contents.sizes["mini"].items())
+        mini = (
+            f"\n\n`mini` is a fair sample, drawn at random and with every label that a split has: {rows}. Others are:"
+        )
     text = (
-        "A shard contains images of one group: of one kind of licence, for example. The shards of the groups alternate; "
-        "within a group, train has a fixed shuffled order, validation and test that of the release. **The head of a split or "
-        "of a stream is not a fair sample**; whole rounds of shards are. Here the first tenth differs by up to this:"
+        "A shard contains images of one group: licences that allow commercial use or not, articles that are in other splits "
+        "or not. The shards of the groups alternate; within a group, train has a fixed shuffled order, validation and test "
+        "that of the release. **The head of a split or of a stream is therefore not a fair sample.** Here the first tenth "
+        "differs by up to this:"
     )
-    return f"{text}\n\n{head_table(facts)}"
+    return f"{text}\n\n{head_table(facts)}{mini}"
+
+
+def apart_block(contents: Contents | None = None) -> str:
+    """Return how to train without the articles of validation and test.
+
+    Args:
+        contents: of the repository, None for the project's page.
+    """
+    if contents and "apart" not in contents.sizes:
+        return ""
+    rows = ""
+    if contents:
+        apart, train = (contents.sizes[config]["train"].rows for config in ("apart", "default"))
+        rows = f" ({apart:,} of {format_count(train, 'row')})"
+    return (
+        f'`load_dataset("rocov2", "apart")` has a train split without these articles{rows}. Its validation and test are '
+        "whole, so that scores can be compared."
+    )
 
 
 def concepts_block(facts: dict[str, Any]) -> str:
@@ -125,11 +151,13 @@ def built_blocks(contents: Contents) -> dict[str, str]:
         "row": row_block(contents),
         "output": output_block(contents),
         "sizes": size_table(contents),
-        "head": head_block(facts) if facts else "",
+        "small": small_block(contents),
+        "head": head_block(contents, facts) if facts else "",
         "turned": _turned_notice(contents.turned),
         "statistics": statistics_block(facts, contents.charts) if facts else "",
         "concepts": concepts_block(facts) if facts else "",
         "overlap": overlap_block(facts) if facts else "",
+        "apart": apart_block(contents),
         "licenses": license_table(facts) if facts else known_licenses(),
         "releases": release_table(contents),
         "versions": versions_block(contents),
@@ -147,6 +175,8 @@ def published_blocks() -> dict[str, str]:
         | _common_blocks()
         | {
             "sizes": _config_table(),
+            "small": small_block(),
+            "apart": apart_block(),
             "statistics": published_statistics(),
             "licenses": known_licenses(),
             "releases": release_table(),

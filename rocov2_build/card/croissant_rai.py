@@ -41,9 +41,10 @@ RAI = {
     "dataPreprocessingProtocol": [
         "Release: filtering by models and by licence, removal of duplicates and of captions without content, as described "
         "in dataCollection.",
-        "This repository: JPEGs, captions and concepts are those of the release, byte for byte; nothing is re-encoded, "
-        "stripped, merged or dropped. Modality, region and direction are read from the curated concepts, licence and "
-        "attribution from the release's table of licences.",
+        "This repository: JPEGs, captions and concepts are those of the release, byte for byte; nothing is stripped or "
+        "merged. Only the configurations small and mini, where they exist, have adaptations of the JPEGs: scaled down, "
+        "turned upright, encoded again, without metadata. Modality, region and direction are read from the curated concepts, "
+        "licence and attribution from the release's table of licences.",
     ],
     "dataAnnotationProtocol": (
         "Concepts (UMLS CUIs) are the union of two lists. Curated: the modality of every image that does not combine "
@@ -68,7 +69,9 @@ RAI = {
         "that the picture does not show it.",
         "Some pictures contain arrows, letters or text; a few are drawings or show animals.",
         "Captions repeat phrases, refer to other panels, and name findings that only their article explains.",
-        "The splits are by image, not by article: article_in_other_split marks articles that are in several.",
+        "The splits are by image, not by article: article_in_other_split marks articles that are in several; train of the "
+        "configuration apart has none of them.",
+        "The pictures are 8-bit figures of articles, not DICOM: without window, spacing and bit depth.",
         "Evaluation images of ImageCLEFmedical Caption (2024 and later) overlap with the dataset.",
         "Do not base clinical decisions on the dataset.",
     ],

@@ -80,7 +80,8 @@ _COMMERCIAL = """\
 The configuration `commercial` contains only the images whose licence allows commercial use."""
 _ADAPTED = """\
 The pictures of the configurations `small` and `mini` are adaptations: scaled down, turned upright, encoded again as JPEG,
-without the metadata of the original. If you share one, say so. The pictures of the other configurations are unchanged."""
+without the metadata of the original (one that is as small already is unchanged). If you share one, say so. The pictures of
+the other configurations are unchanged."""
 _SAMPLE = """\
 The sample release of the project rocov2-hub also has images under MIT, BSD-3-Clause and Apache-2.0. It is not part of
 ROCOv2."""

@@ -139,7 +139,7 @@ def name_built_splits(text: str, splits: list[str]) -> str:
     """Return the card's text with programs that read a split which was built: the first one, if train was not."""
     if not splits or "train" in splits:
         return text
-    return replace_in_code(text, lambda code: re.sub(r"\btrain\b(?=\"|\.parquet)", splits[0], code))
+    return replace_in_code(text, lambda code: re.sub(r"\btrain(?=-?\"|\.parquet)", splits[0], code))
 
 
 def write_card(repository: Path, contents: Contents) -> None:

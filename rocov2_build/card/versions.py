@@ -117,10 +117,14 @@ def cited_block(contents: Contents | None = None) -> str:
 def method_block(contents: Contents) -> str:
     """Return how the JPEGs were checked and how the files are cut."""
     verified = _VERIFIED[contents.plan.get("verify", "strict")]
+    small = ""
+    if contents.plan.get("small"):
+        versions = ", ".join(f"{name} {version}" for name, version in contents.plan.get("scalers", {}).items())
+        small = f" The pictures of `small` and `mini` were made with {versions}."
     shard, group = (format_size(contents.plan[key]) for key in ("max_shard_size", "row_group_size"))
     return (
         f"Each JPEG was checked against the zip's CRC-32{verified}. Row groups have about {group} of images, shards at "
-        f"most about {shard}."
+        f"most about {shard}.{small}"
     )
 
 

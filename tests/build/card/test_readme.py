@@ -18,7 +18,7 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import rocov2
-from rocov2_build.card.blocks import built_blocks
+from rocov2_build.card.blocks import USES, built_blocks
 from rocov2_build.card.contents import Contents, SplitSize
 from rocov2_build.card.licenses import license_text
 from rocov2_build.card.readme import dataset_infos, measure, readme, write_card
@@ -179,6 +179,10 @@ def test_links_of_the_built_card_lead_to_its_own_files(tmp_path: Path) -> None:
     for link in links:
         assert (tmp_path / link).exists(), link
     assert "\n*.parquet filter=lfs" in (tmp_path / ".gitattributes").read_text()
+
+
+def test_every_configuration_has_a_use() -> None:
+    assert list(USES) == list(rocov2.CONFIGS)
 
 
 def test_every_column_is_described() -> None:
