@@ -47,6 +47,7 @@ function show(page, step) {
   record(step);
   showEnlarged();
   if (focused && document.activeElement?.id !== focused) at(focused)?.focus({ preventScroll: true });
+  if (at("view").open && !at("view").contains(document.activeElement)) at("view-close").focus(); // at the last image
 }
 
 function record(step) {

@@ -87,6 +87,11 @@ def test_keys_lead_to_the_next_and_the_previous_image_across_pages(page: Page) -
     page.wait_enlarged(ids[0])
     page.press(LEFT)  # there is none
     assert page.enlarged == ids[0]
+    page.driver.get(page.driver.current_url.replace("view=1", "view=2"))
+    page.wait_enlarged(ids[1])
+    page.element("#view-prev").click()
+    page.wait_enlarged(ids[0])
+    page.wait("return document.activeElement.id === 'view-close'")
 
 
 @with_duckdb
