@@ -16,6 +16,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
+from rocov2_build.shards import mini
 from rocov2_tasks.explorer.filters import IMAGE_CONFIGS, Filter
 from rocov2_tasks.stream.reading import GroupReader
 from tests.support.hub import Hub
@@ -39,7 +40,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = make_raw(train=60, valid=20, test=12)
     release.image("train", 5).caption = f"A note: {NASTY}"
     release.image("train", 6).caption = "İstanbul, ΟΔΟΣ and ÖDEM (C0034606)"
-    return release.build(tmp_path_factory.mktemp("searching") / "it's a rocov2", shard=20_000, row_group=5_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mini, "ROWS", {"train": 20, "validation": 12, "test": 12})
+        folder = tmp_path_factory.mktemp("searching") / "it's a rocov2"
+        return release.build(folder, shard=20_000, row_group=5_000, small=16)
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +336,10 @@ names_free = {}
 exec(collection.python(free), names_free)
 free = [[row["image_id"] for row in collection.rows(free)], names_free["rows"]["image_id"][:], collection.python(free)]
 hashes = [hashlib.sha256(image).hexdigest() for image in collection.images(rows)]
-print(json.dumps([[row["image_id"] for row in rows], hashes, names["rows"]["image_id"][:], collection.sql(filter), *free]))
+few = collection.rows(Filter(config="mini"))
+few = [[row["image_id"], hashlib.sha256(image).hexdigest()] for row, image in zip(few, collection.images(few, "mini"))]
+names = names["rows"]["image_id"][:]
+print(json.dumps([[row["image_id"] for row in rows], hashes, names, collection.sql(filter), *free, few]))
 """
 
 
@@ -342,7 +349,8 @@ def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path
         done = subprocess.run([sys.executable, "-c", PROGRAM], env=variables, capture_output=True, text=True)
         commit = hub.snapshot("org/rocov2").commit
     assert done.returncode == 0, done.stderr
-    found, hashes, copied, sql, free, free_copied, code = json.loads(done.stdout)
+    found, hashes, copied, sql, free, free_copied, code, few = json.loads(done.stdout)
+    assert few == [[row["image_id"], row["image"][1]] for rows in all_rows(repository)["mini"].values() for row in rows]
     wanted = [row["image_id"] for row in Collection(repository).rows(Filter(text="*e*", modalities=("CT", "MRI")))]
     images = images_by_id(repository)
     assert len(wanted) > 2
