@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pyarrow as pa
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -16,8 +17,10 @@ from rocov2_tasks.stream.plain_resize import Pixels, resize_plainly
 DECODES = ("exact", "scaled", "fast", "bytes")
 FILTERS = {filter.name.lower(): filter for filter in Image.Resampling}
 
-_TURBO = {1: ("L", "GRAY"), 3: ("RGB", "RGB")}
-"""Number of components of a JPEG -> Pillow's mode, libjpeg-turbo's name for it. Others (CMYK) are left to Pillow."""
+_TURBO = {1: ("L", "GRAY"), 3: ("RGB", "RGBX")}
+"""Number of components of a JPEG -> Pillow's mode, libjpeg-turbo's name for its memory. Others (CMYK) are left to Pillow."""
+
+_SHARES_PIXELS = hasattr(Image, "fromarrow")  # since Pillow 11.2
 
 
 class DamagedImageError(ValueError):
@@ -80,13 +83,12 @@ class Decoder:
             least = (
                 {} if eighths == 8 else {"min_width": -(-width * eighths // 8), "min_height": -(-height * eighths // 8)}
             )
-            pixels = simplejpeg.decode_jpeg(data, "RGBX" if self._fast and mode == "RGB" else name, **least)
+            pixels = simplejpeg.decode_jpeg(data, name, **least)
         except ValueError:  # libjpeg-turbo is strict: Pillow may still accept the file
             return None
         if self._fast and frame and self._size:
             return resize_plainly(pixels[..., 0] if mode == "L" else pixels, frame, self._size)
-        image = Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
-        return self._resize(image, frame)
+        return self._resize(_as_image(pixels, mode), frame)
 
     def _resize(self, image: Image.Image, frame: Frame | None) -> Image.Image:
         # Filtering the one channel of a grey image gives what filtering three equal ones gives.
@@ -122,6 +124,17 @@ def make_decoder(decode: str, size: tuple[int, int] | None, fit: str, resample: 
     if decode == "fast" and resample != "bilinear":
         raise ValueError(f'decode="fast" has its own filter: use resample={resample!r} with "exact" or "scaled"')
     return Decoder(decode, size, fit, resample) if images and decode != "bytes" else None
+
+
+def _as_image(pixels: Pixels, mode: str) -> Image.Image:
+    """Return decoded pixels as an image, without a copy where Pillow can share them: it keeps RGB in four bytes."""
+    width_and_height = pixels.shape[1::-1]
+    if mode != "RGB":
+        return Image.frombuffer(mode, width_and_height, pixels, "raw", mode, 0, 1)
+    if not _SHARES_PIXELS:
+        return Image.frombytes(mode, width_and_height, pixels, "raw", "RGBX")
+    words = pa.Array.from_buffers(pa.uint32(), pixels.shape[0] * pixels.shape[1], [None, pa.py_buffer(pixels)])
+    return Image.fromarrow(words, mode, width_and_height)
 
 
 def _orientation(image: Image.Image) -> int | None:

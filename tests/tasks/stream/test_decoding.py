@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from rocov2_shared.jpeg_segments import UNKNOWN_PROCESSES
 from rocov2_tasks.stream import decoding
+from rocov2_tasks.stream import decoding
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
 from rocov2_tasks.stream.geometry import fit_frame
 from tests.support.jpegs import exif, header_of, segment, xmp
@@ -66,6 +67,16 @@ def test_exact_is_to_the_pixel_what_pillow_gives_for_grey_and_colour(mode: str) 
         data = encoded(smooth(90, 70, mode), **options)
         expected = as_datasets_gives_it(data).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
         assert difference(Decoder("exact", SIZE, "stretch", "bilinear")(data), expected) == 0
+
+
+@pytest.mark.parametrize("size", [None, SIZE])
+def test_pixels_are_the_same_where_pillow_cannot_share_them(
+    size: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jpeg(37, 21, "RGB", 3)
+    shared = Decoder("exact", size, "stretch", "bilinear")(data)
+    monkeypatch.setattr(decoding, "_SHARES_PIXELS", False)
+    assert difference(Decoder("exact", size, "stretch", "bilinear")(data), shared) == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
