@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -91,24 +93,38 @@ class Batch:
 
 
 class _Samples:
-    """Which rows the samples of a batch are: by sample, the index of its piece and its row in the row group.
+    """Which rows the samples of a batch are.
 
     Attributes:
+        runs: their pieces, each with a first row and the one after the last, if the rows follow each other as in the order
+            of the files; else empty.
         uses: number of samples by piece.
-        run: the rows as a slice, if all are of one piece and follow each other, as in the order of the files.
     """
 
     def __init__(self, schedule: Schedule, samples: range) -> None:
-        self.pieces: list[int] = schedule.piece[samples.start : samples.stop].tolist()
-        self.rows: list[int] = schedule.row[samples.start : samples.stop].tolist()
-        self.uses = Counter(self.pieces)
+        self._schedule, self._samples = schedule, samples
         self.stop = samples.stop
-        self.run: slice | None = None
-        if len(self.uses) == 1 and self.rows == list(range(self.rows[0], self.rows[0] + len(self.rows))):
-            self.run = slice(self.rows[0], self.rows[0] + len(self.rows))
+        self.runs = schedule.runs(samples)
+        self.uses = Counter[int]()
+        for piece, begin, end in self.runs:
+            self.uses[piece] += end - begin
+        if not self.runs:
+            self.uses.update(self.pieces)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._samples)
+
+    @cached_property
+    def pieces(self) -> list[int]:
+        """The index of the piece of each sample."""
+        pieces: list[int] = self._schedule.piece[self._samples.start : self._samples.stop].tolist()
+        return pieces
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """The row of each sample in its row group."""
+        rows: list[int] = self._schedule.row[self._samples.start : self._samples.stop].tolist()
+        return rows
 
 
 class _Pending:
@@ -181,9 +197,11 @@ class _Pending:
     def _column(self, name: str, images: Any) -> Any:
         if name == "image":
             return images
-        values = {piece: rows.columns[name] for piece, rows in self._loaded.items()}
-        if self.samples.run is not None:
-            return values[self.samples.pieces[0]][self.samples.run]
+        columns = {piece: rows.columns for piece, rows in self._loaded.items()}
+        if self.samples.runs:
+            parts = [columns[piece].part(name, begin, stop) for piece, begin, stop in self.samples.runs]
+            return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+        values = {piece: of_piece[name] for piece, of_piece in columns.items()}
         return [values[piece][row] for piece, row in zip(self.samples.pieces, self.samples.rows, strict=True)]
 
     def _describe(self, number: int, error: DamagedImageError) -> DamagedImageError:
@@ -238,7 +256,7 @@ def read_batches(
     try:
         loader = Loader(schedule.pieces, reader, loading, plan.read_ahead, reports=worker.number == 0)
         pending: deque[_Pending] = deque()
-        batches = [range(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+        batches = [range(*pair) for pair in pairwise(bounds.tolist())]
         most = max(1, _count_ahead(plan, batches))
         begun = 0
         following: _Samples | None = None

@@ -93,7 +93,8 @@ def _read(
         bounds = np.append(np.arange(0, len(positions), UNIT), len(positions))
     with closing(read_batches(plan, order, positions, bounds, worker, costs)) as batches:
         for batch in batches:
-            costs.add(skipped=len(batch.skipped) if batch.error is None else 0)
+            if batch.skipped and batch.error is None:
+                costs.add(skipped=len(batch.skipped))
             if plan.batch_size is None:
                 for values in zip(*batch.rows.values(), strict=True):
                     yield dict(zip(batch.rows, values, strict=True)), 0

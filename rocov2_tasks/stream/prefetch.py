@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from bisect import bisect_left, bisect_right
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +18,9 @@ from rocov2_shared.sizes import format_count
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Located, Order
 from rocov2_tasks.stream.reading import GroupReader, Rows
+
+_SHORTEST_RUN = 16
+"""Rows that follow each other on average, at least, for batches to be cut out of columns."""
 
 _SLICES = 64
 """More than a row group has slices."""
@@ -57,6 +63,23 @@ class Schedule:
     pieces: tuple[Piece, ...]
     piece: Integers
     row: Integers
+
+    @cached_property
+    def _breaks(self) -> list[int]:
+        """The samples whose row does not follow the row before in the same piece; empty if they are many."""
+        breaks = np.flatnonzero((np.diff(self.row) != 1) | (np.diff(self.piece) != 0)) + 1
+        return [0, *breaks.tolist(), len(self.row)] if len(breaks) * _SHORTEST_RUN <= len(self.row) else []
+
+    def runs(self, samples: range) -> list[tuple[int, int, int]]:
+        """Return the samples as pieces, each with a first row and the one after the last, if the rows follow each other."""
+        if not self._breaks or not samples:
+            return []
+        first, last = bisect_right(self._breaks, samples.start), bisect_left(self._breaks, samples.stop)
+        found = []
+        for begin, end in pairwise([samples.start, *self._breaks[first:last], samples.stop]):
+            row = int(self.row[begin])
+            found.append((int(self.piece[begin]), row, row + end - begin))
+        return found
 
 
 def plan_reading(order: Order, positions: Integers, layout: SplitLayout, images: bool) -> Schedule:
@@ -163,6 +186,8 @@ class Loader:
     def get(self, number: int) -> Rows:
         """Wait for a requested piece and return its rows; raise what reading it raised."""
         waited = 0.0
+        if self._futures[number].done():  # nearly always: waiting takes longer than all else here
+            return self._futures[number].result()
         while not wait([self._futures[number]], min(self._patience, threading.TIMEOUT_MAX)).done:
             waited += self._patience
             self._patience *= 2

@@ -11,7 +11,7 @@ import io
 import os
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +56,32 @@ class ChangedShardError(RuntimeError):
     fact = ""
 
 
+class Columns(Mapping[str, list[Any]]):
+    """The values of a row group by column. They become Python objects when they are asked for."""
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        self._arrays = arrays
+        self._lists: dict[str, list[Any]] = {}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self._lists:
+            self._lists[name] = self._arrays[name].to_pylist()
+        return self._lists[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def part(self, name: str, begin: int, stop: int) -> list[Any]:
+        """Return the values of the rows `begin` to `stop`: the memory of so few is used again for the next ones."""
+        if name in self._lists:
+            return self._lists[name][begin:stop]
+        values: list[Any] = self._arrays[name].slice(begin, stop - begin).to_pylist()
+        return values
+
+
 @dataclass(frozen=True)
 class Rows:
     """Consecutive rows of a row group.
@@ -69,7 +95,7 @@ class Rows:
     """
 
     first: int
-    columns: dict[str, list[Any]]
+    columns: Columns
     buffer: memoryview | bytes
     spans: Spans
     shard: int | None = None
@@ -78,10 +104,6 @@ class Rows:
         """Return the image of a row, by its number in the row group; valid until the rows are given back."""
         start, end = self.spans[row - self.first]
         return memoryview(self.buffer)[start:end]
-
-
-class _Columns(dict[str, list[Any]]):
-    """Values by column; unlike a plain dictionary it supports weak references."""
 
 
 class GroupReader:
@@ -120,7 +142,7 @@ class GroupReader:
         self._hashes: dict[int, bytes] = {}
         self._buffers = Buffers()
         self._tables: OrderedDict[int, pq.ParquetFile] = OrderedDict()
-        self._known: WeakValueDictionary[int, _Columns] = WeakValueDictionary()
+        self._known: WeakValueDictionary[int, Columns] = WeakValueDictionary()
         self._growing: dict[int, RemoteGroup] = {}
         self._group_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self._footer_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -209,9 +231,9 @@ class GroupReader:
         if isinstance(rows.buffer, memoryview):
             self._buffers.give_back(rows.buffer)
 
-    def _read_columns(self, source: Any, footer: pq.FileMetaData, group: RowGroup) -> _Columns:
+    def _read_columns(self, source: Any, footer: pq.FileMetaData, group: RowGroup) -> Columns:
         if not self._columns:
-            return _Columns()
+            return Columns({})
         if self._layout.remote:
             with closing(pq.ParquetFile(source, metadata=footer)) as file:
                 table = file.read_row_group(group.number, columns=self._columns, use_threads=False)
@@ -224,7 +246,7 @@ class GroupReader:
                 self._tables.popitem(last=False)[1].close()
             ranges = map(_range, self._other_chunks(footer, group.number))
             self._costs.add(bytes_read=sum(end - start for start, end in ranges))
-        return _Columns((name, table[name].to_pylist()) for name in self._columns)
+        return Columns({name: _as_one(table[name]) for name in self._columns})
 
     def _other_chunks(self, footer: pq.FileMetaData, number: int) -> list[pq.ColumnChunkMetaData]:
         chunks = _chunks(footer.row_group(number))
@@ -322,6 +344,10 @@ class GroupReader:
             content = file.read()
         self._costs.add(bytes_read=len(content))
         return content
+
+
+def _as_one(column: pa.ChunkedArray) -> Any:
+    return column.chunk(0) if column.num_chunks == 1 else column
 
 
 def _chunks(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:

@@ -13,7 +13,6 @@ from PIL import ExifTags, Image, ImageOps
 
 from rocov2_shared.jpeg_segments import UNKNOWN_PROCESSES
 from rocov2_tasks.stream import decoding
-from rocov2_tasks.stream import decoding
 from rocov2_tasks.stream.decoding import DamagedImageError, Decoder
 from rocov2_tasks.stream.geometry import fit_frame
 from tests.support.jpegs import exif, header_of, segment, xmp

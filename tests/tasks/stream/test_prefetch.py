@@ -45,6 +45,29 @@ def test_the_pieces_hold_what_is_needed_when_it_is_needed(
         assert (piece.need, piece.uses) == (users[0], len(users))
 
 
+@given(st.booleans(), st.integers(0, 60), st.integers(1, 2), st.integers(1, 40))
+def test_runs_are_the_rows_of_the_samples(shuffle: bool, start: int, step: int, batch: int) -> None:
+    the_order = order(shuffle)
+    schedule = plan_reading(the_order, np.arange(start, the_order.total, step), layout(), images=True)
+    for begin in range(0, len(schedule.row), batch):
+        samples = range(begin, min(begin + batch, len(schedule.row)))
+        runs = schedule.runs(samples)
+        places = [(piece, row) for piece, first, stop in runs for row in range(first, stop)]
+        assert places == (
+            []
+            if not runs
+            else list(zip(schedule.piece[begin:][:batch].tolist(), schedule.row[begin:][:batch].tolist(), strict=True))
+        )
+
+
+def test_a_file_in_its_order_is_one_run() -> None:
+    the_order = Order((200, 100), (SIZE, SIZE), False, 0, 0, 8, 1)
+    schedule = plan_reading(the_order, np.arange(300), layout((200, 100)), images=False)
+    assert schedule.runs(range(150, 300)) == [(0, 150, 200), (1, 0, 100)]
+    assert schedule.runs(range(64, 128)) == [(0, 64, 128)]
+    assert schedule.runs(range(0)) == []
+
+
 def test_in_the_order_of_the_files_the_first_row_group_comes_in_slices_that_double() -> None:
     rows = (70, 20)
     the_order = Order(rows, (SIZE, SIZE), False, 0, 0, 8, 1)
