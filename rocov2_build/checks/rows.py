@@ -55,7 +55,13 @@ def check_rows(check: Check, sound: Collection[str], records: Records, decode: b
     check_sequence(check, splits, every - broken, records.content["plan"]["small"] if records.content else None)
     if not missing and not any(config == "default" for config, _ in broken):
         _check_together(check, splits, records)
-    for config, split in splits.keys() - broken:
+    # Two configurations may have the same files in a split: they are reported once.
+    whole = {
+        rocov2.CONFIGS[config].files(split): (config, split)
+        for config, split in reversed(list(splits))
+        if (config, split) not in broken
+    }
+    for config, split in whole.values():
         parts = splits[config, split]
         check_viewer_values(check, config, split, pa.concat_tables([part.rows for part in parts]))
     return {file: reader.images[file] for file in files if file in reader.images}

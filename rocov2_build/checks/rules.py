@@ -30,6 +30,7 @@ class Rule:
 
 
 _VIEWER, _ROWS, _STATISTICS, _SEARCH = "viewer", "viewer: rows", "viewer: statistics", "viewer: search and filter"
+_ROWS_AND_STATISTICS = "viewer: rows and statistics"
 
 _AGAIN = "download the file again, or build the repository again with `rocov2 convert RAW --overwrite`"
 _BUILD = "build the repository again with `rocov2 convert RAW --overwrite`"
@@ -166,8 +167,18 @@ RULES = {
     "license": Rule(
         ERROR, "content", "every licence is known, and shards contain only licences of their group", _BUILD
     ),
-    "label": Rule(ERROR, _STATISTICS, "every label is in the range of its names", _BUILD),
-    "image": Rule(ERROR, _ROWS, "every image opens: a single one that does not fails its whole page", _BUILD),
+    "label": Rule(
+        ERROR,
+        _ROWS_AND_STATISTICS,
+        "every label is in the range of its names: a single one that is not fails its page, and the statistics of its split",
+        _BUILD,
+    ),
+    "image": Rule(
+        ERROR,
+        _ROWS_AND_STATISTICS,
+        "every image opens: a single one that does not fails its page, and one without a readable header the statistics, too",
+        _BUILD,
+    ),
     "image-mode": Rule(ERROR, _ROWS, "every image has a mode that the viewer can save as JPEG or PNG", _BUILD),
     "image-size": Rule(ERROR, "content", "width and height match the image", _BUILD),
     "text-order": Rule(ERROR, "content", "text contains the rows of data in the same order", _BUILD),
@@ -219,7 +230,7 @@ RULES = {
     "page-index": Rule(
         ERROR, _ROWS, "every file has a page index and content-defined chunking, and says so in its metadata", _BUILD
     ),
-    "scan-size": Rule(ERROR, _ROWS, "the pages of any 100 consecutive rows have at most 300 MB in total", _SMALLER),
+    "scan-size": Rule(ERROR, _ROWS, "in no row group the pages of 100 consecutive rows have over 300 MB", _SMALLER),
     "release-order": Rule(
         WARNING,
         "content",
@@ -235,14 +246,15 @@ RULES = {
     "turned-image": Rule(
         WARNING,
         _ROWS,
-        "no image has an orientation in its metadata that turns it: loaders apply it, the viewer does not",
+        "no image has an orientation in its metadata that turns it: loaders apply it, the viewer shows and measures "
+        "the image as it is stored",
         _HARMLESS,
     ),
     "image-pages": Rule(WARNING, _ROWS, "a page of image bytes is at most 4 MiB, or one image", _HARMLESS),
     "first-rows": Rule(
         WARNING,
         _ROWS,
-        "the first 100 rows, without images, are less than 200 kB of JSON: none is truncated",
+        "the viewer's answer with the first 100 rows has less than 200 kB of JSON: no row is left out and no value cut",
         _HARMLESS,
     ),
     "range-one": Rule(

@@ -20,7 +20,7 @@ from rocov2_build.worker.parquet import CHUNKING, IMAGE_BYTES
 from rocov2_shared.parquet_pages import Page, Peek, read_pages
 
 MAX_SCAN = 300_000_000
-"""Bytes that the viewer reads for one request of rows; above this limit it fails with TooBigContentError."""
+"""Bytes that the viewer reads of one row group for a request of rows; above it, it fails with TooBigContentError."""
 
 WINDOW = 100
 """Rows in one request."""
@@ -41,7 +41,7 @@ MAX_PATTERN = 200
 
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
 _SHOWN = 10
-_HIDING_TAGS = ("not-for-all-audiences", "nsfw")
+_HIDING_TAGS = ("not-for-all-audiences", "nsfw", "porn", "hentai", "inappropriate")
 
 
 def check_columns(check: Check, file: str, schema: pa.Schema) -> None:
@@ -90,19 +90,19 @@ def check_pages(check: Check, file: str, footer: pq.FileMetaData) -> None:
         except ValueError as error:
             check.add("unreadable", file, expected="page headers", found=error)
             return
-    large = [page for pages, _, _ in groups for page in pages if page.values > 1 and page.bytes > MAX_IMAGE_PAGE]
+    large = [page for pages, _ in groups for page in pages if page.values > 1 and page.bytes > MAX_IMAGE_PAGE]
     if large:
         most = max(large, key=lambda page: page.bytes)
         expected = f"pages of image bytes of at most {MAX_IMAGE_PAGE:,} bytes"
         check.add("image-pages", file, expected=expected, found=f"{most.bytes:,} for {most.values} images")
-    scan = _largest_scan(groups)
+    scan = max((_largest_scan(pages, others) for pages, others in groups), default=0)
     if scan > MAX_SCAN:
-        expected = f"at most {MAX_SCAN:,} bytes read for any {WINDOW} rows"
+        expected = f"at most {MAX_SCAN:,} bytes read of a row group for any {WINDOW} rows"
         check.add("scan-size", file, expected=expected, found=f"{scan:,}")
 
 
-def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int, int]]:
-    """Yield for each row group its pages of image bytes, the bytes of its other columns, and its number of rows.
+def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page], int]]:
+    """Yield for each row group its pages of image bytes, and the bytes of its other columns.
 
     A column without a page index counts as one page, since the viewer reads it whole.
     """
@@ -117,35 +117,22 @@ def _row_groups(peek: Peek, footer: pq.FileMetaData) -> Iterator[tuple[list[Page
                 whole = Page(group.num_rows, offset=0, header=0, data=0, levels=None, encoding=None)
                 pages = list(read_pages(peek, column)) if column.has_offset_index else [whole]
                 others -= sum(page.bytes for page in pages)
-        yield pages, others, group.num_rows
+        yield pages, others
 
 
-def _largest_scan(groups: list[tuple[list[Page], int, int]]) -> int:
-    """Return the most bytes that the viewer reads for any `WINDOW` consecutive rows.
+def _largest_scan(pages: list[Page], others: int) -> int:
+    """Return the most bytes that the viewer reads of a row group for any `WINDOW` consecutive rows.
 
-    The other columns are small, so they count as a whole for each row group that such rows touch.
+    Args:
+        pages: the pages of image bytes.
+        others: bytes of the other columns, which are small and count as a whole.
     """
-    others = _Runs([rows for _, _, rows in groups], [size for _, size, _ in groups])
-    pages = [page for group, _, _ in groups for page in group]
-    images = _Runs([page.values for page in pages], [page.bytes for page in pages])
-    # The most bytes are read if the first row is the last one of its page or row group.
-    starts = np.concatenate([others.ends, images.ends]) - 1
-    return int((others.touched(starts) + images.touched(starts)).max(initial=0))
-
-
-class _Runs:
-    """Consecutive runs of rows, each with its number of bytes."""
-
-    def __init__(self, rows: list[int], sizes: list[int]) -> None:
-        self.ends = np.cumsum(np.array(rows, dtype=np.int64))
-        self._starts = self.ends - rows if rows else self.ends
-        self._before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, dtype=np.int64))])
-
-    def touched(self, starts: Any) -> Any:
-        """Return for each of `starts` the bytes of the runs that contain one of the `WINDOW` rows from there on."""
-        first = np.searchsorted(self.ends, starts, side="right")
-        last = np.searchsorted(self._starts, starts + WINDOW, side="left")
-        return self._before[np.maximum(last, first)] - self._before[first]
+    ends = np.cumsum([page.values for page in pages], dtype=np.int64)
+    before = np.cumsum([0, *(page.bytes for page in pages)], dtype=np.int64)
+    # The most bytes are read if the first row is the last one of its page.
+    last = np.searchsorted(ends, ends - 1 + WINDOW, side="left") + 1
+    most = before[np.minimum(last, len(pages))] - before[:-1]
+    return int(most.max(initial=0)) + others
 
 
 def check_metadata(check: Check, metadata: Mapping[Any, Any]) -> set[str]:
