@@ -13,6 +13,7 @@ import pytest
 
 from rocov2 import SPLITS
 from rocov2_build import convert as conversion
+from rocov2_build.check import check_repository
 from rocov2_build.convert import Conversion
 from rocov2_build.engine import local
 from rocov2_build.shards.plan import Layout
@@ -208,6 +209,7 @@ def test_the_sample(tmp_path: Path) -> None:
             assert ";".join(row["manual_cuis"]) == manual[image_id][0]
             assert [row["pmcid"], f"{row['license']} {row['attribution']}", row["url"]] == sources[image_id]
     assert (facts_of(output)["release"], facts_of(output)["partial"]) == ("sample", True)
+    assert check_repository(output) == []  # no warning either
 
 
 def test_output_complete_with_the_same_plan(raw: Path, built: Path) -> None:
