@@ -56,6 +56,8 @@ PACKAGES = {
     "litdata": ("litdata", "torch"),
 }
 """What the environment of a reader must have."""
+OTHERS = (*PEERS, "stream-torch")
+"""Readers that may need an environment other than the project's."""
 
 VERSIONS = (
     "import importlib.metadata as m, sys; print(*(f'{name} {m.version(name)}' for name in sys.argv[1:]), sep=', ')"
@@ -194,9 +196,9 @@ def parse_environments(given: tuple[str, ...]) -> dict[str, str]:
     pythons = dict.fromkeys(READERS, sys.executable)
     for pair in given:
         name, _, python = pair.partition("=")
-        if name not in PEERS or not shutil.which(python):
+        if name not in OTHERS or not shutil.which(python):
             raise click.UsageError(
-                f"--environment {pair!r}: expected NAME=PYTHON with an interpreter, NAME one of {', '.join(PEERS)}"
+                f"--environment {pair!r}: expected NAME=PYTHON with an interpreter, NAME one of {', '.join(OTHERS)}"
             )
         pythons[name] = python
     return pythons
