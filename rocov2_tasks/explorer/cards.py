@@ -48,11 +48,11 @@ def show_link(url: str | None, text: Any) -> str:
 
 
 def show_size(row: dict[str, Any]) -> str:
-    """Return the size of a picture; empty if the page has to find it out."""
+    """Return the size of a picture, after a dot; empty if the page has to find it out."""
     if "width" not in row:
         return ""
     width, height = (_NOTHING if row[side] is None else str(row[side]) for side in ("width", "height"))
-    return f"{width} × {height}"
+    return f" · {width} × {height}"
 
 
 def show_concepts(row: dict[str, Any], links: Links) -> str:
@@ -86,7 +86,7 @@ def show_picture(row: dict[str, Any], links: Links, lazily: bool = True) -> str:
 def show_kinds(row: dict[str, Any]) -> str:
     """Return modality, region, direction, split and size of a row, as far as it has them."""
     kinds = [show_text(row[name]) for name in ("modality", "region", "direction", "split") if row[name] is not None]
-    return " · ".join([*kinds, f'<span class="size">{show_size(row)}</span>'])
+    return f'{" · ".join(kinds)}<span class="size">{show_size(row)}</span>'
 
 
 def _show_card(row: dict[str, Any], position: int, links: Links) -> str:

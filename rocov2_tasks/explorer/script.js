@@ -123,7 +123,7 @@ async function copyText(button) {
 }
 
 // A picture that cannot be shown: its answer says why.
-addEventListener("error", async event => {
+document.addEventListener("error", async event => {
   const image = event.target;
   if (!(image instanceof HTMLImageElement)) return;
   const answer = await fetch(image.src).catch(() => null);
@@ -134,11 +134,11 @@ addEventListener("error", async event => {
 }, true);
 
 // The size of a scaled picture, which no column has.
-addEventListener("load", event => {
+document.addEventListener("load", event => {
   const image = event.target;
   if (!(image instanceof HTMLImageElement)) return;
   const size = image.closest(".card, .enlarged")?.querySelector(".size:empty");
-  if (size) size.textContent = `${image.naturalWidth} × ${image.naturalHeight}`;
+  if (size) size.textContent = ` · ${image.naturalWidth} × ${image.naturalHeight}`;
 }, true);
 
 addEventListener("DOMContentLoaded", () => {

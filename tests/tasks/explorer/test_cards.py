@@ -59,7 +59,7 @@ def test_a_card_and_an_enlarged_image_say_all_and_nothing_of_it_is_markup(row: d
             '<li><a href="?concept=C0040405&amp;x">X-Ray &lt;i&gt; <small>C0040405</small></a></li>'
             '<li><a href="?concept=C1266909&amp;x">C1266909</a></li><li>other <small>C0000001</small></li>' in page
         )
-        assert 'CT · test · <span class="size">40 × 32</span>' in page
+        assert 'CT · test<span class="size"> · 40 × 32</span>' in page
         assert '<img src="image/7.jpg?a&amp;b" alt="CT, ROCOv2_2023_test_000001"' in page
         assert '<a href="?text=PMC1&amp;y">2 other images of this article</a>' in page
         assert "tabindex" not in page

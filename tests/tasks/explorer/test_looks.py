@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.explorer import Page, served
 from tests.support.raw import make_raw
+from tests.support.repositories import all_rows
 from tests.tasks.test_explore import with_duckdb
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = make_raw(train=14, valid=4, test=4)
     for images in release.splits.values():
         images[0].caption = "A long caption. " * 60
-    return release.build(tmp_path_factory.mktemp("looks") / "rocov2")
+    return release.build(tmp_path_factory.mktemp("looks") / "rocov2", small=16)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,25 @@ def test_a_long_caption_is_cut_in_its_card_and_whole_when_it_is_enlarged(page: P
     whole = "const c = document.querySelector('dialog .caption'); return c.scrollHeight <= c.clientHeight + 1"
     assert page.driver.execute_script(whole)
     assert page.element("dialog .caption").text == ("A long caption. " * 60).strip()
+
+
+@with_duckdb
+def test_scaled_pictures_say_their_own_size(chrome: Any, address: str, repository: Path) -> None:
+    for config in ("default", "small"):
+        rows = [row for split in all_rows(repository)[config].values() for row in split]
+        sizes = {row["image_id"]: f" · {row['width']} × {row['height']}" for row in rows}
+        page = Page(chrome, f"{address}?config={config}")
+        first = page.ids[0]
+        page.wait(f"return document.querySelector('.card .size').textContent === {sizes[first]!r}")
+        page.element(".card .picture").click()
+        page.wait(f"return document.querySelector('dialog:modal .size')?.textContent === {sizes[first]!r}")
+
+
+@with_duckdb
+def test_a_picture_that_cannot_be_shown_says_why_in_its_place(page: Page) -> None:
+    page.driver.execute_script("document.querySelector('.card img').src = 'image/default/train/999999.jpg'")
+    page.wait("return document.querySelector('.card .fault')?.textContent.includes('There is no such image.')")
+    page.driver.get_log("browser")  # the browser tells of the missing picture, too
 
 
 FOCUS = """
