@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-Peek = Callable[[int, int], bytes]
+Peek = Callable[[int, int], bytes | memoryview]
 """Takes an offset in a file and a size; returns that many bytes, fewer at the end of the file."""
 
 PLAIN = 0
@@ -95,7 +95,7 @@ def _read_page(peek: Peek, offset: int) -> Page:
     raise ValueError(f"no data page header at byte {offset:,}")
 
 
-def _read_struct(data: bytes, offset: int) -> tuple[dict[int, Any], int]:
+def _read_struct(data: bytes | memoryview, offset: int) -> tuple[dict[int, Any], int]:
     """Return the fields by number, and the offset after them; raise IndexError if `data` ends before."""
     fields: dict[int, Any] = {}
     number = 0
@@ -125,7 +125,7 @@ def _read_struct(data: bytes, offset: int) -> tuple[dict[int, Any], int]:
             fields[number], offset = _read_value(data, offset, kind)
 
 
-def _read_value(data: bytes, offset: int, kind: int) -> tuple[Any, int]:
+def _read_value(data: bytes | memoryview, offset: int, kind: int) -> tuple[Any, int]:
     if kind == _STRUCT:
         return _read_struct(data, offset)
     if kind == _BINARY:
@@ -148,7 +148,7 @@ def _read_value(data: bytes, offset: int, kind: int) -> tuple[Any, int]:
     raise ValueError(f"unknown type {kind} in a page header")
 
 
-def _read_unsigned(data: bytes, offset: int) -> tuple[int, int]:
+def _read_unsigned(data: bytes | memoryview, offset: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[offset]
@@ -159,6 +159,6 @@ def _read_unsigned(data: bytes, offset: int) -> tuple[int, int]:
         shift += 7
 
 
-def _read_integer(data: bytes, offset: int) -> tuple[int, int]:
+def _read_integer(data: bytes | memoryview, offset: int) -> tuple[int, int]:
     value, offset = _read_unsigned(data, offset)
     return (value >> 1) ^ -(value & 1), offset

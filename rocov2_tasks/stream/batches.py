@@ -250,7 +250,10 @@ def read_batches(
     schedule = plan_reading(order, positions, plan.layout, "image" in plan.columns)
     costs = costs or Costs()
     keep_freed_memory()
-    reader = GroupReader(plan.layout, plan.columns, costs=costs, whole=plan.decoder is None)
+    in_order = None
+    if not order.shuffle and "image" in plan.columns and schedule.pieces:
+        in_order = [piece.group for piece in schedule.pieces], plan.read_ahead * 3 // 2
+    reader = GroupReader(plan.layout, plan.columns, costs=costs, whole=plan.decoder is None, in_order=in_order)
     decoding = ThreadPoolExecutor(plan.threads or usable_processors(local_world_size() * worker.workers), "decode")
     loading = ThreadPoolExecutor(REMOTE_READERS if plan.layout.remote else 1, "load")
     try:

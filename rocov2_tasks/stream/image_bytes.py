@@ -164,7 +164,9 @@ class RemoteGroup:
         """What pyarrow opens."""
         return HeldFile(self._held, self._size)
 
-    def values(self, column: pq.ColumnChunkMetaData, begin: int, stop: int, buffers: Buffers) -> tuple[bytes, Spans]:
+    def values(
+        self, column: pq.ColumnChunkMetaData, begin: int, stop: int, buffers: Buffers
+    ) -> tuple[memoryview, Spans]:
         spans = find_values(self._held.read, column, begin, stop)
         first, last = spans[0][0], spans[-1][1]
         return self._held.read(first, last - first), [(start - first, end - first) for start, end in spans]

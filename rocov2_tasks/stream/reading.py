@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from rocov2_shared.parquet_footers import require_columns
 from rocov2_shared.sizes import format_count, format_size
+from rocov2_tasks.stream.blocks import Blocks
 from rocov2_tasks.stream.costs import Costs
 from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans, read_at
 from rocov2_tasks.stream.layout import Footer, RowGroup, ShardFile, SplitLayout
@@ -118,6 +119,8 @@ class GroupReader:
         columns: columns to read.
         patience: as for `RemoteFiles`.
         costs: counts what is read.
+        in_order: if row groups are read in their order, each once: these, and the bytes of those that are fetched together
+            from the Hub, at most.
         whole: the images are returned as they are, by `jpegs`: of local files their places are found first.
 
     Raises:
@@ -131,8 +134,13 @@ class GroupReader:
         patience: float | None = None,
         costs: Costs | None = None,
         whole: bool = False,
+        in_order: tuple[Sequence[int], int] | None = None,
     ) -> None:
         self._layout, self._whole = layout, whole
+        self._blocks: Blocks | None = None
+        if in_order is not None and layout.remote:
+            groups, most = in_order
+            self._blocks = Blocks(layout, groups, most, lambda number, *ends: self._fetch(layout.shards[number], *ends))
         self._costs = costs or Costs()
         self._images = "image" in columns
         self._columns = [column for column in columns if column != "image"]
@@ -228,7 +236,7 @@ class GroupReader:
 
     def give_back(self, rows: Rows) -> None:
         """Let the buffer of these rows be reused: their images are no longer needed."""
-        if isinstance(rows.buffer, memoryview):
+        if isinstance(rows.buffer, memoryview) and not self._layout.remote:
             self._buffers.give_back(rows.buffer)
 
     def _read_columns(self, source: Any, footer: pq.FileMetaData, group: RowGroup) -> Columns:
@@ -261,6 +269,9 @@ class GroupReader:
         known = self._growing.get(group)
         if known is not None:
             return known
+        block = self._blocks.take(group) if self._blocks is not None and not growing else None
+        if block is not None:
+            return RemoteGroup(block, shard.bytes)
         footer = self._footer(row_group.shard)
         chunks = _chunks(footer.row_group(row_group.number))
         images = [_range(chunk) for chunk in chunks if self._images and chunk.path_in_schema == _IMAGE_BYTES]
@@ -310,7 +321,7 @@ class GroupReader:
         with self._footer_locks[number]:
             if number in self._footers:
                 return self._footers[number]
-            content = self._footer_bytes(self._layout.shards[number])
+            content = self._footer_bytes(self._layout.shards[number], number)
             digest = hashlib.sha256(content).digest()
             known = self._layout.footers.get(number)
             if known is None or known.hash != digest:
@@ -332,10 +343,12 @@ class GroupReader:
             raise self._changed(shard, "has other row groups than conversion.json records")
         return footer
 
-    def _footer_bytes(self, shard: ShardFile) -> bytes:
+    def _footer_bytes(self, shard: ShardFile, number: int = -1) -> bytes:
         """Return the end of a shard, from its footer on."""
         if self._layout.remote:
-            return self._fetch(shard, shard.bytes - shard.footer_bytes, shard.bytes)
+            start = shard.bytes - shard.footer_bytes
+            held = self._blocks.footer(number, start) if self._blocks is not None else None
+            return self._fetch(shard, start, shard.bytes) if held is None else held
         self._state(shard)  # a missing or cut shard gets its own message
         with open(os.path.join(self._layout.root, shard.path), "rb") as file:
             file.seek(shard.bytes - min(_TAIL, shard.bytes))

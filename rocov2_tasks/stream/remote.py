@@ -146,10 +146,10 @@ class Held:
         """Fetch a range and keep it."""
         self._parts.append((start, self._fetch(start, end)))
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Return `size` bytes from an offset on; fewer at `end`."""
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return `size` bytes from an offset on; fewer at `end`. They are not copied if they are of one range."""
         end = min(offset + size, self._end)
-        parts = []
+        parts: list[memoryview] = []
         with self._lock:
             while offset < end:
                 start, data = next(
@@ -160,9 +160,9 @@ class Held:
                     self.hold(offset, min(max(end, offset + self._step), following))
                     self._step *= 2
                     continue
-                parts.append(data[offset - start : end - start])
+                parts.append(memoryview(data)[offset - start : end - start])
                 offset += len(parts[-1])
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
 
 
 class HeldFile(io.RawIOBase):
@@ -186,6 +186,6 @@ class HeldFile(io.RawIOBase):
         return self._offset
 
     def read(self, size: int = -1) -> bytes:
-        data = self._held.read(self._offset, size if size >= 0 else self._size - self._offset)
+        data = bytes(self._held.read(self._offset, size if size >= 0 else self._size - self._offset))
         self._offset += len(data)
         return data
