@@ -23,7 +23,8 @@ from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Order
 from rocov2_tasks.stream.plain_resize import Pixels
 from rocov2_tasks.stream.prefetch import Loader, Schedule, plan_reading
-from rocov2_tasks.stream.reading import GroupReader, Rows
+from rocov2_tasks.stream.reading import GroupReader
+from rocov2_tasks.stream.rows import Rows
 from rocov2_tasks.stream.world import ALONE, Share, Worker, local_world_size
 
 HANDFUL = 8

@@ -17,7 +17,8 @@ import numpy as np
 from rocov2_shared.sizes import format_count
 from rocov2_tasks.stream.layout import SplitLayout
 from rocov2_tasks.stream.order import Integers, Located, Order
-from rocov2_tasks.stream.reading import GroupReader, Rows
+from rocov2_tasks.stream.reading import GroupReader
+from rocov2_tasks.stream.rows import Rows
 
 _SHORTEST_RUN = 16
 """Rows that follow each other on average, at least, for batches to be cut out of columns."""

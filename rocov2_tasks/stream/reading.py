@@ -11,9 +11,8 @@ import io
 import os
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from io import FileIO
 from typing import Any
@@ -26,9 +25,10 @@ from rocov2_shared.parquet_footers import require_columns
 from rocov2_shared.sizes import format_count, format_size
 from rocov2_tasks.stream.blocks import Blocks
 from rocov2_tasks.stream.costs import Costs
-from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, Spans, read_at
+from rocov2_tasks.stream.image_bytes import Buffers, LocalGroup, RemoteGroup, read_at
 from rocov2_tasks.stream.layout import Footer, RowGroup, ShardFile, SplitLayout
 from rocov2_tasks.stream.remote import Held, RemoteFiles, join_ranges
+from rocov2_tasks.stream.rows import Columns, Rows
 
 _IMAGE_BYTES = "image.bytes"
 _TAIL = 8
@@ -55,56 +55,6 @@ class ChangedShardError(RuntimeError):
     """
 
     fact = ""
-
-
-class Columns(Mapping[str, list[Any]]):
-    """The values of a row group by column. They become Python objects when they are asked for."""
-
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
-        self._arrays = arrays
-        self._lists: dict[str, list[Any]] = {}
-
-    def __getitem__(self, name: str) -> list[Any]:
-        if name not in self._lists:
-            self._lists[name] = self._arrays[name].to_pylist()
-        return self._lists[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-    def part(self, name: str, begin: int, stop: int) -> list[Any]:
-        """Return the values of the rows `begin` to `stop`: the memory of so few is used again for the next ones."""
-        if name in self._lists:
-            return self._lists[name][begin:stop]
-        values: list[Any] = self._arrays[name].slice(begin, stop - begin).to_pylist()
-        return values
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Consecutive rows of a row group.
-
-    Attributes:
-        first: number in the row group of the first row whose image is in `buffer`.
-        columns: values of all rows of the row group by column, without images.
-        buffer: contains the bytes of the images.
-        spans: where each image begins and ends in `buffer`.
-        shard: index of the local shard that `spans` are of, if the images are still in the file.
-    """
-
-    first: int
-    columns: Columns
-    buffer: memoryview | bytes
-    spans: Spans
-    shard: int | None = None
-
-    def image(self, row: int) -> memoryview:
-        """Return the image of a row, by its number in the row group; valid until the rows are given back."""
-        start, end = self.spans[row - self.first]
-        return memoryview(self.buffer)[start:end]
 
 
 class GroupReader:
