@@ -26,9 +26,16 @@ def resize_plainly(pixels: Pixels, frame: Frame, size: tuple[int, int]) -> Pixel
     height, width = pixels.shape[:2]
     x, y = width / frame.width, height / frame.height
     left, upper, right, lower = frame.box
-    rows = _resize_rows(pixels.reshape(height, -1), _taps(height, upper * y, lower * y, frame.size[1]))
-    taps = _taps(width, left * x, right * x, frame.size[0])
-    resized = _resize_columns(rows, taps) if pixels.ndim == 2 else _resize_pixel_columns(rows, taps)
+    across = _taps(width, left * x, right * x, frame.size[0])
+    down = _taps(height, upper * y, lower * y, frame.size[1])
+    if pixels.ndim == 2:
+        resized = _resize_columns(_resize_rows(pixels, down), across)
+    elif height * frame.size[0] < width * frame.size[1]:  # first what leaves less for the second step
+        columns = _resize_pixel_columns(pixels.view(np.uint32)[..., 0], across)
+        resized = _resize_rows(columns, down).reshape(*frame.size[::-1], 4)
+    else:
+        rows = _resize_rows(pixels.reshape(height, -1), down)
+        resized = _resize_pixel_columns(rows.view(np.uint64), across).reshape(*frame.size[::-1], 4)
     if frame.size == size:
         return resized.astype(np.uint8)
     bordered = np.zeros((*size[::-1], *pixels.shape[2:]), dtype=np.uint8)
@@ -58,12 +65,11 @@ def _resize_columns(rows: npt.NDArray[np.int16], taps: _Taps) -> npt.NDArray[np.
     return _resize_rows(columns, taps).T
 
 
-def _resize_pixel_columns(rows: npt.NDArray[np.int16], taps: _Taps) -> npt.NDArray[np.int16]:
-    """Resize columns of four channels: the channels of a pixel, 16 bits each, are taken as one number of 64 bits."""
+def _resize_pixel_columns(lines: Any, taps: _Taps) -> npt.NDArray[np.int16]:
+    """Resize columns of four channels: the channels of a pixel, 8 or 16 bits each, are taken as one number."""
     before, after, weight = taps
-    whole = rows.view(np.uint64)
-    low, high = whole.take(before, 1).view(np.int16), whole.take(after, 1).view(np.int16)
-    return _blend(low, high, np.repeat(weight, 4)).reshape(len(rows), len(weight), 4)
+    kind = np.uint8 if lines.dtype == np.uint32 else np.int16
+    return _blend(lines.take(before, 1).view(kind), lines.take(after, 1).view(kind), np.repeat(weight, 4))
 
 
 def _blend(low: Any, high: Any, weight: Any) -> npt.NDArray[np.int16]:
