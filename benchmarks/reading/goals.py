@@ -130,6 +130,7 @@ def runs() -> Iterator[Run]:
         yield Run("resume", Job(peer, "", "pillow", task="resume", shuffle=True), "shuffled")
     for data, how in (("", "`fast`, from the folder"), ("org/name", "`fast`, from the Hub")):
         yield Run("hub", Job("stream", data, "fast", processors=2, shuffle=True), how)
+    yield Run("hub", Job("stream", "org/name", "fast", processors=2), "`fast`, in order, from the Hub")
     yield Run("hub", Job("datasets", "org/name", "pillow", processors=2, threads=1), "as it ships, from the Hub")
 
 
@@ -176,7 +177,8 @@ def _goals() -> Iterator[Goal]:
     yield Goal(
         "`fast`: from the Hub / from the folder", there, "rate", ">=", 1, ("hub stream `fast`, from the folder",)
     )
-    yield Goal("requests for data: the stream / datasets", there, "requests", "<=", 1, (datasets,))
+    for how, run in (("in order", "hub stream `fast`, in order, from the Hub"), ("shuffled", there)):
+        yield Goal(f"requests for data, {how}: the stream / datasets", run, "requests", "<=", 1, (datasets,))
     yield Goal("MB of memory, from the Hub", there, "tree", "<=", 450)
     for decode in ("exact", "fast"):
         text = f"MB of memory, `{decode}`, shuffled, two processors"
