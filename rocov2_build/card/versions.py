@@ -123,7 +123,7 @@ def method_block(contents: Contents) -> str:
         small = f" The pictures of `small` and `mini` were made with {versions}."
     shard, group = (format_size(contents.plan[key]) for key in ("max_shard_size", "row_group_size"))
     return (
-        f"Each JPEG was checked against the zip's CRC-32{verified}. Row groups have about {group} of images, shards at "
+        f"Each JPEG was compared with its CRC-32{verified}. Row groups have about {group} of images, shards at "
         f"most about {shard}.{small}"
     )
 
