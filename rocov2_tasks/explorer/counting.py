@@ -76,8 +76,14 @@ class Counting:
         mask = np.ones(self._rows, bool) if found is None else found.copy()
         if filter.splits:
             mask &= self._mask_of(Condition("split", f"split IN ({_marks(filter.splits)})", filter.splits, ""))
-        for condition in conditions_of(filter):
+        conditions = conditions_of(filter)
+        words = [condition for condition in conditions if condition.column == "caption"]
+        for condition in [each for each in conditions if each not in words]:
             mask &= self._mask_of(condition)
+        if words:
+            # In one query: a caption without the first word is not searched for the others.
+            sql = " AND ".join(condition.sql for condition in words)
+            mask &= self._mask_of(Condition("caption", sql, tuple(v for word in words for v in word.values), ""))
         return mask
 
     def _mask_of(self, condition: Condition) -> Mask:
