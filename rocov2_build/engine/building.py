@@ -206,7 +206,8 @@ class Building:
     @property
     def finished_files(self) -> int:
         """Number of files that need not be written again."""
-        return len(list(self._facts.glob("*.json")))
+        records = (json.loads(record.read_text(encoding="utf-8")) for record in self._facts.glob("*.json"))
+        return sum(len(FileFacts.parse(record["facts"]).written) for record in records)
 
     def publish(self, files: list[FileFacts], overwrite: bool = False) -> None:
         """Compare the files with their facts once more, and rename the folder to OUTPUT.

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,18 @@ def test_files_of_the_repository(built: Path) -> None:
             "dataset_infos.json",
             "facts.json",
         ),
+        *("mini/test.parquet", "mini/train.parquet", "mini/validation.parquet"),
+        *(path.replace("data/", "small/") for path in shards),
         *("text/test.parquet", "text/train.parquet", "text/validation.parquet", "vocabulary/vocabulary.parquet"),
     ]
-    groups = [path.split("-")[0] + path[path.rindex("-") :] for path in shards]
+    groups = ["{}-{}".format(*itemgetter(0, 4)(path.split("-", 4))) for path in shards]
     assert {group: groups.count(group) for group in groups} == {
         "data/test-commercial-shared.parquet": 2,
         "data/test-noncommercial-shared.parquet": 1,
         "data/train-commercial-apart.parquet": 8,
-        "data/train-noncommercial-apart.parquet": 8,
+        "data/train-commercial-shared.parquet": 8,
+        "data/train-noncommercial-apart.parquet": 1,
+        "data/train-noncommercial-shared.parquet": 1,
         "data/validation-commercial-shared.parquet": 2,
         "data/validation-noncommercial-shared.parquet": 1,
     }
@@ -148,16 +153,14 @@ def test_limit(raw: Path, tmp_path: Path) -> None:
 def test_split(raw: Path, tmp_path: Path, built: Path) -> None:
     output = run(raw, tmp_path / "rocov2", splits=("test",))
     whole = all_rows(built)
-    for config in ("default", "commercial", "text"):
+    for config in ("default", "commercial", "small", "mini", "text"):
         assert all_rows(output)[config] == {"test": whole[config]["test"]}
     counts = {row["cui"]: row["test"] for row in whole["vocabulary"]["vocabulary"]}
     for row in all_rows(output)["vocabulary"]["vocabulary"]:
         assert (row["train"], row["validation"], row["test"]) == (0, 0, counts[row["cui"]])
     assert (facts_of(output)["partial"], facts_of(output)["part"]) == (True, "--split test")
     assert {config: list(splits) for config, splits in counts_of(output).items()} == {
-        "default": ["test"],
-        "commercial": ["test"],
-        "text": ["test"],
+        **{key: ["test"] for key in ("default", "commercial", "small", "mini", "text")},
         "vocabulary": ["vocabulary"],
     }
 
@@ -171,9 +174,8 @@ def test_splits_without_one_licence_group(tmp_path: Path) -> None:
     rows = all_rows(output)
     assert rows == expected_rows(raw, output)
     assert {config: list(splits) for config, splits in rows.items() if config != "vocabulary"} == {
-        "default": ["train", "validation", "test"],
+        **{key: ["train", "validation", "test"] for key in ("default", "apart", "small", "mini", "text")},
         "commercial": ["train"],
-        "text": ["train", "validation", "test"],
     }
 
 
@@ -183,8 +185,8 @@ def test_a_release_without_commercial_use(tmp_path: Path) -> None:
         for image in raw.splits[split]:
             image.attribution = "CC BY-NC Doe et al. (2020)"
     output = run(raw.write(tmp_path / "raw"), tmp_path / "rocov2")
-    assert all_rows(output) == expected_rows(raw, output) | {"commercial": {}}
-    assert list(counts_of(output)) == ["default", "text", "vocabulary"]
+    assert all_rows(output) == expected_rows(raw, output)
+    assert list(counts_of(output)) == ["default", "apart", "small", "mini", "text", "vocabulary"]
 
 
 def test_the_sample(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_dry_run_writes_nothing(raw: Path, run: Run, tmp_path: Path) -> None:
     before = files_of(tmp_path)
     result = run(SCRIPT, "raw", *ANY, "--dry-run")
     assert (result.returncode, result.stdout) == (0, "")
-    assert "data/train-00000-of-00002-commercial-apart.parquet  3 images, 1 row group, " in result.stderr
+    assert "data/train-00000-of-00002-commercial-shared.parquet  3 images, 1 row group, " in result.stderr
     assert "Dry run   6 shards" in result.stderr or re.search(
         r"Dry run +\d shards, .*; nothing was written\.", result.stderr
     )
@@ -279,6 +279,7 @@ def test_defaults_are_those_of_the_project() -> None:
         "scheduler": options.scheduler,
         "limit": options.limit,
         "splits": options.splits,
+        "small": layout.small,
         "max_shard_size": layout.max_shard_size,
         "row_group_size": layout.row_group_size,
         "verify": options.verify,

@@ -17,10 +17,11 @@ import rocov2
 from rocov2_commands.show import main
 from rocov2_shared.errors import UserError
 from tests.conftest import Run
-from tests.support.breaking import OTHER, rewrite, set_value
+from tests.support.breaking import rewrite, set_value
 from tests.support.raw import make_raw
 
 FIRST = "data/train-00000-of-00002-commercial-apart.parquet"
+OTHER = "data/train-00001-of-00002-noncommercial-apart.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def _retype(table: pa.Table) -> pa.Table:
     [
         (lambda root: _cut(root, FIRST), f"{FIRST} of .* cannot be read .*`rocov2 check .*` reports all that is wrong"),
         (
-            lambda root: _cut(root, OTHER.replace("test", "train")),
+            lambda root: _cut(root, OTHER),
             "train-00001-of-00002-noncommercial-apart.parquet of .* cannot",
         ),
         (lambda root: (root / FIRST).write_bytes(b""), f"{FIRST} of .* cannot be read .*0 bytes"),

@@ -225,8 +225,8 @@ def make_raw(
             manual, modality, region, direction = MANUAL[position % len(MANUAL)]
             automatic = [cui for cui in AUTOMATIC[: 1 + position % len(AUTOMATIC)] if cui not in manual]
             license = "CC BY-NC" if noncommercial and position % 3 == 2 else "CC BY"
-            # Articles of train come again elsewhere.
-            pmcid = f"PMC{number // 2 if split == 'train' or not shared else position}"
+            # Articles of train come again elsewhere; if not, two images of an article are in one split.
+            pmcid = f"PMC{number // 2 if split == 'train' else position if shared else 100_000 + number}"
             images.append(
                 RawImage(
                     id=f"ROCOv2_2023_{split}_{position + position // 3 + 1:06d}",
@@ -283,7 +283,7 @@ def expected_rows(raw: RawRelease, repository: Path, limit: int | None = None) -
     apart = rows | {"train": [row for row in rows.get("train", []) if not row["article_in_other_split"]]}
     return {
         "default": rows,
-        "commercial": {name: part for name, part in free.items() if part},
+        **({"commercial": {name: part for name, part in free.items() if part}} if any(free.values()) else {}),
         **({"apart": apart} if apart["train"] else {}),
         **({"small": rows, "mini": rows} if (repository / "small").exists() else {}),
         "text": {name: [{k: v for k, v in row.items() if k != "image"} for row in part] for name, part in rows.items()},

@@ -47,13 +47,18 @@ def run(raw: Path, output: Path, **options: Any) -> Path:
 
 def all_rows(repository: Path) -> dict[str, dict[str, Rows]]:
     """Rows by configuration and split, in file order: labels by name, an image as its path and SHA-256."""
-    return {
+    found = {
         config: {
             split: [_readable(row) for file in files for row in pq.read_table(file).to_pylist()]
             for split in facts.splits
             if (files := sorted(repository.glob(facts.files(split))))
         }
         for config, facts in CONFIGS.items()
+    }
+    return {
+        config: splits
+        for config, splits in found.items()
+        if splits and (config != "apart" or any(not row["article_in_other_split"] for row in splits.get("train", [])))
     }
 
 

@@ -42,7 +42,7 @@ def run_fragile(task: Any, repository: str, threads: int) -> FileFacts | list[Im
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
                 os.kill(os.getpid(), number)
                 time.sleep(HANG_SECONDS)  # another thread may get the signal, a moment later
-        return plain(data, verify)
+        return plain(data, verify, side)
 
     with patch("rocov2_build.worker.write.inspect", inspect):
         return run_task(task, repository, threads)
