@@ -16,7 +16,7 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rocov2_build.card.contact_sheet import ACCENT, INK
 from rocov2_build.card.contents import Picture
@@ -57,6 +57,11 @@ def _thousands(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
+def _add_legend(axes: Axes) -> None:
+    """Add the legend above the chart, where it covers nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1, handlelength=1.2, columnspacing=1)
+
+
 def _share(count: int, whole: int) -> str:
     return f"{count / whole:.1%}"
 
@@ -75,7 +80,7 @@ def _bars(axes: Axes, counted: dict[str, dict[str, int]], images: dict[str, int]
     _percent(axes.xaxis)
     axes.set_xlabel("share of the split's images")
     if len(splits) > 1:
-        axes.legend()
+        _add_legend(axes)
     first = splits[0]
     return f"Of {first}: " + ", ".join(f"{name} {_share(counted[name][first], images[first])}" for name in names)
 
@@ -117,6 +122,7 @@ def _frequencies(axes: Axes, facts: dict[str, Any]) -> str:
     axes.set_ylabel("images")
     for axis in (axes.xaxis, axes.yaxis):
         _thousands(axis)
+        axis.set_minor_formatter(NullFormatter())  # an axis of less than a decade would have formulas as labels
     rare = facts["concepts"]["in_at_most"]["10"]
     return (
         f"Images per concept on logarithmic axes: the commonest of {len(frequencies):,} concepts is in {frequencies[0]:,} "
@@ -147,7 +153,7 @@ def _steps(axes: Axes, histogram: dict[str, list[int]], images: dict[str, int], 
     axes.set_ylabel("share of the split")
     _percent(axes.yaxis)
     if len(images) > 1:
-        axes.legend()
+        _add_legend(axes)
 
 
 def _captions(axes: Axes, facts: dict[str, Any]) -> str:
@@ -172,7 +178,7 @@ def _sizes(axes: Axes, facts: dict[str, Any]) -> str:
     axes.set_ylabel("share of the images")
     _thousands(axes.xaxis)
     _percent(axes.yaxis)
-    axes.legend()
+    _add_legend(axes)
     sides = {name: facts["sizes"][name]["all"] for name in ("width", "height")}
     return "; ".join(
         f"{name}: median {side['median']:,}, {side['min']:,} to {side['max']:,}" for name, side in sides.items()
@@ -233,7 +239,7 @@ def write_charts(repository: Path, facts: dict[str, Any]) -> list[Picture]:
                 words = draw(axes, facts)
                 if not words:
                     continue
-                axes.set_title(title, loc="left", pad=14)
+                axes.set_title(title, loc="left", pad=56 if axes.get_legend() else 14)
                 path = f"assets/{name}.png"
                 with write_whole(repository / path) as file:
                     figure.savefig(file, format="png", transparent=True, metadata={"Software": None})

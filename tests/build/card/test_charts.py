@@ -6,11 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from PIL import Image
 
-from rocov2_build.card.charts import write_charts
+from rocov2_build.card.charts import _CHARTS, _STYLE, write_charts
 from rocov2_build.card.contents import Picture
 from rocov2_build.card.describe import can_draw
 from rocov2_build.convert import Conversion, convert
@@ -86,3 +88,18 @@ def test_without_matplotlib_it_is_said(
     convert(Conversion(raw, tmp_path / "rocov2", release="any", pictures=True))
     assert "the card has no pictures, since matplotlib is missing" in capsys.readouterr().err
     assert not (tmp_path / "rocov2" / "assets").exists()
+
+
+def test_no_legend_covers_a_chart_and_no_label_is_a_formula(repository: Path) -> None:
+    facts = json.loads((repository / "facts.json").read_text())
+    facts["concepts"]["frequencies"] = [60, 40, 30, 20]  # less than a decade
+    with matplotlib.rc_context(_STYLE):
+        for name, (_, height, draw) in _CHARTS.items():
+            figure, axes = pyplot.subplots(figsize=(10, height), layout="constrained")
+            draw(axes, facts)
+            figure.canvas.draw()
+            labels = [*axes.get_xticklabels(which="both"), *axes.get_yticklabels(which="both")]
+            assert not any("$" in label.get_text() for label in labels), name
+            if legend := axes.get_legend():
+                assert not legend.get_window_extent().overlaps(axes.get_window_extent().padded(-1)), name
+            pyplot.close(figure)
