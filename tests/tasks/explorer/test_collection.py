@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 
 from rocov2_build.shards import mini
 from rocov2_tasks.explorer.filters import IMAGE_CONFIGS, Filter
 from rocov2_tasks.stream.reading import GroupReader
-from tests.support.hub import Hub
-from tests.support.processes import HANG_SECONDS
 from tests.support.raw import make_raw
 from tests.support.repositories import all_rows, images_by_id
 
@@ -272,132 +265,3 @@ def test_a_part_has_only_its_splits(tmp_path: Path) -> None:
     assert collection.count(Filter()) == 4
     with pytest.raises(ValueError, match=r"part has no split train, only test"):
         collection.count(Filter(splits=("train",)))
-
-
-def test_a_text_of_another_build_is_refused(tmp_path: Path) -> None:
-    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
-    table = pq.read_table(folder / "text" / "train.parquet")
-    pq.write_table(table.slice(0, 5), folder / "text" / "train.parquet")
-    with pytest.raises(ValueError, match=r"text/train\.parquet has 5 rows, but the split has 6 images"):
-        Collection(folder)
-
-
-def test_images_that_changed_are_refused(tmp_path: Path) -> None:
-    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
-    collection = Collection(folder)
-    for shard in folder.glob("data/*"):
-        shard.write_bytes(shard.read_bytes() + b"x")
-    with pytest.raises(
-        ValueError, match=r"images cannot be read: .* bytes, but [\d,]+ in conversion\.json: start the explorer again"
-    ):
-        collection.images(collection.rows(Filter()))
-    with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes, .*: download it again"):
-        Collection(folder)
-    for shard in folder.glob("data/*"):
-        shard.unlink()
-    with pytest.raises(
-        ValueError, match=r"images cannot be read: .*\.parquet is missing: start the explorer again"
-    ) as told:
-        collection.images(collection.rows(Filter()))
-    assert "epoch" not in str(told.value)
-    with pytest.raises(FileNotFoundError, match="no folder"):
-        Collection(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="is not a built repository"):
-        Collection(tmp_path)
-
-
-@pytest.mark.parametrize("file", ["text/validation.parquet", "vocabulary/vocabulary.parquet"])
-@pytest.mark.parametrize("damage", ["cut", "middle", "columns"])
-def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None:
-    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
-    path = folder / file
-    content = path.read_bytes()
-    if damage == "columns":
-        pq.write_table(pq.read_table(path).select([0]), path)
-    else:
-        path.write_bytes(
-            content[:100] if damage == "cut" else content[:4] + b"\xff" * (len(content) - 12) + content[-8:]
-        )
-    with pytest.raises(ValueError, match=rf"{file} cannot be read \(.+\): download it again, or build") as told:
-        Collection(folder)
-    assert "\n" not in str(told.value)
-
-
-PROGRAM = """
-import hashlib, json
-from rocov2_tasks.explorer.collection import Collection, Filter
-collection = Collection("org/rocov2")
-filter = Filter(text="*e*", modalities=("CT", "MRI"))
-rows = collection.rows(filter)
-names = {}
-exec(collection.python(filter), names)
-free = Filter(text="*e*", commercial=True)
-names_free = {}
-exec(collection.python(free), names_free)
-free = [[row["image_id"] for row in collection.rows(free)], names_free["rows"]["image_id"][:], collection.python(free)]
-hashes = [hashlib.sha256(image).hexdigest() for image in collection.images(rows)]
-few = collection.rows(Filter(config="mini"))
-few = [[row["image_id"], hashlib.sha256(image).hexdigest()] for row, image in zip(few, collection.images(few, "mini"))]
-names = names["rows"]["image_id"][:]
-print(json.dumps([[row["image_id"] for row in rows], hashes, names, collection.sql(filter), *free, few]))
-"""
-
-
-def test_a_dataset_on_the_hub_is_searched_by_its_text(repository: Path, tmp_path: Path, environment: Any) -> None:
-    with Hub({"org/rocov2": repository}) as hub:
-        variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=variables, capture_output=True, text=True)
-        commit = hub.snapshot("org/rocov2").commit
-    assert done.returncode == 0, done.stderr
-    found, hashes, copied, sql, free, free_copied, code, few = json.loads(done.stdout)
-    assert few == [[row["image_id"], row["image"][1]] for rows in all_rows(repository)["mini"].values() for row in rows]
-    wanted = [row["image_id"] for row in Collection(repository).rows(Filter(text="*e*", modalities=("CT", "MRI")))]
-    images = images_by_id(repository)
-    assert len(wanted) > 2
-    assert found == copied == wanted
-    assert hashes == [hashlib.sha256(images[id]).hexdigest() for id in wanted]
-    assert f"'hf://datasets/org/rocov2@{commit}/text/train.parquet'" in sql
-    assert 0 < len(free) < 92
-    assert free_copied == free
-    load = f"rows = load_dataset('org/rocov2', \"commercial\", revision='{commit}', split='train+validation+test')\n"
-    assert '# Downloads every image before it filters; the configuration "text" has the rows without images.' in code
-    assert load in code
-    assert "license" not in code
-
-
-IMPATIENT = """
-import sys
-from rocov2_tasks.explorer import collection as module, images
-images.PATIENCE = 1.0
-collection = module.Collection("org/rocov2")
-print("open", flush=True)
-sys.stdin.readline()
-try:
-    collection.images(collection.rows(module.Filter()))
-except ConnectionError as error:
-    print(error, flush=True)
-"""
-
-
-def test_a_hub_that_is_gone_is_not_waited_for(repository: Path, tmp_path: Path, environment: Any) -> None:
-    with Hub({"org/rocov2": repository}) as hub:
-        variables = environment | hub.environment(tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
-        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        process = subprocess.Popen([sys.executable, "-c", IMPATIENT], env=variables, text=True, **pipes)
-        assert process.stdout
-        try:
-            opened = process.stdout.readline()
-        except BaseException:
-            process.kill()
-            raise
-    with process, socket.socket() as port:
-        # Keep the port of the Hub that is gone, so that no server of another test gets it and answers.
-        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port.bind(("127.0.0.1", int(hub.endpoint.rpartition(":")[2])))
-        try:
-            assert opened == "open\n"
-            said, error = process.communicate("go\n", timeout=HANG_SECONDS)
-        finally:
-            process.kill()
-    assert said == "The Hub does not answer, try again\n", error
-    assert process.returncode == 0

@@ -104,3 +104,52 @@ def test_texts_of_another_type_are_named(built: Path, tmp_path: Path) -> None:
     pq.write_table(table.set_column(2, "cuis", table["caption"]), repository / TEXT)
     with pytest.raises(ValueError, match=r"cannot be read \(it has other columns: cuis\)"):
         Collection(repository)
+
+
+def test_a_text_of_another_build_is_refused(tmp_path: Path) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    table = pq.read_table(folder / "text" / "train.parquet")
+    pq.write_table(table.slice(0, 5), folder / "text" / "train.parquet")
+    with pytest.raises(ValueError, match=r"text/train\.parquet has 5 rows, but the split has 6 images"):
+        Collection(folder)
+
+
+def test_images_that_changed_are_refused(tmp_path: Path) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    collection = Collection(folder)
+    for shard in folder.glob("data/*"):
+        shard.write_bytes(shard.read_bytes() + b"x")
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .* bytes, but [\d,]+ in conversion\.json: start the explorer again"
+    ):
+        collection.images(collection.rows(Filter()))
+    with pytest.raises(ValueError, match=r"images cannot be read: .*\.parquet has [\d,]+ bytes, .*: download it again"):
+        Collection(folder)
+    for shard in folder.glob("data/*"):
+        shard.unlink()
+    with pytest.raises(
+        ValueError, match=r"images cannot be read: .*\.parquet is missing: start the explorer again"
+    ) as told:
+        collection.images(collection.rows(Filter()))
+    assert "epoch" not in str(told.value)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        Collection(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="is not a built repository"):
+        Collection(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["text/validation.parquet", "vocabulary/vocabulary.parquet"])
+@pytest.mark.parametrize("damage", ["cut", "middle", "columns"])
+def test_a_damaged_file_is_named(tmp_path: Path, file: str, damage: str) -> None:
+    folder = make_raw(train=6, valid=4, test=4).build(tmp_path / "rocov2")
+    path = folder / file
+    content = path.read_bytes()
+    if damage == "columns":
+        pq.write_table(pq.read_table(path).select([0]), path)
+    else:
+        path.write_bytes(
+            content[:100] if damage == "cut" else content[:4] + b"\xff" * (len(content) - 12) + content[-8:]
+        )
+    with pytest.raises(ValueError, match=rf"{file} cannot be read \(.+\): download it again, or build") as told:
+        Collection(folder)
+    assert "\n" not in str(told.value)
