@@ -50,7 +50,8 @@ def test_pictures_are_large_enough_for_a_telephone_and_have_no_ground(repository
         assert alpha.max() == 255
 
 
-def test_the_words_are_the_numbers(repository: Path) -> None:
+def test_the_words_are_the_numbers(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
     facts = json.loads((repository / "facts.json").read_text())
     texts = {Path(chart.path).stem: chart.alternative for chart in write_charts(repository, facts)}
     share = facts["modality"]["CT"]["train"] / facts["images"]["train"]
@@ -58,7 +59,13 @@ def test_the_words_are_the_numbers(repository: Path) -> None:
     assert f"median is {facts['captions']['words']['all']['median']}" in texts["captions"]
     assert f"{facts['concepts']['frequencies'][0]:,} images" in texts["frequencies"]
     assert f"{facts['concepts']['per_image']['all']['mean']} on average" in texts["concepts"]
-    assert "regions" not in texts  # the sample's X-ray has none
+    xrays = facts["modality"]["X-ray"]["train"]
+    regions = {name: counts["train"] for name, counts in facts["region"].items() if name != "none"}
+    assert any(regions.values())
+    for name, count in regions.items():
+        assert f"{name} {count / xrays:.1%}" in texts["regions"]
+    facts["region"] = {name: dict.fromkeys(counts, 0) for name, counts in facts["region"].items()}
+    assert "assets/regions.png" not in {chart.path for chart in write_charts(tmp_path, facts)}
 
 
 def test_a_release_of_a_few_images_can_be_drawn(tmp_path: Path) -> None:
