@@ -220,15 +220,16 @@ def renumber(root: Path, random: Random) -> Done:
     shards = sorted((root / "data").glob(f"{split}-*"))
     kind = random.choice(["another total", "from one", "one of another total", "without zeros", "another group"])
     chosen = shards if kind in ("another total", "from one") else [random.choice(shards)]
-    renamed = []
+    renamed, others = [], {"commercial": "noncommercial", "noncommercial": "commercial"}
     for shard in chosen[::-1]:
-        _, index, _, _, group = shard.stem.split("-")
+        _, index, _, total, group = shard.stem.split("-", 4)
+        licenses, _, articles = group.partition("-")
         other = {
-            "another total": f"{split}-{index}-of-00003-{group}.parquet",
-            "from one": f"{split}-{int(index) + 1:05d}-of-00002-{group}.parquet",
-            "one of another total": f"{split}-{index}-of-00003-{group}.parquet",
-            "without zeros": f"{split}-{int(index)}-of-2-{group}.parquet",
-            "another group": f"{split}-{index}-of-00002-{'noncommercial' if group == 'commercial' else 'commercial'}.parquet",
+            "another total": f"{split}-{index}-of-{int(total) + 1:05d}-{group}.parquet",
+            "from one": f"{split}-{int(index) + 1:05d}-of-{total}-{group}.parquet",
+            "one of another total": f"{split}-{index}-of-{int(total) + 1:05d}-{group}.parquet",
+            "without zeros": f"{split}-{int(index)}-of-{int(total)}-{group}.parquet",
+            "another group": f"{split}-{index}-of-{total}-{others[licenses]}-{articles}.parquet",
         }[kind]
         renamed += [shard, shard.rename(shard.with_name(other))]
     return Done(f"{split}: {kind}", (*_relative(root, *renamed), f"data/{split}-*"))
