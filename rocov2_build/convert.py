@@ -166,6 +166,10 @@ def convert(conversion: Conversion) -> None:
         for code, count in _count_warnings(files).items():
             report.warn(code, count)
             console.report("Noted", f"{describe_count(code, count)}.")
+        scaled = [file.scaled for file in files if file.scaled]
+        if scaled and all(file.kept == file.rows for file in scaled):
+            same = f"every picture is already as small as --small {conversion.layout.small}: small repeats default"
+            console.report("Noted", f"{same}, and --small none would leave it out.")
         pictures = conversion.pictures and can_draw()
         if conversion.pictures and not pictures:
             missing = f"the card has no pictures, since matplotlib is missing: {how_to_install('card')}"

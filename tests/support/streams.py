@@ -23,7 +23,7 @@ def build(folder: Path, train: int = TRAIN, row_group_size: int = 6_000, **optio
 
 def build_shards(folder: Path, train: int = 90) -> Path:
     """A repository in `folder` with several row groups in each of 16 shards of train: 8 of each licence group."""
-    return make_raw(train=train, valid=12, test=6).build(folder / "rocov2", shard=20_000, row_group=4_000)
+    return make_raw(train=train, valid=12, test=6, shared=False).build(folder / "rocov2", shard=20_000, row_group=4_000)
 
 
 def stream_of(path: Path, **options: Any) -> PretrainingStream:

@@ -9,18 +9,27 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import rocov2
 from rocov2_tasks.pretraining import PretrainingStream
 from tests.conftest import PROJECT
 from tests.support.processes import HANG_SECONDS
+from tests.support.raw import make_raw
 from tests.support.streams import TRAIN, build, ids, stream_of
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with all configurations, and several shards of each group in train."""
+    return make_raw(60, 7, 5).build(tmp_path_factory.mktemp("whole") / "rocov2", shard=6_000, row_group=1_500, small=30)
 
 
 def rows_of(path: Path, name: str, split: str, cache: Path) -> list[dict[str, Any]]:
@@ -34,14 +43,38 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-@pytest.mark.parametrize("name", ["default", "commercial", "text"])
+@pytest.mark.parametrize("name", ["default", "commercial", "apart", "small", "mini", "text"])
 def test_rows_are_those_of_load_dataset_in_the_order_of_the_files(
-    built: Path, tmp_path: Path, name: str, split: str
+    complete: Path, tmp_path: Path, name: str, split: str
 ) -> None:
-    expected = rows_of(built, name, split, tmp_path)
-    found = list(PretrainingStream(built, split, name, shuffle=False))
+    expected = rows_of(complete, name, split, tmp_path)
+    found = list(PretrainingStream(complete, split, name, shuffle=False))
     assert len(found) == len(expected) > 0
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("reader", ["stream", "builder", "load"])
+@pytest.mark.parametrize(
+    ("name", "column", "right"), [("commercial", "license", "CC BY"), ("apart", "article_in_other_split", False)]
+)
+def test_no_reader_gives_a_row_of_another_group(
+    complete: Path, tmp_path: Path, name: str, column: str, right: object, reader: str, streaming: bool
+) -> None:
+    every = pq.read_table(list((complete / "data").glob("train-*")), columns=[column, "image_id"]).to_pylist()
+    if reader == "stream":
+        rows: Any = PretrainingStream(complete, "train", name, columns=[column, "image_id"], shuffle=streaming)
+    elif reader == "load":
+        options = {} if streaming else {"cache_dir": str(tmp_path)}
+        rows = rocov2.load(complete, name, split="train", streaming=streaming, **options)
+    else:
+        builder = rocov2.Rocov2(data_dir=str(complete), config_name=name, cache_dir=str(tmp_path))
+        if not streaming:
+            builder.download_and_prepare()
+        rows = builder.as_streaming_dataset("train") if streaming else builder.as_dataset("train")
+    found = [(row["image_id"], row[column]) for row in rows]
+    assert {value for _, value in found} == {right} != {row[column] for row in every}
+    assert sorted(found) == sorted((row["image_id"], row[column]) for row in every if row[column] == right)
 
 
 def test_shuffled_every_row_comes_once_and_is_the_same_row(built: Path, tmp_path: Path) -> None:
