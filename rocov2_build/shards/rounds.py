@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from rocov2 import GROUPS
+
+_MOST_STEPS = 50_000
+"""Steps of a search, less than half a second, after which the shards are ordered in two halves."""
 
 
 def interleave(counts: Mapping[str, int]) -> list[str]:
@@ -24,68 +26,71 @@ def deal_rounds(counts: Mapping[str, int], nodes: int) -> list[str]:
     """Return the groups of the shards in an order in which every node gets equal shares of each group.
 
     A node of `nodes`, or of a divisor of it, takes every `nodes`-th shard. What it gets has as many shards of a group as what
-    any other node gets: of all groups, and of those of a configuration (all commercial ones, or all apart ones). The order
-    consists of rounds; a group has `nodes` shards in a round or none, so whole rounds are a fair sample of the groups. Groups
-    whose number of shards is not a multiple of `nodes` come at the end.
+    any other node gets: of all groups, and of those of a configuration (all commercial ones, or all apart ones). The groups
+    alternate, about in proportion to their numbers of shards. Groups whose number of shards is not a multiple of `nodes`
+    come at the end.
 
     Args:
         counts: number of shards by group of `rocov2.GROUPS`.
         nodes: the largest number of nodes.
     """
-    rounds = {name: count // nodes for name, count in counts.items() if count % nodes == 0}
-    most = max(rounds.values(), default=0)
-    order: list[str] = []
-    for number in range(most):
-        # In proportion: a group with half as many shards as the largest is in every second round.
-        names = [name for name, count in rounds.items() if (number + 1) * count // most > number * count // most]
-        order += _find_round(tuple(names), nodes)
-    return order + interleave({name: count for name, count in counts.items() if name not in rounds})
+    rounds = {name: count // nodes for name, count in counts.items() if count and count % nodes == 0}
+    rest = {name: count for name, count in counts.items() if name not in rounds and count}
+    return [*_deal(rounds, nodes), *interleave(rest)]
 
 
-class _Place(NamedTuple):
-    """The names of groups that are taken together by some configuration, and the place in their order."""
+def _deal(rounds: Mapping[str, int], nodes: int) -> list[str]:
+    """Order the shards of groups, each with a multiple of `nodes`, which is given."""
+    if not rounds:
+        return []
+    times = math.gcd(*rounds.values())
+    least = {name: count // times for name, count in rounds.items()}
+    order = _search(least, nodes)
+    if order is None:
+        half = {name: count // 2 for name, count in least.items() if count > 1}
+        other = {name: count - half.get(name, 0) for name, count in least.items()}
+        order = _deal(half, nodes) + _deal(other, nodes)
+    return order * times
 
-    together: frozenset[str]
-    column: int
 
-
-@functools.cache
-def _find_round(names: Sequence[str], nodes: int) -> list[str]:
-    """Return an order of `nodes` shards of each group in which each group has each place, modulo `nodes`, once.
+def _search(rounds: Mapping[str, int], nodes: int) -> list[str] | None:
+    """Return the first order found in which each group has each place, modulo `nodes`, equally often; None after a while.
 
     The same holds for the order that is left if only the commercial groups are kept, and only the apart ones.
     """
-    every = [frozenset(names)]
-    every += [frozenset(name for name in names if GROUPS[name].commercial)]
-    every += [frozenset(name for name in names if GROUPS[name].apart)]
-    sets = [each for each in dict.fromkeys(every) if each]
+    every = [
+        frozenset(rounds),
+        frozenset(name for name in rounds if GROUPS[name].commercial),
+        frozenset(name for name in rounds if GROUPS[name].apart),
+    ]
+    taken: Counter[tuple[str, frozenset[str], int]] = Counter()
+    used: Counter[str] = Counter()
+
+    def places(name: str) -> list[tuple[str, frozenset[str], int]]:
+        """Return the place that the next shard of a group would have, in the order of each set of groups."""
+        return [(name, groups, sum(used[other] for other in groups) % nodes) for groups in set(every) if name in groups]
+
+    def candidates() -> Iterator[str]:
+        return iter(sorted(rounds, key=lambda name: (used[name] + 0.5) / rounds[name]))  # the most behind comes first
+
     order: list[str] = []
-    taken: set[tuple[str, _Place]] = set()
-    used = Counter[str]()
-
-    def places(name: str) -> list[tuple[str, _Place]]:
-        return [
-            (name, _Place(together, sum(used[other] for other in together) % nodes))
-            for together in sets
-            if name in together
-        ]
-
-    def search() -> bool:
-        if len(order) == nodes * len(names):
-            return True
-        for name in sorted(names, key=lambda name: used[name]):  # the one that is behind comes first
+    left = [candidates()]
+    for _ in range(_MOST_STEPS):
+        for name in left[-1]:
             new = places(name)
-            if used[name] < nodes and taken.isdisjoint(new):
-                order.append(name)
+            if used[name] < nodes * rounds[name] and all(taken[place] < rounds[name] for place in new):
                 taken.update(new)
                 used[name] += 1
-                if search():
-                    return True
-                used[name] -= 1
-                taken.difference_update(new)
-                order.pop()
-        return False
-
-    if not search():
-        raise AssertionError(f"no order of {names} for {nodes} nodes")
-    return order
+                order.append(name)
+                left.append(candidates())
+                break
+        else:  # none fits: take the last one back
+            left.pop()
+            if not order:
+                return None
+            name = order.pop()
+            used[name] -= 1
+            taken.subtract(places(name))
+        if len(order) == nodes * sum(rounds.values()):
+            return order
+    return None

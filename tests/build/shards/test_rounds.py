@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from rocov2 import GROUPS, Group
-from rocov2_build.shards.rounds import deal_rounds, interleave
+from rocov2_build.shards.rounds import _search, deal_rounds, interleave
 
 SETS = [groups for count in range(1, 5) for groups in itertools.combinations(GROUPS, count)]
 TAKEN: dict[str, Callable[[Group], bool]] = {
@@ -34,19 +35,26 @@ def test_nodes_get_equal_shares_of_each_group(groups: tuple[str, ...], nodes: in
 
 
 @pytest.mark.parametrize("groups", SETS, ids="+".join)
-def test_a_round_has_eight_shards_of_each_group_and_they_alternate(groups: tuple[str, ...]) -> None:
-    order = deal_rounds(dict.fromkeys(groups, 16), 8)
-    length = 8 * len(groups)
-    assert order[:length] == order[length:]
-    assert {order[:length].count(name) for name in groups} == {8}
-    for end in range(length):
-        seen = [order[:end].count(name) for name in groups]
-        assert max(seen) - min(seen) <= 3
+@pytest.mark.parametrize("sizes", [(8, 8, 8, 8), (24, 8, 8, 8), (40, 16, 16, 8)])
+def test_the_groups_alternate_about_in_proportion(groups: tuple[str, ...], sizes: tuple[int, ...]) -> None:
+    counts = dict(zip(groups, sizes, strict=False))
+    order = deal_rounds(counts, 8)
+    for end in range(len(order)):
+        for name, count in counts.items():
+            assert abs(order[:end].count(name) - end * count / len(order)) <= 2.5
 
 
-def test_a_smaller_group_is_in_fewer_rounds() -> None:
-    order = deal_rounds({"commercial-apart": 32, "commercial-shared": 8}, 8)
-    assert [order[start : start + 8].count("commercial-shared") for start in range(0, 40, 8)] == [0, 0, 0, 4, 4]
+def test_the_order_of_the_release_begins_with_every_group() -> None:
+    counts = dict(zip(GROUPS, (24, 8, 8, 8), strict=True))
+    assert set(deal_rounds(counts, 8)[:8]) == set(GROUPS)
+
+
+def test_numbers_for_which_the_search_ends_without_an_order_are_dealt_in_halves() -> None:
+    counts = dict(zip(GROUPS, (24, 24, 8, 16), strict=True))
+    assert _search({name: count // 8 for name, count in counts.items()}, 8) is None
+    order = deal_rounds(counts, 8)
+    for node in range(8):
+        assert Counter(order[node::8]) == {name: count // 8 for name, count in counts.items()}
 
 
 def test_groups_that_cannot_be_dealt_come_at_the_end() -> None:
