@@ -213,13 +213,15 @@ def test_other_processes_are_refused_before_any_decoder_is_called(
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (exif(6, UNWRITABLE), "Pillow: argument out of range"),
+        (exif(6, UNWRITABLE), ("Pillow: argument out of range", "Pillow: 'H' format requires")),
         (exif(3, (0x011A, 2, 4, b"abc\0")), "Pillow: bad operand type"),
         (b"Exif\0\0no TIFF", "Pillow: not a TIFF file (header"),
     ],
     ids=["a value that cannot be written", "a type that cannot be written", "not TIFF"],
 )
-def test_metadata_that_make_readers_fail_are_a_problem(content: bytes, found: str, verify: str) -> None:
+def test_metadata_that_make_readers_fail_are_a_problem(
+    content: bytes, found: str | tuple[str, str], verify: str
+) -> None:
     place = segments(NOISY)[0xDB]
     data = NOISY[:13] + b"\1\0\x48\0\x48" + NOISY[18:place] + segment(0xE1, content) + NOISY[place:]
     with pytest.raises((SyntaxError, TypeError, struct.error)):
