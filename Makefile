@@ -91,6 +91,11 @@ test-recipes: $(RECIPES)/installed ## run the recipes of the docs for large tool
 	$(RECIPES)/bin/python -m tests.support.environments tools
 	$(RECIPES)/bin/python -m pytest -m recipes
 
+.PHONY: test-tools
+test-tools: $(DEVELOPED) ## run the tools of docs/tools.md on a repository, each in an environment of its own (an hour), and write that page
+	$(BIN)/python -m benchmarks.tools.run $(TOOLS)
+	$(BIN)/python -m benchmarks.tools.page
+
 .PHONY: lint
 lint: $(DEVELOPED) ## check style, format and types
 	$(BIN)/ruff check
