@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rocov2_build.worker import current
+from rocov2_shared.gc_pause import collector_paused
 
 _END_SECONDS = 5.0
 _SERVER_SECONDS = 0.5
@@ -227,7 +228,8 @@ def _serve(pipe: multiprocessing.connection.Connection, function: Callable[..., 
         while True:
             task, options = pipe.recv()
             try:
-                answer = True, function(task, **options)
+                with collector_paused():
+                    answer = True, function(task, **options)
             except Exception as error:
                 answer = False, (_portable(error), traceback.format_exc())
             pipe.send(answer)

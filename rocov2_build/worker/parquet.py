@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,18 +66,43 @@ def leaf_columns(schema: pa.Schema) -> list[str]:
     return [leaf for field in schema for leaf in leaves(field.name, field.type)]
 
 
+class Digest(Protocol):
+    """A hash that is computed part by part, as those of `hashlib` are."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
+class _HashedFile:
+    """A file that is hashed while it is written: then it need not be read again for its hash."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+        self._file, self._digest = file, digest
+        self.tell, self.flush = file.tell, file.flush
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+
 @contextmanager
-def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+def open_writer(path: Path, schema: pa.Schema, digest: Digest | None = None) -> Iterator[pq.ParquetWriter]:
     """A writer of one file, which appears under `path` only whole and on disk; an exception leaves nothing behind.
 
     Each table that is written becomes one row group.
+
+    Args:
+        path: of the file.
+        schema: its schema.
+        digest: gets the bytes of the file, the last ones when the writer is closed.
     """
     others = [leaf for leaf in leaf_columns(schema) if leaf != IMAGE_BYTES]
     images = [IMAGE_BYTES] if "image" in schema.names else []
     with (
         write_whole(path) as file,
         pq.ParquetWriter(
-            file,
+            file if digest is None else _HashedFile(file, digest),
             schema,
             compression=dict.fromkeys(others, "zstd") | dict.fromkeys(images, "none"),
             use_dictionary=[leaf for leaf in others if leaf not in NEARLY_UNIQUE],

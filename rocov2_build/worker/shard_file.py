@@ -15,23 +15,6 @@ import pyarrow.parquet as pq
 
 from rocov2_build.worker import parquet
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-class RowsHash:
-    """Hash over the values of rows in order; an image counts by its SHA-256."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, table: pa.Table, images: list[str] | None = None) -> None:
-        columns = [column.to_pylist() for column in table.columns] + ([images] if images else [])
-        for values in zip(*columns, strict=True):
-            self._hash.update(_to_json(values).encode() + b"\n")
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
 
 class Picture(NamedTuple):
     """A JPEG, and its size in pixels as `datasets` decodes it."""
@@ -41,41 +24,85 @@ class Picture(NamedTuple):
     height: int
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class RowsHash:
+    """Hash over the values of rows in order, each as a line of JSON; an image counts by its SHA-256, the last value."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, table: pa.Table, images: list[str] | None = None) -> None:
+        columns = [column.to_pylist() for column in table.columns] + ([images] if images else [])
+        for values in zip(*columns, strict=True):
+            self._hash.update(_to_json(values).encode() + b"\n")
+
+    def add_pictures(self, known: Sequence[str], pictures: Sequence[Picture], digests: Sequence[str]) -> None:
+        """Add rows as `add` does, from the JSON of their other columns, which a file and that of its small pictures share.
+
+        Args:
+            known: what `rows_to_json` returns for all columns but `width` and `height`.
+            pictures: of each row.
+            digests: SHA-256 of each picture.
+        """
+        self._hash.update(
+            "".join(
+                f'{values[:-1]},{picture.width},{picture.height},"{digest}"]\n'
+                for values, picture, digest in zip(known, pictures, digests, strict=True)
+            ).encode()
+        )
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def rows_to_json(rows: pa.Table) -> list[str]:
+    """Return each row as JSON: the array of its values."""
+    return [_to_json(values) for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
+
+
 class ShardFile:
     """A file of images that is being written; see `open_shard`.
 
     Attributes:
+        content: hash of the file, complete once it is closed.
         digests: SHA-256 of each picture so far.
         rows_hash: hash of the rows so far.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, rows: pa.Table) -> None:
-        self._writer, self._schema, self._rows = writer, schema, rows
+    def __init__(
+        self, writer: pq.ParquetWriter, schema: pa.Schema, rows: pa.Table, known: Sequence[str], content: hashlib._Hash
+    ) -> None:
+        self._writer, self._schema, self._rows, self._known = writer, schema, rows, known
         self._written = 0
+        self.content = content
         self.digests: list[str] = []
         self.rows_hash = RowsHash()
 
     def write(self, pictures: Sequence[Picture]) -> None:
         """Write the next rows with their pictures as one row group."""
-        table = _assemble(self._rows.slice(self._written, len(pictures)), pictures, self._schema)
-        self._written += len(pictures)
-        parquet.write_row_group(self._writer, table)
+        start, stop = self._written, self._written + len(pictures)
+        self._written = stop
+        parquet.write_row_group(self._writer, _assemble(self._rows.slice(start, stop - start), pictures, self._schema))
         digests = [hashlib.sha256(picture.data).hexdigest() for picture in pictures]
-        self.rows_hash.add(table.drop_columns(["image"]), digests)
+        self.rows_hash.add_pictures(self._known[start:stop], pictures, digests)
         self.digests += digests
 
 
 @contextmanager
-def open_shard(path: Path, schema: pa.Schema, rows: pa.Table) -> Iterator[ShardFile]:
+def open_shard(path: Path, schema: pa.Schema, rows: pa.Table, known: Sequence[str]) -> Iterator[ShardFile]:
     """A file of images, which appears under `path` only whole; an exception leaves nothing behind.
 
     Args:
         path: of the file.
-        schema: its schema.
+        schema: its schema; `width` and `height` come last.
         rows: all its rows in order, with the columns of the schema but `image`, `width` and `height`.
+        known: what `rows_to_json` returns for them.
     """
-    with parquet.open_writer(path, schema) as writer:
-        yield ShardFile(writer, schema, rows)
+    content = hashlib.sha256()
+    with parquet.open_writer(path, schema, content) as writer:
+        yield ShardFile(writer, schema, rows, known, content)
 
 
 def _assemble(rows: pa.Table, pictures: Sequence[Picture], schema: pa.Schema) -> pa.Table:

@@ -22,7 +22,7 @@ from rocov2_build.worker import parquet
 from rocov2_build.worker.current import enter, leave
 from rocov2_build.worker.jpeg import ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError, Member, MemberReader
-from rocov2_build.worker.shard_file import Picture, RowsHash, ShardFile, open_shard
+from rocov2_build.worker.shard_file import Picture, RowsHash, ShardFile, open_shard, rows_to_json
 from rocov2_build.worker.task import (
     CheckTask,
     FileFacts,
@@ -34,7 +34,6 @@ from rocov2_build.worker.task import (
     deserialize,
 )
 from rocov2_build.worker.verification import Verification
-from rocov2_shared.files import file_sha256
 
 SCALED_JOIN = 4
 """Row groups of a shard whose rows are one row group of the file with scaled pictures: they have a quarter of the bytes."""
@@ -101,6 +100,7 @@ class _FaultyImagesError(Exception):
 
 def _write_shard(task: ShardTask, repository: Path, schema: pa.Schema, threads: int) -> FileFacts | list[ImageFault]:
     rows = deserialize(task.rows)
+    known = rows_to_json(rows)
     ids = rows["image_id"].to_pylist()
     images: list[ImageFacts] = []
     scaled: list[Picture] = []
@@ -110,8 +110,8 @@ def _write_shard(task: ShardTask, repository: Path, schema: pa.Schema, threads: 
         with ExitStack() as files:
             reader = files.enter_context(MemberReader(Path(task.source)))
             pool = files.enter_context(ThreadPoolExecutor(threads))
-            file = files.enter_context(open_shard(repository / task.path, schema, rows))
-            scaled_file = _open_scaled(task, repository, schema, rows, files)
+            file = files.enter_context(open_shard(repository / task.path, schema, rows, known))
+            scaled_file = _open_scaled(task, repository, schema, rows, known, files)
             for number, length in enumerate(task.row_groups, 1):
                 group = range(start, start + length)
                 start += length
@@ -131,24 +131,26 @@ def _write_shard(task: ShardTask, repository: Path, schema: pa.Schema, threads: 
                 raise _FaultyImagesError
     except _FaultyImagesError:
         return faults
-    facts = _file_facts(task.path, repository, file.rows_hash.hexdigest())
+    facts = _file_facts(task.path, repository, file.content.hexdigest(), file.rows_hash.hexdigest())
     facts.modes = dict(sorted(Counter(image.mode for image in images).items()))
     facts.turned = [image_id for image_id, image in zip(ids, images, strict=True) if image.turned]
     facts.benign = {image_id: image.benign for image_id, image in zip(ids, images, strict=True) if image.benign}
     facts.images = [digest[:32] for digest in file.digests]
     facts.perceptual = [image.perceptual for image in images if image.perceptual]
     if task.scaling and scaled_file:
-        facts.scaled = _file_facts(task.scaling.path, repository, scaled_file.rows_hash.hexdigest())
+        facts.scaled = _file_facts(
+            task.scaling.path, repository, scaled_file.content.hexdigest(), scaled_file.rows_hash.hexdigest()
+        )
         facts.scaled.kept = sum(one == other for one, other in zip(file.digests, scaled_file.digests, strict=True))
     return facts
 
 
 def _open_scaled(
-    task: ShardTask, repository: Path, schema: pa.Schema, rows: pa.Table, files: ExitStack
+    task: ShardTask, repository: Path, schema: pa.Schema, rows: pa.Table, known: Sequence[str], files: ExitStack
 ) -> ShardFile | None:
     if task.scaling is None:
         return None
-    return files.enter_context(open_shard(repository / task.scaling.path, schema, rows))
+    return files.enter_context(open_shard(repository / task.scaling.path, schema, rows, known))
 
 
 def _mini_tables(task: MiniTask, repository: Path, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -179,12 +181,12 @@ def _text_tables(task: TextTask, repository: Path, schema: pa.Schema) -> Iterato
 
 
 def _write_tables(path: str, repository: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileFacts:
-    rows_hash = RowsHash()
-    with parquet.open_writer(repository / path, schema) as writer:
+    rows_hash, content = RowsHash(), hashlib.sha256()
+    with parquet.open_writer(repository / path, schema, content) as writer:
         for table in tables:
             parquet.write_row_group(writer, table.cast(schema))
             rows_hash.add(*_split_images(table))
-    return _file_facts(path, repository, rows_hash.hexdigest())
+    return _file_facts(path, repository, content.hexdigest(), rows_hash.hexdigest())
 
 
 def _split_images(table: pa.Table) -> tuple[pa.Table, list[str] | None]:
@@ -196,7 +198,7 @@ def _split_images(table: pa.Table) -> tuple[pa.Table, list[str] | None]:
     return table.drop_columns(["image"]), digests
 
 
-def _file_facts(path: str, repository: Path, rows_sha256: str) -> FileFacts:
+def _file_facts(path: str, repository: Path, sha256: str, rows_sha256: str) -> FileFacts:
     file = repository / path
     footer = pq.read_metadata(file)
     groups: list[Any] = [footer.row_group(i) for i in range(footer.num_row_groups)]
@@ -204,7 +206,7 @@ def _file_facts(path: str, repository: Path, rows_sha256: str) -> FileFacts:
         path=path,
         rows=footer.num_rows,
         bytes=file.stat().st_size,
-        sha256=file_sha256(file),
+        sha256=sha256,
         uncompressed=sum(group.total_byte_size for group in groups),
         rows_sha256=rows_sha256,
         layout=parquet.describe_layout(footer),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from itertools import pairwise
@@ -206,6 +207,16 @@ def test_chunked_tables_give_the_same_bytes(tmp_path: Path, cuts: list[int]) -> 
     same = chunked(whole, cuts)
     assert same["image"].num_chunks > 1
     assert write(tmp_path / "a.parquet", whole).read_bytes() == write(tmp_path / "b.parquet", same).read_bytes()
+
+
+def test_a_file_is_hashed_while_it_is_written(tmp_path: Path) -> None:
+    digest = hashlib.sha256()
+    path = tmp_path / "a.parquet"
+    with open_writer(path, SCHEMA, digest) as writer:
+        write_row_group(writer, table(3))
+        write_row_group(writer, table(4))
+    assert path.read_bytes() == write(tmp_path / "b.parquet", table(3), table(4)).read_bytes()
+    assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class _StopError(Exception):

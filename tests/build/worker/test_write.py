@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import subprocess
 import sys
@@ -170,6 +171,16 @@ def test_the_hash_of_the_rows_knows_values_and_order_but_not_the_layout(tmp_path
         for i, raw in enumerate((other_caption, other_image, other_order))
     ]
     assert len({*hashes, facts.rows_sha256}) == 4
+
+
+def test_the_hash_of_the_rows_can_be_computed_from_the_file(tmp_path: Path) -> None:
+    facts = run(shard_task(small_release(), tmp_path / "raw"), tmp_path)
+    rows = [
+        [value for name, value in row.items() if name != "image"] + [hashlib.sha256(row["image"]["bytes"]).hexdigest()]
+        for row in pq.read_table(tmp_path / facts.path).to_pylist()
+    ]
+    lines = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    assert facts.rows_sha256 == hashlib.sha256(lines.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("verify", ["strict", "markers", "none"])
