@@ -69,12 +69,14 @@ class Conversion:
 
     def select(self, rows: pd.DataFrame, faulty_ids: set[str]) -> pd.DataFrame:
         """Return the rows to build: intact, of the wanted splits, up to the limit of each."""
-        rows = rows[~rows["image_id"].isin(faulty_ids)]
+        selected = rows  # not a copy of them, if none is left out
+        if faulty_ids:
+            selected = selected[~selected["image_id"].isin(faulty_ids)]
         if self.splits:
-            rows = rows[rows["split"].isin(self.splits)]
+            selected = selected[selected["split"].isin(self.splits)]
         if self.limit:
-            rows = rows.groupby("split", sort=False).head(self.limit)
-        return rows.reset_index(drop=True)
+            selected = selected.groupby("split", sort=False).head(self.limit)
+        return rows if selected is rows else selected.reset_index(drop=True)
 
     def plan(self, raw: RawRelease) -> dict[str, Any]:
         """Return everything that decides which bytes are written: versions, inputs, parameters, but not the workers."""
@@ -205,7 +207,7 @@ def _add_faults(faults: list[ImageFault], report: Report) -> None:
 
 def _count_warnings(files: list[FileFacts]) -> dict[str, int]:
     """Return by code, sorted, what only the images themselves show."""
-    seen = Counter(digest for file in files for digest in file.images)
+    seen = Counter(digest for file in files for digest in file.image_hashes)
     counts = {
         "benign-jpeg": sum(len(file.benign) for file in files),
         "duplicate-image": sum(count for count in seen.values() if count > 1),

@@ -14,7 +14,7 @@ from rocov2_build.facts.columns import Columns
 from rocov2_build.facts.compute import compute_row_facts, measure_files
 from rocov2_build.facts.hash_pairs import BITS, THRESHOLD
 from rocov2_build.facts.overlaps import find_duplicates, pair_name
-from rocov2_build.worker.task import FileFacts
+from rocov2_build.worker.task import IMAGE_DIGITS, FileFacts
 from rocov2_shared.ids import image_id_pattern
 from rocov2_shared.json_values import ANYTHING, differences
 from rocov2_shared.shapes import Shape, choice, each, nullable, record, text, whole
@@ -63,7 +63,8 @@ def check_facts(check: Check, footers: Footers, records: Records, images: Mappin
 
 def _contents(footers: Footers, images: Mapping[str, list[str]]) -> Iterator[FileFacts]:
     for file, digests in images.items():
-        yield FileFacts(file, footers.sizes[file].rows, 0, "", 0, "", images=digests)
+        hashes = "".join(digest[:IMAGE_DIGITS] for digest in digests)
+        yield FileFacts(file, footers.sizes[file].rows, 0, "", 0, "", images=hashes)
 
 
 def _duplicates(rows: Mapping[str, int], is_verified: bool) -> Shape:

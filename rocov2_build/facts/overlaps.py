@@ -12,7 +12,7 @@ import pyarrow as pa
 from rocov2 import CONFIGS
 from rocov2_build.facts.columns import Columns, Numbers, encode
 from rocov2_build.facts.hash_pairs import BITS, THRESHOLD, are_flat, link, similar_pairs, unpack_hashes
-from rocov2_build.worker.task import FileFacts
+from rocov2_build.worker.task import PERCEPTUAL_DIGITS, FileFacts
 
 MAX_GROUPS, MAX_IDS = 500, 10
 """Number of groups of images that are listed, and of ids of each: those in several splits first, then the largest."""
@@ -63,13 +63,13 @@ def find_duplicates(columns: Columns, files: list[FileFacts]) -> dict[str, Any]:
         files: its shards of images, in the order of the rows.
     """
     shards = [file for split in columns.splits for file in files if CONFIGS["default"].split_of(file.path) == split]
-    contents, known = encode(pa.array([digest for file in shards for digest in file.images], pa.string()))
+    contents, known = encode(pa.array([digest for file in shards for digest in file.image_hashes], pa.string()))
     counts = columns.count(contents, len(known))
     ids = columns.read("image_id")
     exact = count_shared(counts, columns)
     _add_pairs(exact, (counts.T @ counts - np.diag(counts.sum(axis=0))).astype(np.int64), columns)
     exact["listed"] = _list_groups(contents, counts, counts.sum(axis=1) > 1, ids)
-    decoded = all(len(file.perceptual) == file.rows for file in shards)
+    decoded = all(len(file.perceptual) == file.rows * PERCEPTUAL_DIGITS for file in shards)
     return {"exact": exact, "near": _find_similar(columns, shards, contents, counts, ids) if decoded else None}
 
 
@@ -133,7 +133,7 @@ def _find_similar(
 
 
 def _group_by_look(shards: list[FileFacts], contents: Numbers, counts: Counts) -> _Looks:
-    of_image, known = encode(pa.array([value for file in shards for value in file.perceptual], pa.string()))
+    of_image, known = encode(pa.array([value for file in shards for value in file.perceptual_hashes], pa.string()))
     hashes = unpack_hashes(known.to_pylist())
     of_content = np.zeros(len(counts), dtype=np.int64)
     of_content[contents] = of_image

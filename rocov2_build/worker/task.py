@@ -98,6 +98,14 @@ Task = ShardTask | TextTask | MiniTask | TableTask
 AnyTask = TypeVar("AnyTask", Task, CheckTask)
 
 
+IMAGE_DIGITS, PERCEPTUAL_DIGITS = 32, 64
+"""Hex digits of the hash of an image's bytes, and of its perceptual hash."""
+
+
+def _cut(text: str, length: int) -> list[str]:
+    return [text[start : start + length] for start in range(0, len(text), length)]
+
+
 @dataclass
 class FileFacts:
     """What is known of a finished file.
@@ -112,8 +120,9 @@ class FileFacts:
         modes: number of images by Pillow mode.
         turned: ids of the images that Exif or XMP turns or mirrors.
         benign: by id, what the strict decoder complained about in images that are complete.
-        images: SHA-256 of each image, first 16 bytes in hex, to find duplicates.
-        perceptual: perceptual hash of each image, to find near-duplicates; empty if the images were not decoded.
+        images: SHA-256 of each image, `IMAGE_DIGITS` hex digits of it, to find duplicates; one after another, as one string
+            needs a third of the memory of many.
+        perceptual: perceptual hash of each image, likewise, to find near-duplicates; empty if the images were not decoded.
         kept: of a file with scaled pictures, the number of those that were already as small, and are unchanged.
         scaled: of a shard of images, the facts of the file with the same rows and scaled pictures; None if there is none.
     """
@@ -128,8 +137,8 @@ class FileFacts:
     modes: dict[str, int] = field(default_factory=dict)
     turned: list[str] = field(default_factory=list)
     benign: dict[str, str] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    perceptual: list[str] = field(default_factory=list)
+    images: str = ""
+    perceptual: str = ""
     kept: int = 0
     scaled: FileFacts | None = None
 
@@ -138,6 +147,16 @@ class FileFacts:
         """Return the facts that `dataclasses.asdict` made a dictionary of."""
         scaled = content.get("scaled")
         return cls(**content | {"scaled": cls.parse(scaled) if scaled else None})
+
+    @property
+    def image_hashes(self) -> list[str]:
+        """Hash of the bytes of each image."""
+        return _cut(self.images, IMAGE_DIGITS)
+
+    @property
+    def perceptual_hashes(self) -> list[str]:
+        """Perceptual hash of each image; empty if the images were not decoded."""
+        return _cut(self.perceptual, PERCEPTUAL_DIGITS)
 
     @property
     def written(self) -> list[FileFacts]:

@@ -24,6 +24,7 @@ from rocov2_build.worker.jpeg import ImageFacts, inspect
 from rocov2_build.worker.member import BadImageError, Member, MemberReader
 from rocov2_build.worker.shard_file import Picture, RowsHash, ShardFile, open_shard, rows_to_json
 from rocov2_build.worker.task import (
+    IMAGE_DIGITS,
     CheckTask,
     FileFacts,
     ImageFault,
@@ -135,8 +136,8 @@ def _write_shard(task: ShardTask, repository: Path, schema: pa.Schema, threads: 
     facts.modes = dict(sorted(Counter(image.mode for image in images).items()))
     facts.turned = [image_id for image_id, image in zip(ids, images, strict=True) if image.turned]
     facts.benign = {image_id: image.benign for image_id, image in zip(ids, images, strict=True) if image.benign}
-    facts.images = [digest[:32] for digest in file.digests]
-    facts.perceptual = [image.perceptual for image in images if image.perceptual]
+    facts.images = "".join(digest[:IMAGE_DIGITS] for digest in file.digests)
+    facts.perceptual = "".join(image.perceptual for image in images)
     if task.scaling and scaled_file:
         facts.scaled = _file_facts(
             task.scaling.path, repository, scaled_file.content.hexdigest(), scaled_file.rows_hash.hexdigest()

@@ -64,7 +64,7 @@ def test_the_second_file_has_the_same_rows_with_smaller_pictures(tmp_path: Path,
 def test_four_row_groups_become_one(tmp_path: Path) -> None:
     facts = run_scaled(scaled_task(tmp_path / "raw"), tmp_path)
     assert facts.layout["row_groups"]["rows"] == [7, 3]
-    assert (facts.path, facts.rows, facts.modes, facts.images, facts.turned) == (SCALED, 10, {}, [], [])
+    assert (facts.path, facts.rows, facts.modes, facts.images, facts.turned) == (SCALED, 10, {}, "", [])
 
 
 def test_the_first_file_does_not_depend_on_the_second(tmp_path: Path) -> None:
