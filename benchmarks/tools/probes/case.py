@@ -255,7 +255,8 @@ class Case:
         done.set()
         watcher.join()
         size = sum(os.path.getsize(file) for file in files)
-        return {"files_mb": round(size / 1e6), "over_mb": round((peak - before) / 1e6), "seconds": round(seconds, 1)}
+        megabytes = {"files_mb": size, "over_mb": peak - before, "peak_mb": peak}
+        return {name: round(value / 1e6) for name, value in megabytes.items()} | {"seconds": round(seconds, 1)}
 
 
 def load(path: str) -> Case:
