@@ -198,7 +198,7 @@ def _advice() -> dict[str, str]:
 
 def _cell(value: Any) -> str:
     words = ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else str(value)
-    return " ".join(words.split()).rstrip(".").replace("|", "\\|").replace("<", "\\<").replace("*", "\\*")
+    return " ".join(words.split()).replace("|", "\\|").replace("<", "\\<").replace("*", "\\*")
 
 
 def main() -> None:
