@@ -1,6 +1,8 @@
 """Where a worker's time goes: one shard written in this process, its stages timed. Prints Markdown.
 
-python benchmarks/conversion/stages.py --images 4000
+    python benchmarks/conversion/stages.py --images 4000
+
+The times are those of the processor, so waiting for the disk or for other programs is not in them. The columns take turns.
 """
 
 from __future__ import annotations
@@ -74,11 +76,11 @@ class Clock:
         def run(*arguments: Any, **options: Any) -> Any:
             outer = getattr(self._inner, "seconds", 0.0)
             self._inner.seconds = 0.0
-            begin = time.perf_counter()
+            begin = time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
-                seconds = time.perf_counter() - begin
+                seconds = time.thread_time() - begin
                 self.spent[stage] += seconds - self._inner.seconds
                 self._inner.seconds = outer + seconds
 
@@ -88,30 +90,40 @@ class Clock:
 @click.command(help=__doc__)
 @click.option("--images", default=4_000, show_default=True, help="Images of the release; its largest shard is taken.")
 @click.option("--rounds", default=5, show_default=True)
-def main(images: int, rounds: int) -> None:
+@click.option("--raw", type=click.Path(exists=True, path_type=Path), help="A release to take instead of making one.")
+def main(images: int, rounds: int, raw: Path | None) -> None:
     """Write a shard again and again."""
     clock = Clock()
-    medians: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
-        raw, output = Path(name, "raw"), Path(name, "output")
-        write_release(raw, images, seed=0)
+        output = Path(name, "output")
+        if raw is None:
+            raw = Path(name, "raw")
+            write_release(raw, images, seed=0)
         for config in ("data", "small"):
             (output / config).mkdir(parents=True)
         release = read_release(raw, "any", Report())
         largest = max(plan_shards(release.rows, Layout()), key=lambda shard: len(shard.rows))
-        for column, (verify, side) in COLUMNS.items():
-            (task,) = shard_tasks(release, release.rows, [largest], verify, side)
-            runs = []
-            for _ in range(rounds + 1):
+        tasks = {
+            column: next(shard_tasks(release, release.rows, [largest], verify, side))
+            for column, (verify, side) in COLUMNS.items()
+        }
+        runs: dict[str, list[dict[str, float]]] = {column: [] for column in COLUMNS}
+        for _ in range(rounds + 1):
+            for column, task in tasks.items():
                 clock.spent.clear()
-                begin = time.perf_counter()
+                begin = time.process_time()
                 write.run_task(task, str(output))
-                total = time.perf_counter() - begin
+                total = time.process_time() - begin
                 spent = {stage: clock.spent[stage] for stage in STAGES}
-                runs.append(spent | {"the rest: Python": total - sum(spent.values()), "all": total})
-            each = 1e6 / len(largest.rows)
-            medians[column] = {stage: statistics.median(run[stage] for run in runs[1:]) * each for stage in runs[0]}
-    click.echo(f"{machine()}; {len(largest.rows):,} images, microseconds per image, medians of {rounds} runs.\n")
+                runs[column].append(spent | {"the rest: Python": total - sum(spent.values()), "all": total})
+    each = 1e6 / len(largest.rows)
+    medians = {
+        column: {stage: statistics.median(run[stage] for run in done[1:]) * each for stage in done[0]}
+        for column, done in runs.items()
+    }
+    click.echo(
+        f"{machine()}; {len(largest.rows):,} images, microseconds of processor time per image, medians of {rounds} runs.\n"
+    )
     click.echo(f"| stage | {' | '.join(COLUMNS)} |")
     click.echo("| --- " * (len(COLUMNS) + 1) + "|")
     for stage in next(iter(medians.values())):
