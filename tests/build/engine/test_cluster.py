@@ -169,7 +169,9 @@ def whole(raw: Path) -> dict[str, str]:
     """The tree of a conversion on this machine."""
     output = raw.with_name("whole")
     assert finish(start(raw, output, *OPTIONS)) == (0, "")
-    return tree(output)
+    found = tree(output)
+    assert any(path.startswith("small/") for path in found)
+    return found
 
 
 def assert_same_command_finishes(raw: Path, output: Path, whole: dict[str, str], *options: str) -> None:
