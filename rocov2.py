@@ -434,8 +434,14 @@ def patiently(call: Callable[[], Any]) -> Any:
 
 def is_of_hub(path: str) -> bool:
     """Return whether `path` names a dataset on the Hub: it has the form of such a name, and no folder has it."""
-    path = os.path.expanduser(path)
-    return not os.path.isdir(path) and _HUB_PATH.fullmatch(path) is not None
+    return _parse_hub(os.path.expanduser(path)) is not None
+
+
+def _parse_hub(path: str) -> re.Match[str] | None:
+    """Return the parts `id` and `revision` of the name of a dataset on the Hub; None for other names, and for folders."""
+    found = _HUB_PATH.fullmatch(path)
+    # After a stream of this module's builder `os.path.isdir` is that of `datasets`, which asks the Hub about hf://.
+    return found if found and (path.startswith(_HUB) or not os.path.isdir(path)) else None
 
 
 def _within(seconds: float, call: Callable[[], Any]) -> Any:
@@ -507,11 +513,11 @@ class Repository:
                 f"no repository given: pass data_dir=, the folder that `{_BUILD}` made, or ORG/NAME"
             )
         path = os.path.expanduser(os.fspath(path))
-        if os.path.isdir(path):
-            return cls._open_folder(os.path.abspath(path))
-        hub = _HUB_PATH.fullmatch(path)
+        hub = _parse_hub(path)
         if hub:
             return cls._open_hub(hub["id"], hub["revision"] or revision, token)
+        if os.path.isdir(path):
+            return cls._open_folder(os.path.abspath(path))
         raise FileNotFoundError(
             f"no folder {path!r} in {os.getcwd()}: build it with `{_BUILD} {path}` (`make sample` builds a small one into "
             "rocov2), go to the directory that holds it, or name a dataset on the Hub as ORG/NAME"
@@ -949,7 +955,7 @@ def load(
     if columns is not None:
         options["columns"] = list(columns)
     path = os.path.expanduser(path)
-    hub = None if os.path.isdir(path) else _HUB_PATH.fullmatch(path)
+    hub = _parse_hub(path)
     try:
         repository = Repository.open(path, revision, options.get("token"))
     except (ConnectionError, FileNotFoundError, PermissionError) as error:

@@ -69,7 +69,11 @@ def test_a_run_tells_its_steps_on_standard_error(raw: Path, run: Run, tmp_path: 
     )
     assert re.fullmatch(r"Tables    14 files agree\. Noted: .*\. Read in 0:00:\d\d\.", tables)
     assert re.fullmatch(r"Images    ##############  4/4 shards  8/8  \d+ images/s  in 0:00:\d\d", images)
-    assert [line.partition(" ")[0] for line in steps] == ["Text", "Facts", "Card"]
+    assert [line.partition(" ")[0] for line in steps] == ["Text", "Noted", "Facts", "Card"]
+    assert steps.pop(1) == (
+        "Noted     every picture is already as small as --small 256: small repeats default, and --small none would leave it "
+        "out."
+    )
     assert all(re.search(r"(  in| \.\.\.) 0:00:\d\d$", line) for line in steps)
     assert done.startswith("Done      rocov2/ in 0:00:0")
     assert done.endswith('every image verified. Use: load_dataset("rocov2")')

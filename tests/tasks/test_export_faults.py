@@ -83,8 +83,8 @@ def test_a_network_that_is_lost_is_told(built: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.fullmatch(
-        r"Error: hf://datasets/org/rocov2@\w+/data/train-00001-of-\d{5}-commercial\.parquet could not be read from the Hub "
-        r"\(ConnectError: .+\): check the network, and run the same command again",
+        r"Error: hf://datasets/org/rocov2@\w+/data/train-00001-of-\d{5}-commercial-\w+\.parquet could not be read from the "
+        r"Hub \(ConnectError: .+\): check the network, and run the same command again",
         done.stderr.splitlines()[-1],
     )
     assert os.listdir(tmp_path) == ["home"]
