@@ -120,8 +120,10 @@ def datachain(case: Case) -> Findings:
     found = attempt(lambda: case.judge(rows(dc.read_hf(cast(_load(case, "text"))))))
     plain = attempt(lambda: len(list(dc.read_parquet(case.pattern(config="text")).to_iter("image_id"))))
     by_name = attempt(lambda: len(list(dc.read_hf(_load(case, "text")).to_iter("image_id"))))
+    cast_nulls = found["nulls"] if isinstance(found, dict) else found
     return (found if isinstance(found, dict) else {"read_hf": found}) | {
         "images": images,
+        "nulls": f"{by_name if isinstance(by_name, str) else 'read'}; labels cast to int64: {cast_nulls}",
         "read_parquet": f"{plain} rows" if isinstance(plain, int) else plain,
         "read_hf, labels not cast": f"{by_name} rows" if isinstance(by_name, int) else by_name,
     }
