@@ -72,8 +72,9 @@ tools make of folders and wide patterns ({rows} rows are right):
 **Labels are numbers** unless the table says `names`. `datasets`, the export to tars and croissant.json have the names.
 
 **A picture may be turned, or lose its channels.** `as stored` in the tables means that the tool ignores the orientation
-in the EXIF data of a JPEG, which `datasets` applies. In the release few images have another orientation than 1, and the
-pictures of `small` and `mini` are upright. Grey pictures have 1 channel in some tools and 3 in others.
+in the EXIF data of a JPEG, which `datasets` applies. One picture here is turned. Of 800 files of ROCOv2 and 5,963 of ROCO v1
+that were looked at, none is, and the pictures of `small` and `mini` are upright. Grey pictures have 1 channel in some tools
+and 3 in others.
 """
 
 COLUMN_NOTE = (
