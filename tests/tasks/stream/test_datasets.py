@@ -99,7 +99,7 @@ def test_epochs_have_orders_of_their_own(told: Told) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_only_the_argument_columns_leaves_the_images_unread(version: str, tmp_path: Path) -> None:
     # Larger images, and one shard of each group: footers count little beside them.
-    repository = make_raw(train=40, valid=2, test=2, side=400).build(tmp_path / "rocov2")
+    repository = make_raw(train=40, valid=2, test=2, side=400, shared=False).build(tmp_path / "rocov2")
     size = sum(file.stat().st_size for file in repository.glob("data/train-*"))
     read = ask(version, repository, tmp_path)["bytes"]
     assert read["select_columns"] >= 0.9 * size
