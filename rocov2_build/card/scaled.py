@@ -45,9 +45,9 @@ def small_block(contents: Contents | None = None) -> str:
             f"the shorter side has {side} pixels (Lanczos; orientation applied, grey stays grey, no metadata) and encoded "
             "again as JPEG; one that is as small already keeps its bytes. "
             f"{format_size(bytes_['small'])} instead of {format_size(bytes_['default'])}, and a training that waits for "
-            "decoding gets about four times as many images. `width` and `height` are those of the small picture. **They are "
-            "adaptations** in the sense of the Creative Commons licences: if you share one, say that it was changed, beside "
-            "the credit.",
+            "decoding gets two and a half to four times as many images. `width` and `height` are those of the small picture. "
+            "**They are adaptations** in the sense of the Creative Commons licences: if you share one, say that it was "
+            "changed, beside the credit.",
             f"{_distances() if side == SIDE else ''}Use `default` above {side} pixels, for findings of a few pixels and text "
             "in the picture, to crop, to measure, and for results that others compare at a higher resolution; say which "
             "configuration was used.",
