@@ -247,7 +247,8 @@ def after(launch):
         os.killpg(0, signal.SIGINT)
 """,
     )
-    assert (result.returncode, result.stderr) == (1, "interrupted\n")
+    # An interpreter that is interrupted as it starts says so itself, before any code of the project runs in it.
+    assert (result.returncode, result.stderr.splitlines()[-1:]) == (1, ["interrupted"])
 
 
 def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
