@@ -44,7 +44,7 @@ _ASKING = ", ".join(name for name, format in FORMATS.items() if format.asks)
     type=click.Choice(CONFIGS),
     default="default",
     show_default=True,
-    help="Export all images, or only those whose licence allows commercial use.",
+    help="Configuration whose images are exported. Those of small and mini are scaled down: say that they are adaptations.",
 )
 @click.option(
     "--max-shard-size",

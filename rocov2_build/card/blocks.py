@@ -27,7 +27,7 @@ USES = {
     "default": "full pictures: fine-tuning of vision-language models, classification above 256 pixels",
     "commercial": "products and services that earn money",
     "apart": "training whose scores on validation and test must not leak",
-    "small": "training at 224 or 256 pixels, notebooks, first experiments",
+    "small": "training on small pictures, notebooks, first experiments",
     "mini": "tutorials, tests of code, a first look",
     "text": "captions and concepts alone: statistics, search, language models",
     "vocabulary": "names of concepts, lists of labels",
@@ -124,10 +124,11 @@ def apart_block(contents: Contents | None = None) -> str:
     if contents:
         apart, train = (contents.sizes[config]["train"].rows for config in ("apart", "default"))
         rows = f" ({apart:,} of {format_count(train, 'row')})"
-    return (
-        f'`load_dataset("rocov2", "apart")` has a train split without these articles{rows}. Its validation and test are '
-        "whole, so that scores can be compared."
-    )
+    others = [
+        split for split in rocov2.SPLITS if split != "train" and (not contents or split in contents.sizes["apart"])
+    ]
+    whole = f" Its {' and '.join(others)} {'is' if len(others) == 1 else 'are'} whole, so that scores can be compared."
+    return f'`load_dataset("rocov2", "apart")` has a train split without these articles{rows}.{whole if others else ""}'
 
 
 def concepts_block(facts: dict[str, Any]) -> str:

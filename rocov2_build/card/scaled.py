@@ -28,6 +28,10 @@ DISTANCES = {224: Distance(1.06, 7, 42.4), 336: Distance(1.68, 15, 36.7)}
 `benchmarks/conversion/small.py` on 160 figures of open-access articles. `docs/choosing.md` has the whole table."""
 
 
+_GAIN = ", and a training that waits for decoding gets two and a half to four times as many images"
+"""`docs/streaming.md` and `docs/choosing.md` have the measurements."""
+
+
 def small_block(contents: Contents | None = None) -> str:
     """Return the section on the small pictures; empty if there are none.
 
@@ -44,8 +48,8 @@ def small_block(contents: Contents | None = None) -> str:
             "`small` has the rows of `default` in the same order, `mini` a few of them. Their pictures are scaled so that "
             f"the shorter side has {side} pixels (Lanczos; orientation applied, grey stays grey, no metadata) and encoded "
             "again as JPEG; one that is as small already keeps its bytes. "
-            f"{format_size(bytes_['small'])} instead of {format_size(bytes_['default'])}, and a training that waits for "
-            "decoding gets two and a half to four times as many images. `width` and `height` are those of the small picture. "
+            f"{format_size(bytes_['small'])} instead of {format_size(bytes_['default'])}"
+            f"{_GAIN if side == SIDE else ''}. `width` and `height` are those of the small picture. "
             "**They are adaptations** in the sense of the Creative Commons licences: if you share one, say that it was "
             "changed, beside the credit.",
             f"{_distances() if side == SIDE else ''}Use `default` above {side} pixels, for findings of a few pixels and text "

@@ -71,10 +71,10 @@ def scale(image: Image.Image, size: tuple[int, int], full_chroma: bool) -> Scale
     Raises:
         OSError, or what else Pillow raises on damage: the picture cannot be decoded.
     """
-    if image.width * image.height > _LARGE:
-        image.draft(None, size)
+    reduced = image.draft(None, size) if image.width * image.height > _LARGE else None
+    box = reduced[1] if reduced else None  # the last column and row may be only partly of the picture
     picture = image if image.mode in ("L", "RGB") else image.convert("RGB")
-    picture = picture.resize(size, FILTER)
+    picture = picture.resize(size, FILTER, box)
     picture.info = {}
     return Scaled(_encode(picture, 0 if full_chroma else 2), *size)
 

@@ -87,18 +87,18 @@ class Decoder:
         except ValueError:  # libjpeg-turbo is strict: Pillow may still accept the file
             return None
         if self._fast and frame and self._size:
-            return resize_plainly(pixels[..., 0] if mode == "L" else pixels, frame, self._size)
-        return self._resize(_as_image(pixels, mode), frame)
+            return resize_plainly(pixels[..., 0] if mode == "L" else pixels, frame, self._size, eighths / 8)
+        return self._resize(_as_image(pixels, mode), frame, eighths / 8)
 
-    def _resize(self, image: Image.Image, frame: Frame | None) -> Image.Image:
+    def _resize(self, image: Image.Image, frame: Frame | None, scale: float = 1.0) -> Image.Image:
+        """Resize an image into its frame. If it was decoded at a scale, its last column and row may be only partly of it."""
         # Filtering the one channel of a grey image gives what filtering three equal ones gives.
         if image.mode not in ("L", "RGB"):
             image = image.convert("RGB")
         if frame is None or self._size is None:
             return image
-        x, y = image.width / frame.width, image.height / frame.height
-        left, upper, right, lower = frame.box
-        image = image.resize(frame.size, self._filter, box=(left * x, upper * y, right * x, lower * y))
+        left, upper, right, lower = (edge * scale for edge in frame.box)
+        image = image.resize(frame.size, self._filter, box=(left, upper, right, lower))
         if frame.size == self._size:
             return image
         whole = Image.new(image.mode, self._size)

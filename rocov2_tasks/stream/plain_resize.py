@@ -13,7 +13,7 @@ from rocov2_tasks.stream.geometry import Frame
 Pixels = npt.NDArray[np.uint8]
 
 
-def resize_plainly(pixels: Pixels, frame: Frame, size: tuple[int, int]) -> Pixels:
+def resize_plainly(pixels: Pixels, frame: Frame, size: tuple[int, int], scale: float) -> Pixels:
     """Return a picture resized into its frame, with black borders.
 
     Pillow's low-pass is not needed: the picture was decoded hardly larger than wanted.
@@ -22,12 +22,12 @@ def resize_plainly(pixels: Pixels, frame: Frame, size: tuple[int, int]) -> Pixel
         pixels: one channel [height, width], or four [height, width, 4].
         frame: where they go.
         size: width and height of the output.
+        scale: at which the picture was decoded.
     """
     height, width = pixels.shape[:2]
-    x, y = width / frame.width, height / frame.height
-    left, upper, right, lower = frame.box
-    across = _taps(width, left * x, right * x, frame.size[0])
-    down = _taps(height, upper * y, lower * y, frame.size[1])
+    left, upper, right, lower = (edge * scale for edge in frame.box)
+    across = _taps(width, left, right, frame.size[0])
+    down = _taps(height, upper, lower, frame.size[1])
     if pixels.ndim == 2:
         resized = _resize_columns(_resize_rows(pixels, down), across)
     elif height * frame.size[0] < width * frame.size[1]:  # first what leaves less for the second step

@@ -173,6 +173,16 @@ def test_sides_that_differ_a_thousandfold(size: tuple[int, int], side: int) -> N
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_very_large_picture_is_not_shifted_by_a_last_column_that_is_partly_empty(mode: str) -> None:
+    noise = Image.effect_noise((167, 167), 90).convert(mode).resize((4_001, 3_999), Image.Resampling.BICUBIC)
+    data = encoded(noise)
+    scaled = small(data)
+    expected = decoded(reference(data, (scaled.width, scaled.height), 0 if mode == "L" else 2))
+    difference = np.asarray(decoded(scaled.data), dtype=int) - np.asarray(expected, dtype=int)
+    assert np.abs(difference).mean() < 5  # 10 and more where the whole of 501 x 500 was stretched
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_very_large_picture_is_decoded_at_less(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = jpeg(4_000, 2_600, mode)
     expected = decoded(reference(data, (394, 256), 0 if mode == "L" else 2))

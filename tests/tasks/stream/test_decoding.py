@@ -247,3 +247,19 @@ def test_a_frame_lies_within_the_picture_and_the_output(fit: str) -> None:
         assert place.offset[1] + place.size[1] <= SIZE[1]
         assert 1 <= place.eighths() <= 8
         assert Decoder("fast", SIZE, fit, "bilinear")(encoded(smooth(width, height))).shape == (32, 48, 3)
+
+
+@pytest.mark.parametrize("decode", ["scaled", "fast"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_last_column_that_is_partly_of_the_picture_shifts_nothing(decode: str, mode: str) -> None:
+    def difference(width: int, height: int) -> float:
+        picture = Image.effect_noise((width // 24, height // 24), 90).convert(mode).resize((width, height))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=95)
+        exact, other = (
+            Decoder(name, (224, 224), "stretch", "bilinear")(buffer.getvalue()).astype(int)
+            for name in ("exact", decode)
+        )
+        return float(np.abs(exact - other).mean())
+
+    assert difference(1801, 1801) < 1.3 * difference(1800, 1800)
