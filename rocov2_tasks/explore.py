@@ -43,8 +43,11 @@ def serve(path: str | os.PathLike[str], host: str = HOST, port: int = PORT) -> N
         reached = f"{open_to}:{server.server_port}"
         echo(f"Anyone who reaches {reached} can read the repository; there is no password, and no uploads.", err=True)
     echo(f"{server.url}  {sum(collection.counts.values()):,} images of {collection.root}. Ctrl-C ends it.")
+    ended = threading.Event()
     try:
-        threading.Event().wait()
+        # A wait without a limit can miss a signal that comes as it begins, or that another thread gets.
+        while not ended.wait(1.0):
+            pass
     finally:
         server.close()
 

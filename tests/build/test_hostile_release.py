@@ -65,8 +65,9 @@ def test_the_card_has_the_parts_of_any_card(hostile: Path, plain: Path) -> None:
     assert split_front_matter(card)[0].keys() == split_front_matter((plain / "README.md").read_text())[0].keys()
 
 
-def test_the_licence_is_the_projects(hostile: Path) -> None:
-    assert (hostile / "LICENSE.md").read_text(encoding="utf-8") == read_text(LICENSE)
+def test_the_licences_are_those_of_any_release(hostile: Path, plain: Path) -> None:
+    texts = [(root / "LICENSE.md").read_text(encoding="utf-8") for root in (hostile, plain)]
+    assert texts[0] == texts[1] != read_text(LICENSE)  # the template, without the licences that occur
 
 
 def test_the_repository_breaks_no_rule(hostile: Path) -> None:
