@@ -136,14 +136,14 @@ def convert(conversion: Conversion) -> None:
         return
     plan = conversion.plan(raw)
     building = Building(output, plan)
-    with locked(output), resumable(lambda: building.finished_files > 0):
+    with locked(output), resumable(lambda: building.has_finished_files):
         if is_built(output, plan, conversion.overwrite):
             building.remove()
             console.report("Done", f"{output}/ was already built, from the same release with the same options.")
             return
         building.start(discard=conversion.overwrite)
-        if building.finished_files:
-            files_there = format_count(building.finished_files, "file")
+        if there := building.count_finished_files():
+            files_there = format_count(there, "file")
             console.report("Resumed", f"an earlier run has written {files_there}: those with the right hash are kept.")
 
         def leave_out(faults: list[ImageFault]) -> tuple[pd.DataFrame, list[Shard]]:

@@ -141,11 +141,7 @@ def _wrong_counts(conversion: ConversionRecord) -> Iterator[Fault]:
     plan, release = conversion["plan"], RELEASES.get(conversion["release"] or "")
     total = 0
     for split, raw in rocov2.SPLITS.items():
-        rows = sum(
-            recorded["rows"]
-            for file, recorded in conversion["files"].items()
-            if rocov2.CONFIGS["default"].split_of(file) == split
-        )
+        rows = _count_rows(conversion, "default", split)
         total += rows
         images = plan["inputs"][f"{raw}_images.zip"]["images"]
         found = f"{format_count(rows, 'row')} of {split}"
@@ -160,11 +156,7 @@ def _wrong_counts(conversion: ConversionRecord) -> Iterator[Fault]:
             count = format_count(release.images[split], "row")
             yield Fault("files", f"the {count} of {split} that release {release.name} has", found)
         for config in ("small", "mini"):
-            repeated = sum(
-                recorded["rows"]
-                for file, recorded in conversion["files"].items()
-                if rocov2.CONFIGS[config].split_of(file) == split
-            )
+            repeated = _count_rows(conversion, config, split)
             if plan["small"] is None and repeated:
                 yield Fault("files", f"no rows of {config}, which --small none leaves out", f"{repeated:,}")
             elif plan["small"] is not None and not (repeated == rows or (config == "mini" and 0 < repeated <= rows)):
@@ -177,6 +169,11 @@ def _wrong_counts(conversion: ConversionRecord) -> Iterator[Fault]:
     modes = sum(conversion["image_modes"].values())
     if modes != total:
         yield Fault("image_modes", f"{format_count(total, 'image')} in all", f"{modes:,}")
+
+
+def _count_rows(conversion: ConversionRecord, config: str, split: str) -> int:
+    files = conversion["files"].items()
+    return sum(recorded["rows"] for file, recorded in files if rocov2.CONFIGS[config].split_of(file) == split)
 
 
 def compare_files(check: Check, records: Records, layouts: dict[str, dict[str, Any]]) -> None:

@@ -204,8 +204,12 @@ class Building:
                 (self.repository / folder).rmdir()
 
     @property
-    def finished_files(self) -> int:
-        """Number of files that need not be written again."""
+    def has_finished_files(self) -> bool:
+        """Return whether there is something to resume."""
+        return any(self._facts.glob("*.json"))
+
+    def count_finished_files(self) -> int:
+        """Return the number of files that an earlier command has recorded as finished; reads all records."""
         records = (json.loads(record.read_text(encoding="utf-8")) for record in self._facts.glob("*.json"))
         return sum(len(FileFacts.parse(record["facts"]).written) for record in records)
 
